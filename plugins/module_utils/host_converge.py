@@ -1,0 +1,105 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One concern of a host, as a whole: everything that is wanted, planned and made so in one order.
+
+Private to the collection. Each subject is asked for its changes one by one, and each change is made before the next is
+asked for; in check mode none is made, and a subject takes what is missing then as still to come.
+"""
+
+from __future__ import annotations
+
+from .host_change import Change, Host, HostError, run
+from .host_pending import Pending
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+
+def converge(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Make a host as wanted, or say what would be done.
+
+    ``wanted`` holds the parameters of the module ``host_state``. The answer has ``changed``, ``changes`` (a few words
+    each), ``diff`` (before and after of each), ``restart_needed`` (units that the caller restarts) and ``unsupported``
+    (kernel settings this kernel lacks). Raises ``HostError``; what was done until then stays done, and what is still
+    owed for it is remembered.
+    """
+    host = Host(check)
+    pending = Pending(wanted["name"])
+    owed = bool(pending.triggers)
+    host.fired |= pending.triggers
+    done: list[Change] = []
+    for change in _subjects(wanted, host, pending):
+        done.append(change)
+        host.changed = True
+        host.fired |= change.triggers
+        if not check:
+            pending.triggers = set(host.fired)
+            pending.save()
+            change.apply()
+    if not check:
+        pending.triggers = set()
+        pending.save()
+    return {
+        "changed": bool(done),
+        "changes": [change.what for change in done],
+        "diff": [
+            {"before_header": change.what, "after_header": change.what, "before": change.before, "after": change.after}
+            for change in done
+        ],
+        "restart_needed": sorted(pending.restarts),
+        "unsupported": host.unsupported,
+        "resumed": owed,
+    }
+
+
+# Imports stand where they are needed: what is imported is compiled anew by every task.
+# ruff: noqa: PLC0415
+def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterator[Change]:
+    if wanted["packages"] or wanted["packages_absent"] or wanted["packages_held"]:
+        from .host_packages import plan as plan_packages
+
+        yield from plan_packages(wanted, host)
+    if wanted["groups"] or wanted["users"]:
+        from .host_users import plan_groups, plan_users
+
+        yield from plan_groups(wanted["groups"], host)
+        yield from plan_users(wanted["users"], host)
+    if wanted["hostname"] or wanted["timezone"]:
+        from .host_identity import plan_hostname, plan_timezone
+
+        yield from plan_hostname(wanted["hostname"], host) if wanted["hostname"] else ()
+        yield from plan_timezone(wanted["timezone"], host) if wanted["timezone"] else ()
+    if wanted["directories"] or wanted["files"] or wanted["blocks"] or wanted["absent"]:
+        from .host_files import plan_absent, plan_blocks, plan_directories, plan_files
+
+        yield from plan_directories(wanted["directories"], host)
+        yield from plan_files(wanted["files"], host)
+        yield from plan_blocks(wanted["blocks"], host)
+        yield from plan_absent(wanted["absent"], host)
+    if wanted["sysctl"] is not None:
+        from .host_sysctl import plan as plan_sysctl
+
+        yield from plan_sysctl(wanted["name"], wanted["sysctl"], wanted["sysctl_ignore_unsupported"], host)
+    yield from _plan_commands(wanted["commands"], host)
+    if wanted["units"] or host.fired:
+        from .host_units import plan as plan_units
+
+        yield from plan_units(wanted["units"], host, pending)
+
+
+def _plan_commands(commands: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
+    for command in commands:
+        if host.fired & set(command["triggers"]):
+            if not command["argv"]:
+                raise HostError("a command has no program")
+            yield Change(f"run {' '.join(command['argv'])}", _runner(command["argv"]))
+
+
+def _runner(argv: Sequence[str]) -> Callable[[], None]:
+    def call() -> None:
+        run(argv, timeout=600.0)
+
+    return call

@@ -1,0 +1,204 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Groups and users: accounts, SSH keys, sudo.
+
+Private to the collection. Homes are never removed, and the keys that somebody else put into a file stay there unless
+the caller asks for exactly his own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import grp
+import os
+import pwd
+import re
+
+from .host_change import Change, HostError, run
+from .host_files import plan_absent, plan_directories, plan_files, read, with_block
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from .host_change import Host
+
+KEY = re.compile(r"(^|\s)(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]{32,}(\s|$)")
+NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+
+def plan_groups(groups: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
+    """Changes that make groups; an existing group with another number is an error, since files may belong to it."""
+    for wanted in groups:
+        name, number = wanted["name"], wanted["gid"]
+        try:
+            current = grp.getgrnam(name).gr_gid
+        except KeyError:
+            argv = ["groupadd", *(["--system"] if wanted["system"] else [])]
+            argv += ["--gid", str(number)] if number is not None else []
+            yield _command(f"group {name}", [*argv, name])
+            continue
+        if number is not None and current != number:
+            raise HostError(f"the group {name} has the number {current}, not {number}: files may belong to it")
+    del host
+
+
+def plan_users(users: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
+    """Changes to accounts, their keys and what they may do with sudo."""
+    for wanted in users:
+        if not NAME.fullmatch(wanted["name"]):
+            raise HostError(f"{wanted['name']!r} is not a user's name")
+        try:
+            account = pwd.getpwnam(wanted["name"])
+        except KeyError:
+            account = None
+        if wanted["state"] == "absent":
+            yield from _plan_gone(wanted["name"], account, host)
+            continue
+        if account is None:
+            yield _command(f"user {wanted['name']}", creation(wanted))
+        else:
+            yield from _plan_account(wanted, account)
+        yield from _plan_keys(wanted, host)
+        yield from _plan_sudo(wanted["name"], wanted["sudo"], host)
+
+
+def creation(wanted: Mapping[str, Any]) -> list[str]:
+    """The argument vector of useradd(8) for a user that does not exist yet."""
+    argv = ["useradd", "--shell", wanted["shell"]]
+    argv += ["--system"] if wanted["system"] else ["--create-home"]
+    for option, value in (
+        ("--uid", wanted["uid"]),
+        ("--home-dir", wanted["home"]),
+        ("--expiredate", wanted["expires"]),
+    ):
+        if value is not None:
+            argv += [option, str(value)]
+    if wanted["groups"]:
+        argv += ["--groups", ",".join(wanted["groups"])]
+    return [*argv, wanted["name"]]
+
+
+def days(date: str) -> str:
+    """``2027-01-31`` as shadow(5) writes it: days since 1970; empty for never."""
+    if not date:
+        return ""
+    try:
+        return str((datetime.date.fromisoformat(date) - datetime.date(1970, 1, 1)).days)
+    except ValueError as error:
+        raise HostError(f"{date!r} is not a date such as 2027-01-31") from error
+
+
+def key_text(keys: Sequence[str], current: str, exclusive: bool) -> str:
+    """An ``authorized_keys`` file with these keys: alone when ``exclusive``, else as a block beside foreign ones."""
+    for key in keys:
+        if "\n" in key.strip() or not KEY.search(key):
+            raise HostError(f"{key.strip()[:40]!r} is not a public key as ssh-keygen writes it")
+    text = "".join(f"{key.strip()}\n" for key in keys)
+    return text if exclusive else with_block(current, "keys", text)
+
+
+def _plan_account(wanted: Mapping[str, Any], account: pwd.struct_passwd) -> Iterator[Change]:
+    name = wanted["name"]
+    if wanted["uid"] is not None and account.pw_uid != wanted["uid"]:
+        raise HostError(f"the user {name} has the number {account.pw_uid}, not {wanted['uid']}: files may belong to it")
+    if wanted["home"] is not None and account.pw_dir != wanted["home"]:
+        raise HostError(f"the home of {name} is {account.pw_dir}, not {wanted['home']}: it is not moved by itself")
+    if account.pw_shell != wanted["shell"] and name != "root":
+        yield _command(
+            f"shell of {name}", ["usermod", "--shell", wanted["shell"], name], account.pw_shell, wanted["shell"]
+        )
+    lacking = [group for group in wanted["groups"] if not _is_member(name, account.pw_gid, group)]
+    if lacking:
+        yield _command(
+            f"groups of {name}", ["usermod", "--append", "--groups", ",".join(lacking), name], "", ",".join(lacking)
+        )
+    if wanted["expires"] is not None:
+        current = _expiry(name)
+        if current != days(wanted["expires"]):
+            argv = ["usermod", "--expiredate", wanted["expires"], name]
+            yield _command(f"expiry of {name}", argv, current, days(wanted["expires"]))
+
+
+def _plan_gone(name: str, account: pwd.struct_passwd | None, host: Host) -> Iterator[Change]:
+    if name == "root":
+        raise HostError("root is not removed")
+    yield from _plan_sudo(name, "", host)
+    if account is not None:
+        # The home stays: it may hold data, and who removes it says so himself.
+        yield _command(f"user {name} removed", ["userdel", "--force", name], name, "")
+
+
+def _plan_keys(wanted: Mapping[str, Any], host: Host) -> Iterator[Change]:
+    if not wanted["keys"] and not wanted["keys_exclusive"]:
+        try:
+            home = pwd.getpwnam(wanted["name"]).pw_dir
+        except KeyError:
+            return
+        if read(os.path.join(home, ".ssh", "authorized_keys")) is None:
+            return
+    elif not wanted["keys"]:
+        raise HostError(f"{wanted['name']} is to have exactly its own keys, but none are given")
+    try:
+        account = pwd.getpwnam(wanted["name"])
+        home, owner, group = account.pw_dir, str(account.pw_uid), str(account.pw_gid)
+    except KeyError:
+        home, owner, group = wanted["home"] or f"/home/{wanted['name']}", wanted["name"], wanted["name"]
+    directory = os.path.join(home, ".ssh")
+    path = os.path.join(directory, "authorized_keys")
+    # A user who replaces one of these by a link would have root write somewhere else.
+    if os.path.islink(directory) or os.path.islink(path):
+        raise HostError(f"{directory} or a file in it is a link: keys are not written through links")
+    common = {"owner": owner, "group": group, "triggers": []}
+    yield from plan_directories([{"path": directory, "mode": "0700", **common}], host)
+    current = (read(path) or b"").decode(errors="surrogateescape")
+    content = key_text(wanted["keys"], current, wanted["keys_exclusive"])
+    yield from plan_files([{"path": path, "content": content, "mode": "0600", **common}], host)
+
+
+def _plan_sudo(name: str, rule: str, host: Host) -> Iterator[Change]:
+    path = f"/etc/sudoers.d/longshore-{name}"
+    if not rule:
+        yield from plan_absent([path], host)
+        return
+    yield from plan_files(
+        [
+            {
+                "path": path,
+                "content": f"{name} {rule}\n",
+                "mode": "0440",
+                "owner": "root",
+                "group": "root",
+                "triggers": [],
+                "validate": ["visudo", "-cf", "%s"],
+            }
+        ],
+        host,
+    )
+
+
+def _is_member(name: str, primary: int, group: str) -> bool:
+    try:
+        entry = grp.getgrnam(group)
+    except KeyError:
+        return False
+    return name in entry.gr_mem or entry.gr_gid == primary
+
+
+def _expiry(name: str) -> str:
+    for line in (read("/etc/shadow") or b"").decode(errors="replace").splitlines():
+        fields = line.split(":")
+        if fields[0] == name and len(fields) > 7:
+            return fields[7]
+    return ""
+
+
+def _command(what: str, argv: Sequence[str], before: str = "", after: str | None = None) -> Change:
+    shown = what if after is None else after
+    return Change(what, lambda: _discard(run(argv)), f"{before}\n" if before else "", f"{shown}\n" if shown else "")
+
+
+def _discard(output: str) -> None:
+    del output

@@ -1,0 +1,449 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_state
+short_description: Bring one concern of a host into its wanted state
+version_added: 0.1.0
+author: The Longshore founders (@longshore)
+description:
+  - Packages, users, files, kernel settings and units of one concern in one round trip.
+  - The order is packages, groups, users, host name, time zone, directories, files, blocks, absent paths,
+    kernel settings, commands, units.
+  - A run that is killed is finished by the next one, which also runs the commands and restarts the units that
+    the killed one still owed.
+  - Services of newly installed packages do not start before they are configured; list them in O(units).
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what a real run would change.
+  diff_mode:
+    support: full
+    description: Returns what is before and after each change.
+options:
+  name:
+    description: Name of the concern, for example the role's. Two tasks with one name share what they owe.
+    type: str
+    required: true
+  packages:
+    description:
+      - Packages to be installed, without recommended ones. The package lists are refreshed only when one is unknown.
+      - An entry may name alternatives, V(a | b); the first one that can be had is taken when none is installed.
+    type: list
+    elements: str
+    default: []
+  packages_absent:
+    description: Packages that are not to be installed. Their configuration files stay.
+    type: list
+    elements: str
+    default: []
+  packages_held:
+    description: Packages that are not to be upgraded by themselves. Those that are not installed are passed over.
+    type: list
+    elements: str
+    default: []
+  groups:
+    description: Groups that exist.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the group.
+        type: str
+        required: true
+      gid:
+        description: Its number. An existing group with another number is an error.
+        type: int
+      system:
+        description: Whether a new group takes a number of the system's range.
+        type: bool
+        default: false
+  users:
+    description: Users that exist or do not.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the user.
+        type: str
+        required: true
+      state:
+        description: V(absent) removes the account and its sudo rule. The home stays.
+        type: str
+        choices: [present, absent]
+        default: present
+      uid:
+        description: Number of the user. An existing user with another number is an error.
+        type: int
+      groups:
+        description: Groups to be in besides the primary one. Other groups of the user stay.
+        type: list
+        elements: str
+        default: []
+      home:
+        description: Home directory of a new user. A home is never moved.
+        type: str
+      shell:
+        description: Login shell.
+        type: str
+        default: /bin/bash
+      system:
+        description: Whether a new user takes a number of the system's range and gets no home.
+        type: bool
+        default: false
+      keys:
+        description: Public keys for SSH. They stand in a marked block; keys that others wrote stay.
+        type: list
+        elements: str
+        default: []
+        no_log: false
+      keys_exclusive:
+        description: Whether the user has these keys and no others.
+        type: bool
+        default: false
+        no_log: false
+      sudo:
+        description: What the user may do with sudo, for example V(ALL=(ALL) NOPASSWD:ALL). Empty for nothing.
+        type: str
+        default: ""
+      expires:
+        description: Day on which the account ends, V(YYYY-MM-DD). Empty for never. Not given, it stays as it is.
+        type: str
+  hostname:
+    description: Name of the server.
+    type: str
+    default: ""
+  timezone:
+    description: Time zone, for example V(Europe/Berlin) or V(Etc/UTC).
+    type: str
+    default: ""
+  directories:
+    description: Directories that exist. What is in them is not touched.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: str
+        required: true
+      mode:
+        description: Octal mode.
+        type: str
+        default: "0755"
+      owner:
+        description: Name or number of the owner.
+        type: str
+        default: root
+      group:
+        description: Name or number of the group.
+        type: str
+        default: root
+      keep_owner_of_data:
+        description: Whether a directory that holds something and belongs to somebody else is an error.
+        type: bool
+        default: false
+  files:
+    description: Files and what is in them. A file is replaced in one step.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path. Missing parent directories are made for root with mode 0755.
+        type: str
+        required: true
+      content:
+        description:
+          - The text. Without O(files[].content), O(files[].content_base64) and O(files[].source) only owner
+            and mode are kept, and a missing file is made empty.
+        type: str
+      content_base64:
+        description: The content, for what is not text.
+        type: str
+      source:
+        description: A file on the server whose content is copied.
+        type: str
+      mode:
+        description: Octal mode.
+        type: str
+        default: "0644"
+      owner:
+        description: Name or number of the owner.
+        type: str
+        default: root
+      group:
+        description: Name or number of the group.
+        type: str
+        default: root
+      secret:
+        description: Whether the content is kept out of differences.
+        type: bool
+        default: false
+      validate:
+        description:
+          - Program and arguments that must accept the new file before it replaces the old one. V(%s) is its path.
+        type: list
+        elements: str
+        default: []
+      triggers:
+        description: Words that fire when the content changes.
+        type: list
+        elements: str
+        default: []
+      soft_keys:
+        description: For a JSON object, the top-level keys whose changes fire O(files[].soft_triggers) instead.
+        type: list
+        elements: str
+        default: []
+        no_log: false
+      soft_triggers:
+        description: Words that fire when only O(files[].soft_keys) changed.
+        type: list
+        elements: str
+        default: []
+  blocks:
+    description: Marked parts of files that others write too.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: str
+        required: true
+      name:
+        description: Name of the block, unique in the file.
+        type: str
+        required: true
+      content:
+        description: Its text. Empty takes the block away.
+        type: str
+        default: ""
+      triggers:
+        description: Words that fire when the block changes.
+        type: list
+        elements: str
+        default: []
+  absent:
+    description: Files, links and empty directories that are not to exist. A directory that holds something is an error.
+    type: list
+    elements: str
+    default: []
+  sysctl:
+    description: Kernel settings, now and after a restart. An empty dictionary removes the file of this concern.
+    type: dict
+  sysctl_ignore_unsupported:
+    description: Whether settings that this kernel lacks or refuses to have set are reported instead of failing.
+    type: bool
+    default: false
+  commands:
+    description: Programs to run after one of their triggers fired.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      argv:
+        description: Program and arguments. No shell is involved.
+        type: list
+        elements: str
+        required: true
+      triggers:
+        description: The words. V(packages) fires when a package was installed.
+        type: list
+        elements: str
+        required: true
+  units:
+    description: systemd units. Unit files that change are loaded anew by themselves.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name with its suffix.
+        type: str
+        required: true
+      enabled:
+        description: Whether it starts with the server. Not given, it stays as it is.
+        type: bool
+      state:
+        description: Whether it runs. Not given, it stays as it is.
+        type: str
+        choices: [started, stopped]
+      masked:
+        description: Whether it cannot be started at all.
+        type: bool
+        default: false
+      restart_on:
+        description: Triggers after which a running unit is restarted.
+        type: list
+        elements: str
+        default: []
+      reload_on:
+        description: Triggers after which a running unit is reloaded.
+        type: list
+        elements: str
+        default: []
+      restart:
+        description: V(delegated) only reports in RV(restart_needed), until the unit was restarted by somebody.
+        type: str
+        choices: [now, delegated]
+        default: now
+      unless_container:
+        description: Whether the unit is passed over on a server that is a container.
+        type: bool
+        default: false
+"""
+
+EXAMPLES = r"""
+- name: Run chrony with our servers
+  longshore.stack.host_state:
+    name: time
+    packages: [chrony]
+    files:
+      - path: /etc/chrony/sources.d/ours.sources
+        content: "server 192.0.2.123 iburst\n"
+        triggers: [sources]
+    units:
+      - {name: chrony.service, enabled: true, state: started, restart_on: [sources]}
+"""
+
+RETURN = r"""
+changes:
+  description: What was done, or in check mode would be done, a few words each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["packages installed: chrony", "chrony.service: enable"]
+restart_needed:
+  description: Units whose restart is delegated and due.
+  returned: success
+  type: list
+  elements: str
+unsupported:
+  description: Kernel settings that were passed over.
+  returned: success
+  type: list
+  elements: str
+resumed:
+  description: Whether an earlier run was interrupted and this one finished what it owed.
+  returned: success
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.host_converge import converge
+
+WORDS = {"type": "list", "elements": "str", "default": []}
+OWNED = {
+    "path": {"type": "str", "required": True},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+}
+GROUP = {
+    "name": {"type": "str", "required": True},
+    "gid": {"type": "int"},
+    "system": {"type": "bool", "default": False},
+}
+USER = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "uid": {"type": "int"},
+    "groups": WORDS,
+    "home": {"type": "str"},
+    "shell": {"type": "str", "default": "/bin/bash"},
+    "system": {"type": "bool", "default": False},
+    "keys": {**WORDS, "no_log": False},
+    "keys_exclusive": {"type": "bool", "default": False, "no_log": False},
+    "sudo": {"type": "str", "default": ""},
+    "expires": {"type": "str"},
+}
+FILE = {
+    **OWNED,
+    "mode": {"type": "str", "default": "0644"},
+    "content": {"type": "str"},
+    "content_base64": {"type": "str"},
+    "source": {"type": "str"},
+    "secret": {"type": "bool", "default": False},
+    "validate": WORDS,
+    "triggers": WORDS,
+    "soft_keys": {**WORDS, "no_log": False},
+    "soft_triggers": WORDS,
+}
+UNIT = {
+    "name": {"type": "str", "required": True},
+    "enabled": {"type": "bool"},
+    "state": {"type": "str", "choices": ["started", "stopped"]},
+    "masked": {"type": "bool", "default": False},
+    "restart_on": WORDS,
+    "reload_on": WORDS,
+    "restart": {"type": "str", "choices": ["now", "delegated"], "default": "now"},
+    "unless_container": {"type": "bool", "default": False},
+}
+
+
+def dictionaries(options: dict[str, object], **more: object) -> dict[str, object]:
+    return {"type": "list", "elements": "dict", "default": [], "options": options, **more}
+
+
+ARGUMENT_SPEC = {
+    "name": {"type": "str", "required": True},
+    "packages": WORDS,
+    "packages_absent": WORDS,
+    "packages_held": WORDS,
+    "groups": dictionaries(GROUP),
+    "users": dictionaries(USER),
+    "hostname": {"type": "str", "default": ""},
+    "timezone": {"type": "str", "default": ""},
+    "directories": dictionaries(
+        {
+            **OWNED,
+            "mode": {"type": "str", "default": "0755"},
+            "keep_owner_of_data": {"type": "bool", "default": False},
+        }
+    ),
+    "files": dictionaries(FILE, mutually_exclusive=[("content", "content_base64", "source")]),
+    "blocks": dictionaries(
+        {
+            "path": {"type": "str", "required": True},
+            "name": {"type": "str", "required": True},
+            "content": {"type": "str", "default": ""},
+            "triggers": WORDS,
+        }
+    ),
+    "absent": WORDS,
+    "sysctl": {"type": "dict"},
+    "sysctl_ignore_unsupported": {"type": "bool", "default": False},
+    "commands": dictionaries(
+        {
+            "argv": {"type": "list", "elements": "str", "required": True},
+            "triggers": {"type": "list", "elements": "str", "required": True},
+        }
+    ),
+    "units": dictionaries(UNIT),
+}
+
+
+def main() -> None:
+    # Files may hold secrets: what was asked for is kept out of the server's log and of the result.
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True, no_log=True)
+    asked = {"module_args": {"name": module.params["name"]}}
+    try:
+        result = converge(module.params, module.check_mode)
+    except HostError as error:
+        module.fail_json(msg=str(error), invocation=asked)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'the host'}: {error.strerror or error}", invocation=asked)
+    if not module._diff:
+        del result["diff"]
+    module.exit_json(invocation=asked, **result)
+
+
+if __name__ == "__main__":
+    main()
