@@ -1,0 +1,11 @@
+"""Run the lab as `python molecule/shared/lab COMMAND`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    sys.exit(importlib.import_module("lab.cli").main())

@@ -1,0 +1,39 @@
+"""The servers: containers with systemd, sshd and room for a Docker engine of their own."""
+
+from __future__ import annotations
+
+from . import dns, engine, hosts, image
+from .report import LabError
+from .state import Lab
+
+
+def kind() -> hosts.Kind:
+    """Describe a server."""
+    return hosts.Kind(image=image.ensure("server"), system=True, files=dns.resolver_files(), users=("root", "ops"))
+
+
+def ensure(lab: Lab, names: list[str], described: hosts.Kind) -> list[str]:
+    """Make the named servers run and answer; gives those that had not been running."""
+    begun = hosts.in_parallel(names, lambda name: hosts.ensure(lab, name, described))
+    fresh = [name for name, started in zip(names, begun, strict=True) if started]
+    hosts.in_parallel(fresh, lambda name: hosts.wait_for_ssh(lab, name))
+    return fresh
+
+
+def kill(lab: Lab, name: str) -> None:
+    """Take a server's power away; its disks stay."""
+    require(lab, name)
+    engine.client().containers.get(lab.container(name)).kill()
+
+
+def start(lab: Lab, name: str) -> None:
+    """Give a server its power back and wait until it answers."""
+    require(lab, name)
+    engine.client().containers.get(lab.container(name)).start()
+    hosts.wait_for_ssh(lab, name)
+
+
+def require(lab: Lab, name: str) -> None:
+    """Refuse a name that is no server of the lab."""
+    if name not in lab.servers:
+        raise LabError(f"the lab {lab.name} has no server {name}; it has {', '.join(lab.servers)}")

@@ -1,0 +1,25 @@
+"""Real SSH to the lab's hosts, with the lab's key and the lab's known hosts only."""
+
+from __future__ import annotations
+
+import shlex
+
+from . import hosts
+from .report import LabError
+from .state import Lab
+
+
+def options(lab: Lab) -> list[str]:
+    """Give ssh's options for the lab: no other key, no other known host, no question."""
+    return ["-F", "none", "-i", str(lab.key), "-o", f"UserKnownHostsFile={lab.known_hosts}", "-o", "IdentitiesOnly=yes",
+            "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"]
+
+
+def command(lab: Lab, host: str, words: list[str]) -> list[str]:
+    """Give the command that logs in to a host; `words` run there as they are, none means a shell."""
+    try:
+        address = hosts.public(lab, host).v4
+    except ValueError as error:
+        raise LabError(str(error)) from None
+    remote = [shlex.join(words) if len(words) > 1 else words[0]] if words else []
+    return ["ssh", *options(lab), f"root@{address}", *remote]
