@@ -20,6 +20,7 @@ SUITE = "trixie"
 BASE = "longshore/debian"
 BASE_PACKAGES = ["ca-certificates"]
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
+APT_CLEAN = IMAGES / "docker-clean"  # as in the official images
 Files = dict[str, bytes]
 
 
@@ -79,7 +80,7 @@ def build(reference: str, files: Files, arguments: dict[str, str]) -> None:
 def ensure_base() -> str:
     """Give the reference of the base image, made with mmdebstrap if it is not there; about 20 s."""
     trust = certificates()
-    recipe = digest([SUITE.encode(), *[p.encode() for p in BASE_PACKAGES + EXCLUDED], *trust.values(),
+    recipe = digest([SUITE.encode(), APT_CLEAN.read_bytes(), *[p.encode() for p in BASE_PACKAGES + EXCLUDED], *trust.values(),
                      *[name.encode() for name in trust]])
     reference = f"{BASE}:{recipe}"
     if exists(reference):
@@ -99,12 +100,15 @@ def make_base(reference: str, trust: Files) -> None:
         authorities.mkdir()
         for name, content in trust.items():
             (authorities / name).write_bytes(content)
+        authorities.chmod(0o755)
+        Path(folder).chmod(0o755)
         target = Path(folder) / "base.tar"
         run([
             "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}",
             *[f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED],
             f"--customize-hook=copy-in {authorities}/. /usr/local/share/ca-certificates"
             if trust else "--customize-hook=true",
+            f"--customize-hook=copy-in {APT_CLEAN} /etc/apt/apt.conf.d",
             '--customize-hook=chroot "$1" update-ca-certificates',
             SUITE, str(target),
         ])
