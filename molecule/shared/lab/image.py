@@ -20,6 +20,7 @@ SUITE = "trixie"
 BASE = "longshore/debian"
 BASE_PACKAGES = ["ca-certificates"]
 EXCLUDED = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"]
+RECIPE = "2"  # raised when make_base changes in another way than by these lists
 APT_CLEAN = IMAGES / "docker-clean"  # as in the official images
 Files = dict[str, bytes]
 
@@ -77,19 +78,23 @@ def build(reference: str, files: Files, arguments: dict[str, str]) -> None:
             raise LabError(f"building {reference} failed: {event['error']}\n" + "\n".join(lines[-15:]))
 
 
+def base_reference() -> str:
+    """Give the reference of the base image, which stands for all that goes into it."""
+    trust = certificates()
+    recipe = digest([RECIPE.encode(), SUITE.encode(), APT_CLEAN.read_bytes(), *[p.encode() for p in BASE_PACKAGES + EXCLUDED], *trust.values(),
+                     *[name.encode() for name in trust]])
+    return f"{BASE}:{recipe}"
+
+
 def ensure_base() -> str:
     """Give the reference of the base image, made with mmdebstrap if it is not there; about 20 s."""
-    trust = certificates()
-    recipe = digest([SUITE.encode(), APT_CLEAN.read_bytes(), *[p.encode() for p in BASE_PACKAGES + EXCLUDED], *trust.values(),
-                     *[name.encode() for name in trust]])
-    reference = f"{BASE}:{recipe}"
-    if exists(reference):
-        return reference
-    with locked("base"):
-        if not exists(reference):
-            engine.install("mmdebstrap")
-            with step(f"{BASE}: root file system of Debian {SUITE}"):
-                make_base(reference, trust)
+    reference = base_reference()
+    if not exists(reference):
+        with locked("base"):
+            if not exists(reference):
+                engine.install("mmdebstrap")
+                with step(f"root file system of Debian {SUITE} made"):
+                    make_base(reference, certificates())
     return reference
 
 
@@ -108,6 +113,7 @@ def make_base(reference: str, trust: Files) -> None:
             *[f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED],
             f"--customize-hook=copy-in {authorities}/. /usr/local/share/ca-certificates"
             if trust else "--customize-hook=true",
+            "--customize-hook=rm -f $1/var/cache/apt/*.bin",
             f"--customize-hook=copy-in {APT_CLEAN} /etc/apt/apt.conf.d",
             '--customize-hook=chroot "$1" update-ca-certificates',
             SUITE, str(target),
@@ -118,17 +124,21 @@ def make_base(reference: str, trust: Files) -> None:
         )
 
 
-def ensure(name: str, *, base: str | None = None, extra: Files | None = None) -> str:
-    """Give the reference of the image `longshore/<name>`, built from `image/<name>/` if it is not there."""
-    base = base or ensure_base()
-    files = context(IMAGES / name) | (extra or {})
-    recipe = digest([base.encode(), *[part for item, body in files.items() for part in (item.encode(), body)]])
-    reference = f"longshore/{name}:{recipe}"
+def planned(name: str) -> str:
+    """Give the reference that the image of `image/<name>/` has as long as nothing that goes into it changes."""
+    parts = [part for item, body in context(IMAGES / name).items() for part in (item.encode(), body)]
+    return f"longshore/{name.replace('/', '-')}:{digest([base_reference().encode(), *parts])}"
+
+
+def ensure(name: str) -> str:
+    """Give the reference of the image of `image/<name>/`, built on the base image if it is not there."""
+    reference = planned(name)
     if not exists(reference):
-        with locked(f"image-{name}"):
+        base = ensure_base()
+        with locked(f"image-{name.replace('/', '-')}"):
             if not exists(reference):
-                with step(f"longshore/{name}: image built"):
-                    build(reference, files, {"BASE": base})
+                with step(f"image {name} built"):
+                    build(reference, context(IMAGES / name), {"BASE": base})
     return reference
 
 
