@@ -1,0 +1,27 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The groups of a stack (docs/architecture.md lists them)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from longshore.definition import Stack
+
+
+def members(definition: Stack) -> dict[str, list[str]]:
+    """Group name → its servers, in the file's order. Groups that a playbook names exist even when they are empty."""
+    groups = {
+        "longshore": list(definition.servers),
+        "docker_host": definition.docker_hosts(),
+        "swarm_manager": definition.managers(),
+        "registry": [server] if (server := definition.registry_server()) else [],
+        "builder": definition.builders(),
+        "load_balancer": definition.load_balancers(),
+    }
+    for name, server in definition.servers.items():
+        for tag in server.tags:
+            groups.setdefault(f"tag_{tag.replace('-', '_')}", []).append(name)
+    return groups
