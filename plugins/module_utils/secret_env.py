@@ -1,0 +1,94 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secret values: how they are named, how they reach a process, and how they are kept out of what people read.
+
+Private to the collection. Pure functions, but for reading the cluster's key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CLUSTER_KEY = "/etc/longshore/cluster/cluster.key"
+HELPER_VERSION = "1"
+HELPER_ON_HOST = f"/usr/lib/longshore/helper/{HELPER_VERSION}"
+HELPER = "/.longshore"
+ENV_FILE = "/run/secrets/longshore.env"
+# Swarm's own limit for one secret, in bytes.
+SECRET_LIMIT = 500 * 1024
+MASK = "****"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def read_cluster_key(check_mode: bool = False, path: str = CLUSTER_KEY) -> bytes:
+    """The key that content hashes are made with.
+
+    A missing file is an error (``OSError``), except in check mode: there any key serves, since nothing is there yet.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        if check_mode:
+            return b"not made yet"
+        raise
+
+
+def keyed_hash(key: bytes, content: bytes) -> str:
+    """10 hexadecimal digits. Keyed, because a plain hash of a weak secret can be guessed."""
+    return hmac.new(key, content, hashlib.sha256).hexdigest()[:10]
+
+
+def env_file(values: Mapping[str, str]) -> bytes:
+    """The shell lines that export ``values``, sorted by name.
+
+    Raises ``ValueError``, naming the variable but never its value, for a name that no shell can export, for a value
+    with a NUL, and when all together are larger than one Swarm secret may be.
+    """
+    lines = []
+    for name, value in sorted(values.items()):
+        if not _IDENTIFIER.match(name):
+            raise ValueError(
+                f"the secret variable {name!r} can't be exported: use letters, digits and '_', or a file under 'secrets'"
+            )
+        if "\0" in value:
+            raise ValueError(f"the value of the secret variable {name} holds a NUL character")
+        quoted = value.replace("'", "'\\''")
+        lines.append(f"export {name}='{quoted}'\n")
+    content = "".join(lines).encode()
+    if len(content) > SECRET_LIMIT:
+        raise ValueError(f"the secret variables are {len(content)} bytes together; Swarm's limit is {SECRET_LIMIT}")
+    return content
+
+
+def helper_argv(argv: Iterable[str], plain: Iterable[str] = ()) -> list[str]:
+    """The command line that runs ``argv`` with the secret environment, in a container or with ``docker exec``.
+
+    ``plain`` is the container's ordinary environment as ``NAME=value``: names that no shell keeps (``a.b``) are set
+    again behind the shell.
+    """
+    lost = [entry for entry in plain if not _IDENTIFIER.match(entry.partition("=")[0])]
+    again = [f"{HELPER}/busybox", "env", *lost] if lost else []
+    return [f"{HELPER}/busybox", "sh", f"{HELPER}/run", *again, *argv]
+
+
+def check_argv(kind: str, port: int, path: str, seconds: float) -> list[str]:
+    """The command line of an ``http`` or ``tcp`` health check inside the container; ``seconds`` is its patience."""
+    patience = str(max(1, round(seconds)))
+    return [f"{HELPER}/busybox", "sh", f"{HELPER}/check", kind, "127.0.0.1", str(port), path or "-", patience]
+
+
+def mask(text: str, values: Iterable[str]) -> str:
+    """``text`` with every secret value replaced; values shorter than four characters can't be told from chance."""
+    for value in sorted({part for value in values for part in (value, *value.splitlines())}, key=len, reverse=True):
+        if len(value) >= 4:
+            text = text.replace(value, MASK)
+    return text
