@@ -1,0 +1,153 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the end-to-end tests share: the lab, stack files on it, the command line, a client that puts load on it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+LONGSHORE = Path(sys.executable).parent / "longshore"
+LOAD = ROOT / "molecule/shared/client/load.py"
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """The first true value of ``condition()``; fails when there is none within ``seconds``."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        time.sleep(0.25)
+
+
+@dataclass
+class Lab:
+    """The servers of one lab, reached over SSH, and the client that judges from outside."""
+
+    name: str = "lab"
+    described: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, *words: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """One command of the lab's own."""
+        command = [sys.executable, str(ROOT / "molecule/shared/lab"), *words]
+        return subprocess.run(command, check=check, capture_output=True, text=True, timeout=timeout)
+
+    def up(self, servers: int = 3) -> None:
+        """Make the lab, or what is missing of it."""
+        self.described = json.loads(self.run("up", "--name", self.name, "--servers", str(servers), "--json").stdout)
+
+    def on(self, host: str, *words: str, check: bool = True, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """A command on a server or on ``client``."""
+        return self.run("ssh", "--name", self.name, host, "--", *words, check=check, timeout=timeout)
+
+    def address(self, host: str, family: str = "v4") -> str:
+        """The public address of a host."""
+        return str(self.described["hosts"][host]["public"][family])
+
+    def get(self, url: str, *options: str) -> tuple[int, str]:
+        """Status and body of a GET from the client; status 0 when there was no answer."""
+        words = ["curl", "-sg", "-m", "10", "-w", "\\n%{http_code}", *options, url]
+        body, _, status = self.on("client", *[_quoted(word) for word in words], check=False).stdout.rpartition("\n")
+        return int(status or 0), body
+
+    @contextlib.contextmanager
+    def load(self, urls: list[str], host: str, rate: int = 200, **options: float) -> Iterator[dict[str, Any]]:
+        """Put load on ``urls`` while the block runs; the yielded dict is filled with the report afterwards."""
+        report: dict[str, Any] = {}
+        words = ["python3", "/usr/local/bin/load.py", *urls, "--rate", str(rate), "--host", host]
+        for name, value in options.items():
+            words += [f"--{name.replace('_', '-')}", str(value)]
+        container = self.described["hosts"]["client"]["container"]
+        process = subprocess.Popen(["docker", "exec", container, *words], stdout=subprocess.PIPE, text=True)
+        try:
+            yield report
+        finally:
+            subprocess.run(["docker", "exec", container, "pkill", "-TERM", "-f", "load.py"], check=False)
+            output, _ = process.communicate(timeout=60)
+            report.update(json.loads(output))
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+@dataclass
+class StackFile:
+    """A stack file of the tests: a copy of an example that really deploys, which a test changes."""
+
+    path: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def of(cls, example: str, directory: Path, lab: Lab) -> StackFile:
+        """A copy of ``inventories/<example>.yml`` in ``directory``, with the lab's addresses and absolute paths."""
+        content = yaml.safe_load((ROOT / "inventories" / f"{example}.yml").read_text())
+        state = ROOT / ".lab" / lab.name
+        content["ssh"] |= {"key": str(state / "id_ed25519"), "known_hosts": str(state / "known_hosts")}
+        content["ca_certificates"] = [str(state / "ca.crt")]
+        for name, server in content["servers"].items():
+            addresses = lab.described["hosts"][name]
+            server |= {"address": addresses["public"]["v4"], "private_address": addresses["private"]["v4"]}
+        stack = cls(directory / f"{example}.yml", content)
+        stack.write()
+        return stack
+
+    def write(self) -> None:
+        """Put the content on disk."""
+        self.path.write_text(yaml.safe_dump(self.content, sort_keys=False))
+
+    @contextlib.contextmanager
+    def changed(self, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """Another content while the block runs; ``change`` gets a copy to edit."""
+        before = self.content
+        self.content = copy.deepcopy(before)
+        change(self.content)
+        self.write()
+        try:
+            yield
+        finally:
+            self.content = before
+            self.write()
+
+
+@dataclass
+class Outcome:
+    """What a command of the CLI did."""
+
+    code: int
+    output: str
+    errors: str
+    seconds: float
+
+    @property
+    def everything(self) -> str:
+        """Standard output and standard error."""
+        return self.output + self.errors
+
+    @property
+    def json(self) -> Any:
+        """The last JSON document of the output: a command's result object."""
+        return json.loads(self.output.strip().splitlines()[-1])
+
+
+def longshore(stack: StackFile, *words: str, timeout: float = 900) -> Outcome:
+    """Run ``longshore WORDS`` on the stack file."""
+    start = time.monotonic()
+    done = subprocess.run(
+        [str(LONGSHORE), *words[:1], "-f", str(stack.path), *words[1:]], capture_output=True, text=True, timeout=timeout
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
