@@ -72,13 +72,14 @@ def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterat
 
         yield from plan_hostname(wanted["hostname"], host) if wanted["hostname"] else ()
         yield from plan_timezone(wanted["timezone"], host) if wanted["timezone"] else ()
-    if wanted["directories"] or wanted["files"] or wanted["blocks"] or wanted["absent"]:
-        from .host_files import plan_absent, plan_blocks, plan_directories, plan_files
+    if any(wanted[part] for part in ("directories", "files", "blocks", "absent", "sweep")):
+        from .host_files import plan_absent, plan_blocks, plan_directories, plan_files, plan_sweep
 
         yield from plan_directories(wanted["directories"], host)
         yield from plan_files(wanted["files"], host)
         yield from plan_blocks(wanted["blocks"], host)
         yield from plan_absent(wanted["absent"], host)
+        yield from plan_sweep(wanted["sweep"], wanted["files"])
     if wanted["sysctl"] is not None:
         from .host_sysctl import plan as plan_sysctl
 

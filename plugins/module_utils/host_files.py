@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import glob
 import json
 import os
 import stat
@@ -110,6 +111,15 @@ def plan_absent(paths: Sequence[str], host: Host) -> Iterator[Change]:
             raise HostError(f"{path} is not empty: what it holds is not removed by leaving it out")
         else:
             yield Change(f"{path} removed", _remover(os.rmdir, path), f"{path}\n", "")
+
+
+def plan_sweep(sweeps: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+    """Changes that remove the files that match a pattern of ours and that nobody wants any more."""
+    wanted = {file["path"] for file in files}
+    for sweep in sweeps:
+        for path in sorted(set(glob.glob(sweep["pattern"])) - wanted):
+            if not os.path.isdir(path):
+                yield Change(f"{path} removed", _remover(os.unlink, path), f"{path}\n", "", sweep["triggers"])
 
 
 def with_block(text: str, name: str, content: str) -> str:

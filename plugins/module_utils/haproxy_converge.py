@@ -1,0 +1,341 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host's HAProxy made as the fragments of its stacks say: look, plan, change. Private to the collection.
+
+What is live is decided by the rename of ``haproxy.cfg`` and the reload after it. A run that is killed between two steps is
+finished by the next: every step looks at what is really there, the reload at what the running worker has loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from . import haproxy_docker as engine
+from . import haproxy_files as files
+from . import haproxy_process as process
+from .docker_api import Docker, DockerError
+from .haproxy_model import HaproxyError, conflicts, networks_of, settings_of
+from .haproxy_render import CONFIG_DIR, STATE_DIR, maxconn_for, render
+from .haproxy_unit import CONTAINER, NETWORK, NETWORKS_FILE, NETWORKS_UNIT, UNIT, UNIT_LABEL, label_in, units_of
+from .host_change import attempt
+from .host_change import run as run_program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .run import Run
+
+UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+START_SECONDS = 30.0
+
+
+class Present:
+    """What is on the host now: engine, image, network, container, units, what the worker has loaded."""
+
+    def __init__(self, docker: Docker | None, image: str) -> None:
+        self.docker = docker
+        self.image = docker is not None and engine.found(docker, f"/images/{image}/json") is not None
+        self.network = engine.found(docker, f"/networks/{NETWORK}") if docker else None
+        self.container = engine.found(docker, f"/containers/{CONTAINER}/json") if docker else None
+        self.running = bool(self.container and self.container["State"]["Running"])
+        label = self.container["Config"]["Labels"].get(UNIT_LABEL, "") if self.container else ""
+        self.unit = label if self.running else ""
+        self.joined = engine.networks_of_container(self.container)
+        self.loaded = process.loaded_config() if self.running else ""
+        self.active, self.enabled, self.outdated = _unit_state()
+
+    @property
+    def gone(self) -> bool:
+        """Nothing of HAProxy is left."""
+        paths = (CONFIG_DIR, STATE_DIR, UNIT_FILE, f"/etc/systemd/system/{NETWORKS_UNIT}")
+        return not (self.network or self.container or any(map(os.path.exists, paths)))
+
+
+def converge(stack: str, fragment: dict[str, Any] | None, check: bool, run: Run) -> dict[str, Any]:
+    """Make HAProxy serve ``fragment`` beside the other stacks' (None: without ``stack``), or say what would be done.
+
+    The answer has ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``restarted``, ``reloaded``. Raises
+    ``HaproxyError`` (nothing is live then that was not before), ``DockerError``, ``HostError`` and ``Cancelled``.
+    """
+    with files.lock(check):
+        others = files.read_fragments(stack)
+        fragments = [*others, fragment] if fragment else others
+        errors = conflicts(fragments)
+        if errors:
+            raise HaproxyError(errors)
+        docker = Docker.connect()
+        if not fragments:
+            return _remove(stack, Present(docker, settings_of([])["image"]), check)
+        if docker is None and not check:
+            raise HaproxyError(["no Docker engine answers on this server; install it first (role docker_host)"])
+        return _Change(stack, fragment, fragments, docker, check, run).result()
+
+
+class _Change:
+    def __init__(
+        self,
+        stack: str,
+        fragment: dict[str, Any] | None,
+        fragments: list[dict[str, Any]],
+        docker: Docker | None,
+        check: bool,
+        run: Run,
+    ) -> None:
+        self.run = run
+        self.check = check
+        self.settings = settings_of(fragments)
+        self.image = self.settings["image"]
+        try:
+            self.maxconn = maxconn_for(self.settings["maxconn"], engine.open_files_limit())
+        except ValueError as error:
+            raise HaproxyError([str(error)]) from error
+        self.ipv6 = self.settings["ipv6"] and engine.host_has_ipv6()
+        self.config = render(fragments, self.settings, self.maxconn, self.ipv6)
+        self.units = units_of(self.settings, self.maxconn)
+        self.networks = networks_of(fragments)
+        self.now = Present(docker, self.image)
+        wanted = files.wanted_files(fragment, self.config, self.units, self.networks)
+        self.files = [file for file in wanted if file.differs()]
+        self.directories = files.wrong_directories()
+        self.stale = files.stale_maps(self.config)
+        old_fragment = files.fragment_path(stack)
+        self.unwanted = old_fragment if fragment is None and os.path.exists(old_fragment) else ""
+        self._plan()
+
+    def _plan(self) -> None:
+        now = self.now
+        self.digest = process.description_in(self.config["haproxy.cfg"])
+        self.renew_network = not engine.network_fits(now.network, self.ipv6, self.settings["ipv6_subnet"])
+        self.restart = self.renew_network or not now.active or now.unit != label_in(self.units[UNIT_FILE])
+        self.reload = not self.restart and now.loaded != self.digest
+        joined = set() if self.restart else now.joined
+        self.to_join = sorted(set(self.networks) - joined)
+        self.to_leave = sorted(joined - set(self.networks))
+
+    def result(self) -> dict[str, Any]:
+        changes = self._changes()
+        warnings = []
+        if self.now.docker and self.ipv6 and engine.ipv6_hidden(self.now.docker):
+            warnings.append(
+                "IPv6 clients will all appear under one address: set experimental and ip6tables in daemon.json"
+            )
+        answer = {
+            "changed": bool(changes),
+            "changes": changes,
+            "diff": self._diff() if changes else [],
+            "warnings": warnings,
+            "restarted": self.restart,
+            "reloaded": self.reload,
+        }
+        if changes and not self.check:
+            self._apply()
+        return answer
+
+    def _changes(self) -> list[str]:
+        changes = [f"pull {self.image}"] if not self.now.image else []
+        if self.renew_network:
+            changes.append(f"{'make anew' if self.now.network else 'create'} network {NETWORK}")
+        changes += [f"set up {path}" for path, _mode, _user, _group in self.directories]
+        changes += [f"write {file.path}" for file in self.files]
+        changes += [f"remove {path}" for path in [self.unwanted, *self.stale] if path]
+        if not self.now.enabled:
+            changes.append(f"enable {UNIT}")
+        if self.restart:
+            changes.append(f"{'restart' if self.now.active else 'start'} {UNIT}")
+        elif self.reload:
+            changes.append("reload HAProxy")
+        changes += [f"join {network}" for network in self.to_join]
+        return changes + [f"leave {network}" for network in self.to_leave]
+
+    def _diff(self) -> list[dict[str, str]]:
+        secret = self.settings["stats_password"]
+
+        def shown(text: str | None) -> str:
+            return (text or "").replace(secret, "********") if secret else text or ""
+
+        entries = [(file.path, files.read(file.path), file.text) for file in self.files if "/maps/" not in file.path]
+        entries += [(path, files.read(path), "") for path in [self.unwanted] if path]
+        kinds = [
+            (kind, _map_text(kind, files.read(f"{CONFIG_DIR}/haproxy.cfg") or ""), text)
+            for kind, text in sorted((os.path.basename(name).partition(".")[0], self.config[name])
+                                     for name in self.config if name.startswith("maps/"))
+        ]
+        entries += [(f"{CONFIG_DIR}/maps/{kind}", old, text) for kind, old, text in kinds if old != text]
+        now = self.now
+        entries.append((CONTAINER, _state(now.running, now.joined), _state(True, set(self.networks))))
+        return [
+            {"before_header": name, "after_header": name, "before": shown(before), "after": shown(after)}
+            for name, before, after in entries
+            if before != after
+        ]
+
+    def _apply(self) -> None:
+        docker = self.now.docker
+        assert docker is not None  # noqa: S101 - converge() has refused
+        self.run.check()
+        if not self.now.image:
+            self.run.progress(f"pulling {self.image}")
+            engine.pull(docker, self.image)
+        for path, mode, user, group in self.directories:
+            os.makedirs(path, mode=0o755, exist_ok=True)
+            os.chmod(path, mode)
+            os.chown(path, user, group)
+        undo = _Undo([*[file.path for file in self.files], *([self.unwanted] if self.unwanted else [])])
+        try:
+            self._check_config()
+            self.run.check()
+            if not self.restart:
+                for network in self.to_join:
+                    engine.join(docker, network)
+            self._write()
+            self._go_live(docker)
+        except Exception:
+            self._go_back(undo)
+            raise
+        if self.restart:
+            for network in self.to_join:
+                engine.join(docker, network)
+        for network in self.to_leave:
+            engine.leave(docker, network)
+        for path in self.stale:
+            os.unlink(path)
+
+    def _check_config(self) -> None:
+        maps = [file for file in self.files if "/maps/" in file.path]
+        config = [file for file in self.files if file.path == files.CONFIG_FILE]
+        for file in maps:
+            file.write()
+        if not (config or self.reload or self.restart):
+            return
+        candidate = files.Wanted(f"{CONFIG_DIR}/candidate.cfg", self.config["haproxy.cfg"], 0o640, process.USER_ID)
+        try:
+            candidate.write()
+            process.check_config(self.image, self.maxconn, "candidate.cfg")
+        finally:
+            if os.path.exists(candidate.path):
+                os.unlink(candidate.path)
+
+    def _write(self) -> None:
+        for file in self.files:
+            file.write()
+        if self.unwanted:
+            os.unlink(self.unwanted)
+        if self.now.outdated or any(file.path.startswith("/etc/systemd/") for file in self.files):
+            run_program(["systemctl", "daemon-reload"])
+        if not self.now.enabled:
+            run_program(["systemctl", "enable", "--quiet", UNIT])
+
+    def _go_live(self, docker: Docker) -> None:
+        if self.reload:
+            process.reload_worker()
+        if not self.restart:
+            return
+        if self.renew_network:
+            attempt(["systemctl", "stop", UNIT])
+            if self.now.network:
+                docker.delete(f"/networks/{NETWORK}")
+            engine.create_network(docker, self.ipv6, self.settings["ipv6_subnet"])
+        self._start()
+
+    def _start(self) -> None:
+        began = time.time()
+        run_program(["systemctl", "restart", UNIT])
+        until = time.monotonic() + START_SECONDS
+        while process.loaded_config() != self.digest:
+            if time.monotonic() > until:
+                since = f"--since=@{int(began)}"
+                _code, out, _error = attempt(["journalctl", "-u", UNIT, "-o", "cat", "-n", "20", since])
+                raise HaproxyError([f"HAProxy did not start within {START_SECONDS:.0f} s: {process.said(out)}"])
+            time.sleep(0.1)
+
+    def _go_back(self, undo: _Undo) -> None:
+        if self.restart and not self.now.running:
+            attempt(["systemctl", "disable", "--now", "--quiet", UNIT])
+        undo.restore()
+        attempt(["systemctl", "daemon-reload"])
+        if self.restart and self.now.running and self.now.loaded != process.loaded_config():
+            attempt(["systemctl", "restart", UNIT])
+
+
+class _Undo:
+    """What files held before, so that a failure leaves them as they were."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self._old: list[tuple[str, str | None, int, int]] = []
+        for path in paths:
+            text = files.read(path)
+            found = os.stat(path) if text is not None else None
+            self._old.append((path, text, (found.st_mode & 0o7777) if found else 0, found.st_gid if found else 0))
+
+    def restore(self) -> None:
+        for path, text, mode, group in self._old:
+            if text is not None:
+                files.Wanted(path, text, mode, group).write()
+            elif os.path.exists(path):
+                os.unlink(path)
+
+
+def _map_text(kind: str, config: str) -> str:
+    """The map of one kind to which a configuration refers."""
+    marker = f"{CONFIG_DIR}/maps/{kind}."
+    before, found, after = config.partition(marker)
+    return files.read(f"{marker}{after.partition('.map')[0]}.map") or "" if found and before else ""
+
+
+def _state(running: bool, networks: set[str]) -> str:
+    lines = [f"state: {'running' if running else 'absent'}", *(f"network: {name}" for name in sorted(networks))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _unit_state() -> tuple[bool, bool, bool]:
+    """Whether the unit is active, enabled, and changed on disk since systemd read it."""
+    names = ("ActiveState", "UnitFileState", "NeedDaemonReload")
+    _code, out, _error = attempt(["systemctl", "show", UNIT, *(f"--property={name}" for name in names)])
+    values = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+    return (
+        values.get("ActiveState") in ("active", "reloading"),
+        values.get("UnitFileState") == "enabled",
+        values.get("NeedDaemonReload") == "yes",
+    )
+
+
+def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
+    """The last stack is gone, and HAProxy with it: units, container, network, files. The image stays."""
+    fragment = files.fragment_path(stack)
+    before = _state(now.running, now.joined)
+    left = os.path.exists(fragment)
+    changed = left or not now.gone
+    answer = {
+        "changed": changed,
+        "changes": [f"remove {fragment}"] * left + [f"remove {UNIT} and all that belongs to it"] * (not now.gone),
+        "diff": [{"before_header": CONTAINER, "after_header": CONTAINER, "before": before, "after": _state(False, set())}]
+        if changed
+        else [],
+        "warnings": [],
+        "restarted": False,
+        "reloaded": False,
+    }
+    if check or not changed:
+        return answer
+    attempt(["systemctl", "disable", "--now", "--quiet", UNIT, NETWORKS_UNIT])
+    if now.docker:
+        _ignoring_missing(lambda docker=now.docker: docker.delete(f"/containers/{CONTAINER}", force=True))
+        _ignoring_missing(lambda docker=now.docker: docker.delete(f"/networks/{NETWORK}"))
+    files.remove_all()
+    attempt(["systemctl", "daemon-reload"])
+    attempt(["systemctl", "reset-failed", UNIT, NETWORKS_UNIT])
+    if left:
+        os.unlink(fragment)
+    return answer
+
+
+def _ignoring_missing(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except DockerError as error:
+        if error.status not in (404, 409):
+            raise

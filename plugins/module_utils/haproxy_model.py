@@ -1,0 +1,295 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a stack gives HAProxy (its fragment): checking, normalizing, and joining the fragments of all stacks on a host.
+
+Private to the collection. Pure. A normalized fragment is JSON data::
+
+    stack: shop
+    routes:   [{host: "shop.example" | "*.shop.example" | "", path: "/", backend: web, sticky: false}]
+    backends: {web: {service: shop_web, port: 3000, maximum: 4, balance: leastconn, check: CHECK},
+               old: {servers: [{address: 192.0.2.7, port: 8080}], balance: leastconn, check: CHECK}}
+    settings: {…}        # only what differs from SETTINGS
+
+    CHECK: {http: "/healthz" | "", host: "", port: 0, interval: 2.0}      # port 0: the server's own; "" : a TCP check
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+SETTINGS: dict[str, Any] = {
+    "image": "haproxy:3.0",
+    "http_port": 80,
+    "ipv6": True,
+    "ipv6_subnet": "fd4c:6f6e:6773::/64",
+    "maxconn": 0,
+    "drain": 900,
+    "stats_address": "127.0.0.1",
+    "stats_port": 8404,
+    "stats_user": "longshore",
+    "stats_password": "",
+    "timeout_connect": 2.0,
+    "timeout_client": 60.0,
+    "timeout_server": 60.0,
+    "timeout_http_request": 10.0,
+    "timeout_http_keep_alive": 30.0,
+    "timeout_queue": 10.0,
+    "timeout_tunnel": 3600.0,
+}
+
+RESERVED = ("cluster", "haproxy")
+BALANCE = ("leastconn", "roundrobin", "random", "source")
+
+# A Swarm name is at most 64 characters; these are what this collection names its objects with.
+_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?")
+_HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+# The characters of RFC 3986's path, percent-encoding included.
+_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
+_CHECK_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&()*+,;=:@%/?]*")
+_IMAGE = re.compile(r"[a-zA-Z0-9][\w./:@-]{0,254}")
+
+
+class HaproxyError(Exception):
+    """What was asked can't be: ``errors`` holds every reason, each with its place."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fragment of ``stack`` with every default filled in.
+
+    Raises ``HaproxyError`` with all that is wrong: unknown keys, hosts and paths that can't be, routes to no backend,
+    two routes for one host and path.
+    """
+    errors: list[str] = []
+    if not _NAME.fullmatch(stack):
+        errors.append(f"stack: {stack!r} is not a name of letters, digits, '_', '.' and '-'")
+    if stack in RESERVED:
+        errors.append(f"stack: {stack!r} is the name of a directory in /etc/longshore that is no stack's")
+    made_backends = {
+        str(name): _backend(f"backends.{name}", str(name), value, errors) for name, value in dict(backends or {}).items()
+    }
+    made_routes = [_route(f"routes[{index}]", value, errors) for index, value in enumerate(routes or [])]
+    seen: set[tuple[str, str]] = set()
+    for index, route in enumerate(made_routes):
+        if route["backend"] not in made_backends:
+            known = ", ".join(sorted(made_backends)) or "none"
+            errors.append(f"routes[{index}]: no backend is named {route['backend']!r} (there is: {known})")
+        key = (route["host"], route["path"])
+        if key in seen:
+            errors.append(f"routes[{index}]: {_place(route)} is routed twice")
+        seen.add(key)
+    fragment = {
+        "stack": stack,
+        "routes": sorted(made_routes, key=lambda route: (route["host"], route["path"])),
+        "backends": {name: made_backends[name] for name in sorted(made_backends)},
+        "settings": _settings(settings, errors),
+    }
+    if errors:
+        raise HaproxyError(errors)
+    return fragment
+
+
+def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Why these fragments can't stand together: one host and path in two stacks, one setting with two values."""
+    errors = []
+    routed: dict[tuple[str, str], str] = {}
+    chosen: dict[str, tuple[str, Any]] = {}
+    for fragment in sorted(fragments, key=lambda item: item["stack"]):
+        stack = fragment["stack"]
+        for route in fragment["routes"]:
+            key = (route["host"], route["path"])
+            if key in routed:
+                errors.append(f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it")
+            routed.setdefault(key, stack)
+        for name, value in fragment["settings"].items():
+            other, theirs = chosen.setdefault(name, (stack, value))
+            if theirs != value:
+                shown = "" if name == "stats_password" else f" ({theirs!r} and {value!r})"
+                errors.append(
+                    f"{name} differs between the stacks {other} and {stack}{shown}; one HAProxy serves both, "
+                    "so leave it out in one of them or make them equal"
+                )
+    return errors
+
+
+def settings_of(fragments: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of the host's HAProxy: the defaults, overlaid with what the stacks set."""
+    merged = dict(SETTINGS)
+    for fragment in fragments:
+        merged.update(fragment["settings"])
+    return merged
+
+
+def networks_of(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The edge networks HAProxy must be on: one for each stack that has Swarm services behind it."""
+    return sorted(
+        f"{fragment['stack']}_edge"
+        for fragment in fragments
+        if any("service" in backend for backend in fragment["backends"].values())
+    )
+
+
+def _place(route: Mapping[str, Any]) -> str:
+    return f"{route['host'] or 'any host'}{route['path']}"
+
+
+def _unknown(place: str, value: Mapping[str, Any], known: Iterable[str], errors: list[str]) -> None:
+    wrong = sorted(set(map(str, value)) - set(known))
+    if wrong:
+        errors.append(f"{place}: unknown {', '.join(wrong)} (known: {', '.join(known)})")
+
+
+def _integer(place: str, value: Any, least: int, most: int, errors: list[str]) -> int:
+    if isinstance(value, bool) or not str(value).lstrip("-").isdigit() or not least <= int(value) <= most:
+        errors.append(f"{place}: {value!r} is not a whole number from {least} to {most}")
+        return least
+    return int(value)
+
+
+def _seconds(place: str, value: Any, errors: list[str]) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0.001 <= seconds <= 86400 * 24:  # HAProxy's own limit of a timer is 2^31 ms
+        errors.append(f"{place}: {value!r} is not a time in seconds")
+        return 1.0
+    return seconds
+
+
+def _route(place: str, value: Any, errors: list[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        errors.append(f"{place}: must be a mapping with host, path, backend")
+        return {"host": "", "path": "/", "backend": "", "sticky": False}
+    _unknown(place, value, ("host", "path", "backend", "sticky"), errors)
+    host = str(value.get("host") or "").lower().rstrip(".")
+    if host == "*":
+        host = ""
+    if host and not _is_host(host):
+        errors.append(
+            f"{place}.host: {value.get('host')!r} is neither a host name (without port; international names in "
+            "their xn-- form) nor '*.' and one"
+        )
+    path = str(value.get("path") or "/")
+    if not _PATH.fullmatch(path):
+        errors.append(f"{place}.path: {path!r} must begin with '/' and hold no '?', '#' or blank")
+    return {
+        "host": host,
+        "path": path.rstrip("/") or "/",
+        "backend": str(value.get("backend") or ""),
+        "sticky": bool(value.get("sticky")),
+    }
+
+
+def _is_host(host: str) -> bool:
+    if _HOST.fullmatch(host) and len(host) <= 253:
+        return True
+    try:
+        return bool(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return False
+
+
+def _backend(place: str, name: str, value: Any, errors: list[str]) -> dict[str, Any]:
+    if not _NAME.fullmatch(name):
+        errors.append(f"{place}: the name must be letters, digits, '_', '.' and '-'")
+    if not isinstance(value, dict) or bool(value.get("service")) == bool(value.get("servers")):
+        errors.append(f"{place}: must have either service (with port) or servers")
+        return {"servers": [], "balance": BALANCE[0], "check": {}}
+    balance = str(value.get("balance") or BALANCE[0])
+    if balance not in BALANCE:
+        errors.append(f"{place}.balance: {balance!r} is not one of {', '.join(BALANCE)}")
+    common = {"balance": balance, "check": _check(f"{place}.check", value.get("check"), errors)}
+    if value.get("service"):
+        _unknown(place, value, ("service", "port", "maximum", "balance", "check"), errors)
+        service = str(value["service"])
+        if not _NAME.fullmatch(service):
+            errors.append(f"{place}.service: {service!r} is not the name of a Swarm service")
+        return {
+            "service": service,
+            "port": _integer(f"{place}.port", value.get("port"), 1, 65535, errors),
+            "maximum": _integer(f"{place}.maximum", value.get("maximum") or 1, 1, 1000, errors),
+            **common,
+        }
+    _unknown(place, value, ("servers", "balance", "check"), errors)
+    servers = []
+    for index, server in enumerate(value["servers"]):
+        here = f"{place}.servers[{index}]"
+        if not isinstance(server, dict):
+            errors.append(f"{here}: must be a mapping with address and port")
+            continue
+        _unknown(here, server, ("address", "port"), errors)
+        address = str(server.get("address") or "").strip("[]")
+        if not _is_host(address.lower()) or address.startswith("*"):
+            errors.append(f"{here}.address: {address!r} is neither an IP address nor a host name")
+        servers.append({"address": address, "port": _integer(f"{here}.port", server.get("port"), 1, 65535, errors)})
+    return {"servers": servers, **common}
+
+
+def _check(place: str, value: Any, errors: list[str]) -> dict[str, Any]:
+    value = value or {}
+    if not isinstance(value, dict):
+        errors.append(f"{place}: must be a mapping such as {{http: /healthz}} or {{tcp: true}}")
+        return {}
+    _unknown(place, value, ("http", "tcp", "host", "port", "interval"), errors)
+    path = str(value.get("http") or "")
+    if path and not _CHECK_PATH.fullmatch(path):
+        errors.append(f"{place}.http: {path!r} must be a path, without blanks and quotes")
+    if path and value.get("tcp"):
+        errors.append(f"{place}: http and tcp exclude each other")
+    host = str(value.get("host") or "").lower()
+    if host and not _is_host(host):
+        errors.append(f"{place}.host: {host!r} is not a host name")
+    return {
+        "http": path,
+        "host": host,
+        "port": _integer(f"{place}.port", value.get("port") or 0, 0, 65535, errors),
+        "interval": _seconds(f"{place}.interval", value.get("interval") or 2.0, errors),
+    }
+
+
+def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
+    _unknown("settings", given, SETTINGS, errors)
+    made = {**SETTINGS, **{name: value for name, value in given.items() if name in SETTINGS and value is not None}}
+    for name, default in SETTINGS.items():
+        if isinstance(default, float):
+            made[name] = _seconds(name, made[name], errors)
+    for name in ("http_port", "stats_port"):
+        made[name] = _integer(name, made[name], 1, 65535, errors)
+    made["maxconn"] = _integer("maxconn", made["maxconn"], 0, 10_000_000, errors)
+    made["drain"] = _integer("drain", made["drain"], 1, 86400 * 7, errors)
+    if made["http_port"] == made["stats_port"]:
+        errors.append(f"stats_port: {made['stats_port']} is http_port too")
+    if not _IMAGE.fullmatch(made["image"]):
+        errors.append(f"image: {made['image']!r} is not a reference to an image")
+    _stats(made, errors)
+    try:
+        subnet = ipaddress.ip_network(made["ipv6_subnet"])
+        if subnet.version != 6 or subnet.prefixlen > 112:
+            raise ValueError
+    except ValueError:
+        errors.append(f"ipv6_subnet: {made['ipv6_subnet']!r} is not an IPv6 network with room for addresses")
+    return {name: value for name, value in made.items() if value != SETTINGS[name]}
+
+
+def _stats(made: Mapping[str, Any], errors: list[str]) -> None:
+    for name in ("stats_user", "stats_password"):
+        if not str(made[name]).isprintable():
+            errors.append(f"{name}: holds a control character")
+    try:
+        address = ipaddress.ip_address(made["stats_address"])
+    except ValueError:
+        errors.append(f"stats_address: {made['stats_address']!r} is not an IP address")
+        return
+    if not address.is_loopback and not made["stats_password"]:
+        errors.append(f"stats_address: {address} can be reached from outside, so stats_password must be given")

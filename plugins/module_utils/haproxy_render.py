@@ -1,0 +1,302 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fragments → the text of haproxy.cfg and its maps. Private to the collection. Pure.
+
+A map's file name holds a hash of its content, so haproxy.cfg alone decides what is live: it is replaced in one rename.
+The configuration holds its own hash as ``description``, which a running process tells (``show info``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+
+from .haproxy_routes import maps_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+CONFIG_DIR = "/etc/longshore/haproxy"
+STATE_DIR = "/var/lib/longshore/haproxy"
+# Open files that HAProxy needs besides two for each connection: listeners, checks, resolvers, sockets, two workers' pipes.
+RESERVED_FILES = 2000
+# Beyond this many connections memory is what runs out (two buffers of 16 KiB each); more may be asked for.
+DEFAULT_MAXCONN = 20000
+DIGEST = "@digest@"
+
+# What a client could use to pretend to be somebody else, or a proxy's client. Names that begin with x-forwarded- go too.
+SPOOFABLE = ("forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-request-id", "x-original-url", "proxy")
+
+LOG_FIELDS = (
+    "%(time)[accept_date(ms),ms_ltime(%Y-%m-%dT%H:%M:%S)]",
+    "%(client)ci",
+    "%(client_port:sint)cp",
+    "%(frontend)ft",
+    "%(backend)b",
+    "%(server)s",
+    "%(method)HM",
+    "%(host)[var(txn.host)]",
+    "%(uri)HU",
+    "%(version)HV",
+    "%(status:sint)ST",
+    "%(bytes:sint)B",
+    "%(time_request_ms:sint)TR",
+    "%(time_queue_ms:sint)Tw",
+    "%(time_connect_ms:sint)Tc",
+    "%(time_response_ms:sint)Tr",
+    "%(time_total_ms:sint)Ta",
+    "%(termination)tsc",
+    "%(retries:sint)rc",
+    "%(request_id)ID",
+    "%(agent)[var(txn.agent)]",
+)
+
+
+def maxconn_for(wanted: int, open_files: int) -> int:
+    """Connections at once: ``wanted``, or by default as many as ``open_files`` (the hard limit) allows, at most 20000.
+
+    Raises ValueError when ``wanted`` is more than the limit allows.
+    """
+    most = max(100, (open_files - RESERVED_FILES) // 2)
+    if wanted > most:
+        raise ValueError(
+            f"maxconn {wanted} needs {2 * wanted + RESERVED_FILES} open files; the limit of this server's engine is "
+            f"{open_files}, which is enough for {most}"
+        )
+    return wanted or min(most, DEFAULT_MAXCONN)
+
+
+def render(
+    fragments: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], maxconn: int, ipv6: bool
+) -> dict[str, str]:
+    """Every file below ``CONFIG_DIR``: ``haproxy.cfg`` and ``maps/<name>.<hash>.map``, name → text.
+
+    ``settings`` are those of ``haproxy_model.settings_of``; ``ipv6`` says whether the container has IPv6.
+    """
+    ordered = sorted(fragments, key=lambda fragment: fragment["stack"])
+    routes = []
+    sticky: set[str] = set()
+    plain: set[str] = set()
+    for fragment in ordered:
+        for route in fragment["routes"]:
+            name = f"{fragment['stack']}.{route['backend']}"
+            (sticky if route["sticky"] else plain).add(name)
+            routes.append((route["host"], route["path"], f"{name}.sticky" if route["sticky"] else name))
+    files = {}
+    names = {}
+    for kind, text in maps_of(routes).items():
+        names[kind] = f"maps/{kind}.{_hash(text)}.map"
+        files[names[kind]] = text
+    sections = [
+        _global(settings, maxconn),
+        _defaults(settings),
+        _resolvers(),
+        _frontend(settings, names, ipv6),
+        _stats(settings, ipv6),
+        _unknown_host(),
+    ]
+    for fragment in ordered:
+        for name, backend in fragment["backends"].items():
+            full = f"{fragment['stack']}.{name}"
+            if full in plain or full not in sticky:
+                sections.append(_backend(full, backend, False))
+            if full in sticky:
+                sections.append(_backend(f"{full}.sticky", backend, True))
+    text = "\n".join(sections)
+    files["haproxy.cfg"] = text.replace(DIGEST, _hash(text))
+    return files
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def quoted(text: str) -> str:
+    """``text`` as one word of HAProxy's configuration, whatever is in it (control characters excepted)."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def milliseconds(seconds: float) -> str:
+    """A time as HAProxy writes it."""
+    return f"{round(seconds * 1000)}ms"
+
+
+def _section(head: str, *lines: str) -> str:
+    return "\n".join([head, *(f"    {line}" for line in lines), ""])
+
+
+def _page(status: int, title: str, text: str) -> str:
+    page = f"<!doctype html><html lang=en><title>{title}</title><h1>{title}</h1><p>{text}</p></html>"
+    return f'status {status} content-type "text/html; charset=utf-8" string {quoted(page)}'
+
+
+def _global(settings: Mapping[str, Any], maxconn: int) -> str:
+    return "# Written by longshore.stack.haproxy_config: changes are lost.\n" + _section(
+        "global",
+        f"description longshore-{DIGEST}",
+        "log stdout format raw local0",
+        f"maxconn {maxconn}",
+        f"stats socket {STATE_DIR}/admin.sock mode 600 level admin",
+        "stats timeout 30s",
+        f"server-state-file {STATE_DIR}/servers",
+        # A worker that was replaced ends when its last connection does; those that never end (WebSockets) end here.
+        f"hard-stop-after {settings['drain']}s",
+        "mworker-max-reloads 50",
+        "spread-checks 5",
+    )
+
+
+def _defaults(settings: Mapping[str, Any]) -> str:
+    return _section(
+        "defaults",
+        "mode http",
+        "log global",
+        "option dontlognull",
+        # A header such as X_Forwarded_For becomes X-Forwarded-For in many frameworks.
+        "option http-restrict-req-hdr-names delete",
+        "option idle-close-on-response",
+        "option redispatch 1",
+        "retries 3",
+        "retry-on conn-failure empty-response junk-response 0rtt-rejected",
+        # A server that vanished without a word: its connections end after 2 + 3 × 1 s.
+        "option srvtcpka",
+        "srvtcpka-idle 2s",
+        "srvtcpka-intvl 1s",
+        "srvtcpka-cnt 3",
+        "load-server-state-from-file global",
+        f"timeout connect {milliseconds(settings['timeout_connect'])}",
+        f"timeout client {milliseconds(settings['timeout_client'])}",
+        "timeout client-fin 10s",
+        f"timeout server {milliseconds(settings['timeout_server'])}",
+        f"timeout http-request {milliseconds(settings['timeout_http_request'])}",
+        f"timeout http-keep-alive {milliseconds(settings['timeout_http_keep_alive'])}",
+        f"timeout queue {milliseconds(settings['timeout_queue'])}",
+        f"timeout tunnel {milliseconds(settings['timeout_tunnel'])}",
+        "timeout check 2s",
+        "http-error " + _page(502, "Bad gateway", "The service broke off its answer. Please try again."),
+        "http-error " + _page(503, "Service unavailable", "Nothing can answer right now. Please try again soon.")
+        + " hdr retry-after 5",
+        "http-error " + _page(504, "Gateway timeout", "The service took too long to answer."),
+    )
+
+
+def _resolvers() -> str:
+    return _section(
+        "resolvers docker",
+        "nameserver docker 127.0.0.11:53",
+        "accepted_payload_size 8192",
+        "resolve_retries 3",
+        "timeout resolve 500ms",
+        "timeout retry 1s",
+        "hold valid 500ms",
+        "hold obsolete 0s",
+        "hold nx 5s",
+        "hold other 30s",
+        "hold refused 30s",
+        "hold timeout 30s",
+    )
+
+
+def _binds(port: int, ipv6: bool) -> list[str]:
+    return [f"bind :{port}", f"bind :::{port} v6only"] if ipv6 else [f"bind :{port}"]
+
+
+def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) -> str:
+    look_up = f"{CONFIG_DIR}/"
+    return _section(
+        "frontend http",
+        *_binds(settings["http_port"], ipv6),
+        f'log-format "%{{+json}}o {" ".join(LOG_FIELDS)}"',
+        "unique-id-format %[uuid]",
+        "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
+        "http-request set-var(txn.agent) req.hdr(user-agent)",
+        "http-request del-header x-forwarded- -m beg",
+        *(f"http-request del-header {name}" for name in SPOOFABLE),
+        "http-request set-header x-request-id %[unique-id]",
+        "http-request set-header x-forwarded-for %[src]",
+        "http-request set-header x-forwarded-proto http",
+        "http-request set-header x-forwarded-host %[req.hdr(host)]",
+        f"http-request set-header x-forwarded-port {settings['http_port']}",
+        "http-after-response set-header x-request-id %[unique-id]",
+        # What may have been carried out is not sent again.
+        "http-request disable-l7-retry unless METH_GET or METH_HEAD or METH_OPTIONS",
+        "http-request set-var(txn.path) path",
+        f"http-request set-var(txn.scope) var(txn.host),map_str({look_up}{maps['hosts']})",
+        f"http-request set-var(txn.scope) var(txn.host),map_end({look_up}{maps['wildcards']},*)"
+        " unless { var(txn.scope) -m found }",
+        f"http-request set-var(txn.backend) var(txn.scope),concat(,txn.path,/),map_beg({look_up}{maps['routes']})",
+        "use_backend %[var(txn.backend)] if { var(txn.backend) -m found }",
+        "default_backend unknown_host",
+    )
+
+
+def _stats(settings: Mapping[str, Any], ipv6: bool) -> str:
+    lines = ["no log", *_binds(settings["stats_port"], ipv6)]
+    if settings["stats_password"]:
+        lines.append("http-request auth realm statistics unless { http_auth(statistics) }")
+    text = _section(
+        "frontend statistics",
+        *lines,
+        "stats enable",
+        "stats uri /",
+        "stats refresh 10s",
+        "stats show-legends",
+        "stats show-node",
+        "stats hide-version",
+    )
+    if settings["stats_password"]:
+        user = f"user {quoted(settings['stats_user'])} insecure-password {quoted(settings['stats_password'])}"
+        text = _section("userlist statistics", user) + "\n" + text
+    return text
+
+
+def _unknown_host() -> str:
+    return _section(
+        "backend unknown_host",
+        "http-request return " + _page(404, "Not found", "Nothing is served at this address."),
+    )
+
+
+def _backend(name: str, backend: Mapping[str, Any], sticky: bool) -> str:
+    check = backend["check"]
+    lines = [f"balance {backend['balance']}", "option forwarded proto host for"]
+    if check["http"]:
+        lines += [
+            "option httpchk",
+            f"http-check send meth GET uri {quoted(check['http'])} ver HTTP/1.1 "
+            f"hdr Host {check['host'] or 'localhost'} hdr User-Agent longshore-check",
+            "http-check expect status 200-399",
+        ]
+    if sticky:
+        # The cookie names a server by a hash of its address, so every load balancer understands every other's.
+        lines += [
+            "cookie longshore insert indirect nocache httponly dynamic attr SameSite=Lax",
+            f"dynamic-cookie-key {quoted(name)}",
+        ]
+    server = (
+        f"check inter {milliseconds(check['interval'])} fastinter 500ms downinter 1s rise 1 fall 2 "
+        "observe layer4 error-limit 5 on-error mark-down tcp-ut 4s"
+    )
+    if check["port"]:
+        server += f" port {check['port']}"
+    by_name = server + " resolvers docker resolve-prefer ipv4 init-addr last,none"
+    if "service" in backend:
+        slots = max(16, 2 * backend["maximum"])
+        lines.append(f"server-template task 1-{slots} tasks.{backend['service']}:{backend['port']} {by_name}")
+    else:
+        for index, target in enumerate(backend["servers"], 1):
+            address, options = _address(target["address"])
+            lines.append(f"server server{index} {address}:{target['port']} {by_name if options else server}")
+    return _section(f"backend {name}", *lines)
+
+
+def _address(address: str) -> tuple[str, bool]:
+    """HAProxy's way to write an address, and whether it is a name that has to be resolved."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address, True
+    return (f"ipv6@{parsed}" if parsed.version == 6 else str(parsed)), False

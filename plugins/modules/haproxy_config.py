@@ -1,0 +1,269 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: haproxy_config
+short_description: Make this server's HAProxy serve a stack's routes
+version_added: 0.1.0
+author: The Longshore founders (@longshore)
+description:
+  - Runs HAProxy as one container on this server, kept by the unit C(longshore-haproxy.service), with HTTP routes by host
+    and path to Swarm services or to servers with fixed addresses.
+  - Each stack gives a piece, kept in C(/etc/longshore/<stack>/haproxy.json); the pieces of all stacks make one configuration.
+    Removing one leaves what the others gave as it is, byte for byte.
+  - A new configuration is checked by HAProxy itself before it goes live, and goes live by a reload that loses no request.
+    When HAProxy refuses it, the old one stays and the task fails with HAProxy's message.
+  - The unit is restarted, which interrupts this server's traffic for a second or two, only when the image, a published port or
+    the limit of connections changes, or when it does not run. Do one server after the other then.
+  - Removing the last stack removes HAProxy from the server.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what a real run would change, without an engine too.
+  diff_mode:
+    support: full
+    description: Returns what is before and after each change. The password of the statistics is masked.
+options:
+  stack:
+    description: Whose piece this is.
+    type: str
+    required: true
+  state:
+    description: Whether the stack has a piece here.
+    type: str
+    choices: [present, absent]
+    default: present
+  routes:
+    description:
+      - Which requests go to which backend.
+      - An exact host wins over a wildcard, a longer wildcard over a shorter one, a route for any host comes last. Among the
+        routes of one host the longest path wins. A host whose own routes don't match falls through to the next more general one.
+      - A request that no route matches is answered with 404, one whose backend has no healthy server with 503.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description:
+          - A host name, C(*.) and a host name, which stands for one label or more before it, or nothing for any host.
+          - Upper and lower case are the same. Without a port; international names in their C(xn--) form.
+        type: str
+        default: ""
+      path:
+        description: V(/api) stands for C(/api) and what is below C(/api/), not for C(/apix).
+        type: str
+        default: /
+      backend:
+        description: A key of O(backends).
+        type: str
+        required: true
+      sticky:
+        description: Whether a browser stays with the server that answered it first (by a cookie).
+        type: bool
+        default: false
+  backends:
+    description:
+      - Where requests go, by name. Each has either C(service) or C(servers).
+      - C(service), C(port), C(maximum) - a Swarm service on the attachable network C(<stack>_edge), the port its tasks listen
+        on, and the highest number of tasks it is expected to have (room is made for twice as many, at least 16).
+      - C(servers) - a list of C(address) (IP address or host name) and C(port).
+      - C(balance) - V(leastconn) (default), V(roundrobin), V(random) or V(source).
+      - C(check) - V({http: /path}) expects a status from 200 to 399; V({tcp: true}), the default, a connection.
+        It may have C(port), C(host) (default V(localhost)) and C(interval) in seconds (default 2).
+    type: dict
+    default: {}
+  settings:
+    description: Of the HAProxy itself. Stacks that share a server must agree in what they set; leave out what is the default.
+    type: dict
+    default: {}
+    suboptions:
+      image:
+        description: Image of HAProxy 3.0 or newer.
+        type: str
+        default: haproxy:3.0
+      http_port:
+        description: Port for HTTP on all of the server's addresses.
+        type: int
+        default: 80
+      ipv6:
+        description: Whether to serve IPv6 clients where the kernel has IPv6.
+        type: bool
+        default: true
+      ipv6_subnet:
+        description: IPv6 network of the container's bridge. It is seen on this server only.
+        type: str
+        default: fd4c:6f6e:6773::/64
+      maxconn:
+        description: Connections at once. 0 for what the engine's limit of open files allows, at most 20000.
+        type: int
+        default: 0
+      drain:
+        description: After so many seconds a replaced worker ends even if connections (WebSockets, downloads) are left.
+        type: int
+        default: 900
+      stats_address:
+        description: Address of this server for the statistics page.
+        type: str
+        default: 127.0.0.1
+      stats_port:
+        description: Port for the statistics page.
+        type: int
+        default: 8404
+      stats_user:
+        description: User of the statistics page.
+        type: str
+        default: longshore
+      stats_password:
+        description: Password of the statistics page. Needed unless O(settings.stats_address) is a loopback address.
+        type: str
+        default: ""
+      timeout_connect:
+        description: Seconds to connect to a server.
+        type: float
+        default: 2.0
+      timeout_client:
+        description: Seconds that a client may be silent within a request.
+        type: float
+        default: 60.0
+      timeout_server:
+        description: Seconds that a server may be silent within an answer.
+        type: float
+        default: 60.0
+      timeout_http_request:
+        description: Seconds for a request's headers to arrive.
+        type: float
+        default: 10.0
+      timeout_http_keep_alive:
+        description: Seconds that an idle client connection is kept.
+        type: float
+        default: 30.0
+      timeout_queue:
+        description: Seconds that a request waits for a server.
+        type: float
+        default: 10.0
+      timeout_tunnel:
+        description: Seconds that a WebSocket may be silent.
+        type: float
+        default: 3600.0
+  run:
+    description: The run this belongs to; the module stops at the next safe point when it is cancelled.
+    type: dict
+    default: {}
+    suboptions:
+      id:
+        description: Its id.
+        type: str
+        default: ""
+      owner:
+        description: Who runs it.
+        type: str
+        default: ""
+      reason:
+        description: Why.
+        type: str
+        default: ""
+"""
+
+EXAMPLES = r"""
+- name: Serve a stack's web service
+  longshore.stack.haproxy_config:
+    stack: shop
+    routes:
+      - {host: shop.example, backend: web}
+      - {host: "*.shop.example", path: /api, backend: api, sticky: true}
+    backends:
+      web: {service: shop_web, port: 3000, maximum: 4, check: {http: /healthz}}
+      api: {servers: [{address: 192.0.2.11, port: 8080}, {address: 192.0.2.12, port: 8080}]}
+
+- name: Serve it no longer
+  longshore.stack.haproxy_config:
+    stack: shop
+    state: absent
+"""
+
+RETURN = r"""
+changes:
+  description: What was done, or would be in check mode, in a few words each.
+  returned: success
+  type: list
+  elements: str
+  sample: [write /etc/longshore/haproxy/haproxy.cfg, reload HAProxy]
+reloaded:
+  description: Whether the configuration was changed by a reload.
+  returned: success
+  type: bool
+restarted:
+  description: Whether the container was started or restarted.
+  returned: success
+  type: bool
+errors:
+  description: Everything that is wrong, each with its place.
+  returned: failure
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_converge import converge
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import SETTINGS, HaproxyError, normalize
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
+
+_TYPES = {bool: "bool", int: "int", float: "float", str: "str"}
+ARGUMENT_SPEC = {
+    "stack": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "routes": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "host": {"type": "str", "default": ""},
+            "path": {"type": "str", "default": "/"},
+            "backend": {"type": "str", "required": True},
+            "sticky": {"type": "bool", "default": False},
+        },
+    },
+    "backends": {"type": "dict", "default": {}},
+    "settings": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            name: {"type": _TYPES[type(default)], "default": default, **({"no_log": True} if "pass" in name else {})}
+            for name, default in SETTINGS.items()
+        },
+    },
+    **RUN,
+}
+
+
+def main() -> None:
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    asked = module.params
+    try:
+        run = Run.of(asked)
+        fragment = None
+        if asked["state"] == "present":
+            fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"])
+        result = converge(asked["stack"], fragment, module.check_mode, run)
+    except HaproxyError as error:
+        module.fail_json(msg="\n".join(error.errors), errors=error.errors)
+    except (DockerError, HostError, Cancelled, ValueError) as error:
+        module.fail_json(msg=str(error), errors=[str(error)])
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'the host'}: {error.strerror or error}", errors=[str(error)])
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    if not module._diff:
+        del result["diff"]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
