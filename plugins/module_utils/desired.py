@@ -1,0 +1,187 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a stack should be: from the stack file's data, or from a release record.
+
+Private to the collection. Pure functions; what an image says about itself comes in through a function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ansible_collections.longshore.stack.plugins.module_utils.object_ids import references
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import env_file, keyed_hash
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import (
+    EDGE,
+    Names,
+    portable_spec,
+    service_name,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+
+@dataclass
+class Wanted:
+    """One service: its portable spec, how its update is judged (``settings``: monitor, deadline in seconds,
+    on_failure, depends_on), the command to run once before, the Git commit of its image."""
+
+    spec: dict[str, Any]
+    settings: dict[str, Any]
+    before_deploy: list[str] | None = None
+    commit: str | None = None
+
+
+@dataclass
+class Desired:
+    """A whole stack, or with ``partial`` some of its services, by the names on the cluster. Secrets and configs
+    whose content is None must be there already."""
+
+    stack: str
+    services: dict[str, Wanted] = field(default_factory=dict)
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    secrets: dict[str, bytes | None] = field(default_factory=dict)
+    configs: dict[str, bytes | None] = field(default_factory=dict)
+    partial: bool = False
+    kind: str = "deploy"
+    of: int | None = None
+
+
+@dataclass
+class Given:
+    """What the module was given: names as in the stack file, contents as text."""
+
+    stack: str
+    services: Mapping[str, Mapping[str, Any]]
+    images: Mapping[str, str]
+    networks: Mapping[str, Mapping[str, Any]]
+    configs: Mapping[str, str]
+    secrets: Mapping[str, str]
+    environments: Mapping[str, Mapping[str, str]]
+    commits: Mapping[str, str]
+    only: list[str]
+
+
+def needs_image_config(service: Mapping[str, Any]) -> bool:
+    """Whether the spec of ``service`` depends on what its image says about itself."""
+    return bool(service["secret_environment"]) or (bool(service["routes"]) and service["healthcheck"] is None)
+
+
+def from_file(given: Given, key: bytes, image_config: Callable[[str, str], Mapping[str, Any]]) -> Desired:
+    """The desired stack of a stack file. ``image_config(service, image)`` gives the image's own ``Config``.
+
+    Raises ``ValueError`` with every unknown name, missing value or impossible setting.
+    """
+    stack = given.stack
+    unknown = [name for name in given.only if name not in given.services]
+    if unknown:
+        raise ValueError(f"no such service: {', '.join(unknown)} (there are: {', '.join(sorted(given.services))})")
+    chosen = {name: given.services[name] for name in (given.only or given.services)}
+    desired = Desired(stack, partial=bool(given.only))
+    names = _name_objects(given, chosen, key, desired)
+    problems = []
+    for name, service in chosen.items():
+        image = given.images.get(name) or service["image"]
+        if not image:
+            problems.append(f"service {name}: its image was not built yet")
+            continue
+        own = image_config(name, image) if needs_image_config(service) else {}
+        try:
+            spec = portable_spec(stack, service, image, own, names)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        update = service["update"]
+        desired.services[name] = Wanted(
+            spec=spec,
+            settings={
+                "monitor": update["monitor"],
+                "deadline": update["deadline"],
+                "on_failure": update["on_failure"],
+                "depends_on": {other: how["condition"] for other, how in service["depends_on"].items()},
+            },
+            before_deploy=service["before_deploy"],
+            commit=given.commits.get(name),
+        )
+    if problems:
+        raise ValueError("\n".join(problems))
+    order(desired)
+    return desired
+
+
+def from_record(record: Mapping[str, Any]) -> Desired:
+    """The desired stack of a release record: the very specs, with secrets and configs that must still exist."""
+    desired = Desired(record["stack"], networks=dict(record["networks"]), kind="rollback", of=record["number"])
+    for name, kept in record["services"].items():
+        desired.services[name] = Wanted(dict(kept["spec"]), dict(kept["settings"]), None, kept.get("commit"))
+        secrets, configs = references(kept["spec"])
+        desired.secrets.update(dict.fromkeys(secrets))
+        desired.configs.update(dict.fromkeys(configs))
+    return desired
+
+
+def order(desired: Desired) -> list[str]:
+    """The services, each after what it depends on. Raises ``ValueError`` for a circle, naming it."""
+    done: list[str] = []
+    path: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in done or name not in desired.services:
+            return
+        if name in path:
+            raise ValueError("depends_on goes in a circle: " + " → ".join([*path[path.index(name) :], name]))
+        path.append(name)
+        for other in sorted(desired.services[name].settings["depends_on"]):
+            visit(other)
+        path.pop()
+        done.append(name)
+
+    for name in sorted(desired.services):
+        visit(name)
+    return done
+
+
+def _name_objects(
+    given: Given, chosen: Mapping[str, Mapping[str, Any]], key: bytes, desired: Desired
+) -> Names:
+    """The names on the cluster of all that the chosen services use; ``desired`` gets the contents."""
+    stack, names, missing = given.stack, Names(), []
+    for service in chosen.values():
+        for kind, contents, named, target in (
+            ("secret", given.secrets, names.secrets, desired.secrets),
+            ("config", given.configs, names.configs, desired.configs),
+        ):
+            for mounted in service[kind + "s"]:
+                source = mounted["source"]
+                if source not in contents:
+                    missing.append(f"service {service['name']}: the {kind} {source} has no value")
+                    continue
+                content = contents[source].encode()
+                named[source] = f"{stack}_{source}.{keyed_hash(key, content)}"
+                target[named[source]] = content
+        if service["secret_environment"]:
+            values = given.environments.get(service["name"], {})
+            absent = [name for name in service["secret_environment"] if name not in values]
+            if absent:
+                missing.append(f"service {service['name']}: no value for {', '.join(absent)}")
+                continue
+            content = env_file({name: values[name] for name in service["secret_environment"]})
+            name = f"{service_name(stack, service['name'])}.env.{keyed_hash(key, content)}"
+            names.environments[service["name"]] = name
+            desired.secrets[name] = content
+        for network in service["networks"]:
+            options = dict(given.networks.get(network) or {})
+            names.networks[network] = options.pop("name", None) or (
+                network if options.get("external") else f"{stack}_{network}"
+            )
+            desired.networks[names.networks[network]] = options
+        if service["routes"]:
+            names.networks[EDGE] = f"{stack}_{EDGE}"
+            desired.networks[names.networks[EDGE]] = {"attachable": True}
+    if missing:
+        raise ValueError("\n".join(missing))
+    return names

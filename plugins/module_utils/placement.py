@@ -1,0 +1,90 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which nodes a service may run on, by Swarm's own rules for constraints.
+
+Private to the collection. Pure functions over the engine's node objects.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+_TAG = re.compile(r"node\.labels\.longshore\.[^.]+\.(tag|volume)\.(.+)==true")
+
+
+def usable(node: Mapping[str, Any]) -> bool:
+    """Whether Swarm puts tasks on the node now."""
+    return bool(node["Spec"].get("Availability") == "active" and (node.get("Status") or {}).get("State") == "ready")
+
+
+def fits(node: Mapping[str, Any], constraints: Iterable[str]) -> bool:
+    """Whether the node meets all constraints."""
+    return all(_meets(node, constraint) for constraint in constraints)
+
+
+def eligible(nodes: Iterable[Mapping[str, Any]], spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The nodes that a service of this spec may run on now."""
+    constraints = (spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []
+    return [node for node in nodes if usable(node) and fits(node, constraints)]
+
+
+def unmet(nodes: Iterable[Mapping[str, Any]], constraints: Iterable[str]) -> list[str]:
+    """In words, the constraints that no node at all meets."""
+    everyone = list(nodes)
+    return [in_words(constraint) for constraint in constraints if not any(_meets(node, constraint) for node in everyone)]
+
+
+def in_words(constraint: str) -> str:
+    """A constraint as people say it: ``tag app``, ``volume uploads``, or as it is."""
+    match = _TAG.fullmatch("".join(constraint.split()))
+    return f"{match.group(1)} {match.group(2)}" if match else constraint
+
+
+def server_names(stack: str, nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Node id → the server's name in the stack file, or the host name."""
+    return {
+        node["ID"]: (node["Spec"].get("Labels") or {}).get(f"longshore.{stack}.server") or node["Description"]["Hostname"]
+        for node in nodes
+    }
+
+
+def _meets(node: Mapping[str, Any], constraint: str) -> bool:
+    key, operator, wanted = _split(constraint)
+    found = _value(node, key)
+    return (found.lower() == wanted.lower()) == (operator == "==")
+
+
+def _split(constraint: str) -> tuple[str, str, str]:
+    for operator in ("==", "!="):
+        key, found, wanted = constraint.partition(operator)
+        if found:
+            return key.strip(), operator, wanted.strip()
+    return constraint, "==", ""
+
+
+def _value(node: Mapping[str, Any], key: str) -> str:
+    description = node.get("Description") or {}
+    platform = description.get("Platform") or {}
+    plain = {
+        "node.id": node["ID"],
+        "node.hostname": description.get("Hostname"),
+        "node.role": node["Spec"].get("Role"),
+        "node.platform.os": platform.get("OS"),
+        "node.platform.arch": platform.get("Architecture"),
+        "node.ip": (node.get("Status") or {}).get("Addr"),
+    }
+    if key in plain:
+        return str(plain[key] or "")
+    for start, labels in (
+        ("node.labels.", node["Spec"].get("Labels")),
+        ("engine.labels.", (description.get("Engine") or {}).get("Labels")),
+    ):
+        if key.startswith(start):
+            return str((labels or {}).get(key[len(start) :], ""))
+    return ""
