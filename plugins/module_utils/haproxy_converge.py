@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One host's HAProxy made as the fragments of its stacks say: look, plan, change. Private to the collection.
 
-What is live is decided by the rename of ``haproxy.cfg`` and the reload after it. A run that is killed between two steps is
-finished by the next: every step looks at what is really there, the reload at what the running worker has loaded.
+What is live is decided by the rename of ``haproxy.cfg`` and the reload after it. A run that is killed between two
+steps is finished by the next: every step looks at what is really there, the reload at what the worker has loaded.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ import time
 from . import haproxy_docker as engine
 from . import haproxy_files as files
 from . import haproxy_process as process
-from .docker_api import Docker, DockerError
+from .docker_api import Docker
 from .haproxy_model import HaproxyError, conflicts, networks_of, settings_of
 from .haproxy_render import CONFIG_DIR, STATE_DIR, maxconn_for, render
-from .haproxy_unit import CONTAINER, NETWORK, NETWORKS_FILE, NETWORKS_UNIT, UNIT, UNIT_LABEL, label_in, units_of
+from .haproxy_unit import CONTAINER, NETWORK, NETWORKS_UNIT, UNIT, UNIT_LABEL, USER_ID, label_in, units_of
 from .host_change import attempt
 from .host_change import run as run_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from .run import Run
@@ -72,21 +71,16 @@ def converge(stack: str, fragment: dict[str, Any] | None, check: bool, run: Run)
             return _remove(stack, Present(docker, settings_of([])["image"]), check)
         if docker is None and not check:
             raise HaproxyError(["no Docker engine answers on this server; install it first (role docker_host)"])
-        return _Change(stack, fragment, fragments, docker, check, run).result()
+        change = _Change(stack, fragment, fragments, docker)
+        if change.words and not check:
+            change.apply(run)
+        return change.answer()
 
 
 class _Change:
     def __init__(
-        self,
-        stack: str,
-        fragment: dict[str, Any] | None,
-        fragments: list[dict[str, Any]],
-        docker: Docker | None,
-        check: bool,
-        run: Run,
+        self, stack: str, fragment: dict[str, Any] | None, fragments: list[dict[str, Any]], docker: Docker | None
     ) -> None:
-        self.run = run
-        self.check = check
         self.settings = settings_of(fragments)
         self.image = self.settings["image"]
         try:
@@ -115,25 +109,23 @@ class _Change:
         joined = set() if self.restart else now.joined
         self.to_join = sorted(set(self.networks) - joined)
         self.to_leave = sorted(joined - set(self.networks))
+        self.words = self._changes()
+        self.diff = self._diff()
 
-    def result(self) -> dict[str, Any]:
-        changes = self._changes()
+    def answer(self) -> dict[str, Any]:
         warnings = []
         if self.now.docker and self.ipv6 and engine.ipv6_hidden(self.now.docker):
             warnings.append(
                 "IPv6 clients will all appear under one address: set experimental and ip6tables in daemon.json"
             )
-        answer = {
-            "changed": bool(changes),
-            "changes": changes,
-            "diff": self._diff() if changes else [],
+        return {
+            "changed": bool(self.words),
+            "changes": self.words,
+            "diff": self.diff,
             "warnings": warnings,
             "restarted": self.restart,
             "reloaded": self.reload,
         }
-        if changes and not self.check:
-            self._apply()
-        return answer
 
     def _changes(self) -> list[str]:
         changes = [f"pull {self.image}"] if not self.now.image else []
@@ -161,8 +153,8 @@ class _Change:
         entries += [(path, files.read(path), "") for path in [self.unwanted] if path]
         kinds = [
             (kind, _map_text(kind, files.read(f"{CONFIG_DIR}/haproxy.cfg") or ""), text)
-            for kind, text in sorted((os.path.basename(name).partition(".")[0], self.config[name])
-                                     for name in self.config if name.startswith("maps/"))
+            for kind, text in sorted((name[5:].partition(".")[0], text) for name, text in self.config.items())
+            if kind in ("hosts", "wildcards", "routes")
         ]
         entries += [(f"{CONFIG_DIR}/maps/{kind}", old, text) for kind, old, text in kinds if old != text]
         now = self.now
@@ -173,12 +165,12 @@ class _Change:
             if before != after
         ]
 
-    def _apply(self) -> None:
+    def apply(self, run: Run) -> None:
         docker = self.now.docker
         assert docker is not None  # noqa: S101 - converge() has refused
-        self.run.check()
+        run.check()
         if not self.now.image:
-            self.run.progress(f"pulling {self.image}")
+            run.progress(f"pulling {self.image}")
             engine.pull(docker, self.image)
         for path, mode, user, group in self.directories:
             os.makedirs(path, mode=0o755, exist_ok=True)
@@ -187,7 +179,7 @@ class _Change:
         undo = _Undo([*[file.path for file in self.files], *([self.unwanted] if self.unwanted else [])])
         try:
             self._check_config()
-            self.run.check()
+            run.check()
             if not self.restart:
                 for network in self.to_join:
                     engine.join(docker, network)
@@ -211,7 +203,7 @@ class _Change:
             file.write()
         if not (config or self.reload or self.restart):
             return
-        candidate = files.Wanted(f"{CONFIG_DIR}/candidate.cfg", self.config["haproxy.cfg"], 0o640, process.USER_ID)
+        candidate = files.Wanted(f"{CONFIG_DIR}/candidate.cfg", self.config["haproxy.cfg"], 0o640, USER_ID)
         try:
             candidate.write()
             process.check_config(self.image, self.maxconn, "candidate.cfg")
@@ -306,15 +298,13 @@ def _unit_state() -> tuple[bool, bool, bool]:
 def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
     """The last stack is gone, and HAProxy with it: units, container, network, files. The image stays."""
     fragment = files.fragment_path(stack)
-    before = _state(now.running, now.joined)
+    states = {"before": _state(now.running, now.joined), "after": _state(False, set())}
     left = os.path.exists(fragment)
     changed = left or not now.gone
     answer = {
         "changed": changed,
         "changes": [f"remove {fragment}"] * left + [f"remove {UNIT} and all that belongs to it"] * (not now.gone),
-        "diff": [{"before_header": CONTAINER, "after_header": CONTAINER, "before": before, "after": _state(False, set())}]
-        if changed
-        else [],
+        "diff": [{"before_header": CONTAINER, "after_header": CONTAINER, **states}] if changed else [],
         "warnings": [],
         "restarted": False,
         "reloaded": False,
@@ -323,19 +313,11 @@ def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
         return answer
     attempt(["systemctl", "disable", "--now", "--quiet", UNIT, NETWORKS_UNIT])
     if now.docker:
-        _ignoring_missing(lambda docker=now.docker: docker.delete(f"/containers/{CONTAINER}", force=True))
-        _ignoring_missing(lambda docker=now.docker: docker.delete(f"/networks/{NETWORK}"))
+        engine.delete(now.docker, f"/containers/{CONTAINER}", force=True)
+        engine.delete(now.docker, f"/networks/{NETWORK}")
     files.remove_all()
     attempt(["systemctl", "daemon-reload"])
     attempt(["systemctl", "reset-failed", UNIT, NETWORKS_UNIT])
     if left:
         os.unlink(fragment)
     return answer
-
-
-def _ignoring_missing(call: Callable[[], Any]) -> None:
-    try:
-        call()
-    except DockerError as error:
-        if error.status not in (404, 409):
-            raise

@@ -31,6 +31,15 @@ def found(docker: Docker, path: str) -> Any:
         raise
 
 
+def delete(docker: Docker, path: str, **query: bool) -> None:
+    """DELETE ``path``; an object that is gone, or going, is fine."""
+    try:
+        docker.delete(path, **query)
+    except DockerError as error:
+        if error.status not in (404, 409):
+            raise
+
+
 def pull(docker: Docker, image: str) -> None:
     """Pull ``image`` (name, name:tag or name@digest). Raises ``HaproxyError`` with the engine's message."""
     name, separator, version = image.partition("@")

@@ -75,9 +75,8 @@ def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any
         errors.append(f"stack: {stack!r} is not a name of letters, digits, '_', '.' and '-'")
     if stack in RESERVED:
         errors.append(f"stack: {stack!r} is the name of a directory in /etc/longshore that is no stack's")
-    made_backends = {
-        str(name): _backend(f"backends.{name}", str(name), value, errors) for name, value in dict(backends or {}).items()
-    }
+    given = {str(name): value for name, value in dict(backends or {}).items()}
+    made_backends = {name: _backend(f"backends.{name}", name, value, errors) for name, value in given.items()}
     made_routes = [_route(f"routes[{index}]", value, errors) for index, value in enumerate(routes or [])]
     seen: set[tuple[str, str]] = set()
     for index, route in enumerate(made_routes):
@@ -109,7 +108,9 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
         for route in fragment["routes"]:
             key = (route["host"], route["path"])
             if key in routed:
-                errors.append(f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it")
+                errors.append(
+                    f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it"
+                )
             routed.setdefault(key, stack)
         for name, value in fragment["settings"].items():
             other, theirs = chosen.setdefault(name, (stack, value))
@@ -283,9 +284,8 @@ def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
 
 
 def _stats(made: Mapping[str, Any], errors: list[str]) -> None:
-    for name in ("stats_user", "stats_password"):
-        if not str(made[name]).isprintable():
-            errors.append(f"{name}: holds a control character")
+    names = ("stats_user", "stats_password")
+    errors += [f"{name}: holds a control character" for name in names if not str(made[name]).isprintable()]
     try:
         address = ipaddress.ip_address(made["stats_address"])
     except ValueError:

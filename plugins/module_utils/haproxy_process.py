@@ -84,7 +84,7 @@ def _ask(path: str, command: str, timeout: float) -> str:
         client.settimeout(timeout)
         client.connect(path)
         client.sendall(f"{command}\n".encode())
-        parts = []
+        parts: list[bytes] = []
         while True:
             part = client.recv(65536)
             if not part:

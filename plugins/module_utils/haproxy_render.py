@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 CONFIG_DIR = "/etc/longshore/haproxy"
 STATE_DIR = "/var/lib/longshore/haproxy"
-# Open files that HAProxy needs besides two for each connection: listeners, checks, resolvers, sockets, two workers' pipes.
+# Open files that HAProxy needs besides two for each connection: listeners, checks, resolvers, sockets, pipes.
 RESERVED_FILES = 2000
 # Beyond this many connections memory is what runs out (two buffers of 16 KiB each); more may be asked for.
 DEFAULT_MAXCONN = 20000
 DIGEST = "@digest@"
 
-# What a client could use to pretend to be somebody else, or a proxy's client. Names that begin with x-forwarded- go too.
+# What a client could use to pretend to be somebody else. Names that begin with x-forwarded- go too.
 SPOOFABLE = ("forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-request-id", "x-original-url", "proxy")
 
 LOG_FIELDS = (
@@ -161,7 +161,7 @@ def _defaults(settings: Mapping[str, Any]) -> str:
         "option redispatch 1",
         "retries 3",
         "retry-on conn-failure empty-response junk-response 0rtt-rejected",
-        # A server that vanished without a word: its connections end after 2 + 3 × 1 s.
+        # A server that vanished without a word: its connections end after 2 s and three probes of 1 s.
         "option srvtcpka",
         "srvtcpka-idle 2s",
         "srvtcpka-intvl 1s",

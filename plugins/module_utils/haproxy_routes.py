@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Routes as the three map files in which HAProxy looks a request up.
 
-Private to the collection. Pure. The rule: an exact host before a wildcard, a longer wildcard before a shorter one, a route for
-any host last; among the routes of one host the longest path, which ends at a '/' or at the end of the request's path.
+Private to the collection. Pure. The rule: an exact host before a wildcard, a longer wildcard before a shorter one, a
+route for any host last; among the routes of one host the longest path, which ends at a '/' or where the request's does.
 A host whose own routes don't match the path falls through to the next more general one.
 
 HAProxy finds a request's backend in three steps, each one look-up:
@@ -53,9 +53,8 @@ def _effective(host: str, tables: Mapping[str, Table], wildcards: Iterable[str])
         more_general.append("*")
     for other in more_general:
         nearer = list(own)
-        for path, backend in tables.get(other, {}).items():
-            if not any(_is_below(path, taken) for taken in nearer):
-                own[path] = backend
+        theirs = tables.get(other, {})
+        own.update({path: theirs[path] for path in theirs if not any(_is_below(path, taken) for taken in nearer)})
     return own
 
 

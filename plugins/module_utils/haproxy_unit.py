@@ -4,8 +4,8 @@
 """HAProxy's container as systemd units: their text. Private to the collection. Pure.
 
 ``longshore-haproxy.service`` is the container; its output, the access log among it, is the unit's journal.
-``longshore-haproxy-networks.service`` puts the container on the stacks' overlay networks after each start, and tries again until
-it can: a Swarm that is not there yet must not keep HAProxy from starting.
+``longshore-haproxy-networks.service`` puts the container on the stacks' overlay networks after each start, and tries
+again until it can: a Swarm that is not there yet must not keep HAProxy from starting.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ until [ "$(docker inspect --format '{{{{.State.Running}}}}' {CONTAINER} 2>/dev/n
     [ "$tries" -le 50 ] || exit 1
     sleep 0.1
 done
-joined=$(docker inspect --format '{{{{range $name, $_ := .NetworkSettings.Networks}}}}{{{{println $name}}}}{{{{end}}}}' {CONTAINER}) || exit 1
+names='{{{{range $name, $_ := .NetworkSettings.Networks}}}}{{{{println $name}}}}{{{{end}}}}'
+joined=$(docker inspect --format "$names" {CONTAINER}) || exit 1
 failed=0
 while read -r network; do
     printf '%s\\n' "$joined" | grep -qxF "$network" && continue

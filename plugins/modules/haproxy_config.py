@@ -10,14 +10,15 @@ short_description: Make this server's HAProxy serve a stack's routes
 version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
-  - Runs HAProxy as one container on this server, kept by the unit C(longshore-haproxy.service), with HTTP routes by host
-    and path to Swarm services or to servers with fixed addresses.
-  - Each stack gives a piece, kept in C(/etc/longshore/<stack>/haproxy.json); the pieces of all stacks make one configuration.
-    Removing one leaves what the others gave as it is, byte for byte.
-  - A new configuration is checked by HAProxy itself before it goes live, and goes live by a reload that loses no request.
-    When HAProxy refuses it, the old one stays and the task fails with HAProxy's message.
-  - The unit is restarted, which interrupts this server's traffic for a second or two, only when the image, a published port or
-    the limit of connections changes, or when it does not run. Do one server after the other then.
+  - Runs HAProxy as one container on this server, kept by the unit C(longshore-haproxy.service), with HTTP
+    routes by host and path to Swarm services or to servers with fixed addresses.
+  - Each stack gives a piece, kept in C(/etc/longshore/<stack>/haproxy.json); the pieces of all stacks make
+    one configuration. Removing one leaves what the others gave as it is, byte for byte.
+  - A new configuration is checked by HAProxy itself before it goes live, and goes live by a reload that loses
+    no request. When HAProxy refuses it, the old one stays and the task fails with HAProxy's message.
+  - The unit is restarted, which interrupts this server's traffic for a second or two, only when the image, a
+    published port or the limit of connections changes, or when it does not run. Do one server after the other
+    then.
   - Removing the last stack removes HAProxy from the server.
 attributes:
   check_mode:
@@ -39,8 +40,9 @@ options:
   routes:
     description:
       - Which requests go to which backend.
-      - An exact host wins over a wildcard, a longer wildcard over a shorter one, a route for any host comes last. Among the
-        routes of one host the longest path wins. A host whose own routes don't match falls through to the next more general one.
+      - An exact host wins over a wildcard, a longer wildcard over a shorter one, a route for any host comes
+        last. Among the routes of one host the longest path wins. A host whose own routes don't match falls
+        through to the next more general one.
       - A request that no route matches is answered with 404, one whose backend has no healthy server with 503.
     type: list
     elements: dict
@@ -67,8 +69,9 @@ options:
   backends:
     description:
       - Where requests go, by name. Each has either C(service) or C(servers).
-      - C(service), C(port), C(maximum) - a Swarm service on the attachable network C(<stack>_edge), the port its tasks listen
-        on, and the highest number of tasks it is expected to have (room is made for twice as many, at least 16).
+      - C(service), C(port), C(maximum) - a Swarm service on the attachable network C(<stack>_edge), the port
+        its tasks listen on, and the highest number of tasks it is expected to have (room is made for twice as
+        many, at least 16).
       - C(servers) - a list of C(address) (IP address or host name) and C(port).
       - C(balance) - V(leastconn) (default), V(roundrobin), V(random) or V(source).
       - C(check) - V({http: /path}) expects a status from 200 to 399; V({tcp: true}), the default, a connection.
@@ -76,7 +79,7 @@ options:
     type: dict
     default: {}
   settings:
-    description: Of the HAProxy itself. Stacks that share a server must agree in what they set; leave out what is the default.
+    description: Of HAProxy itself. Stacks that share a server must agree in what they set.
     type: dict
     default: {}
     suboptions:
@@ -207,7 +210,6 @@ errors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_converge import converge
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import SETTINGS, HaproxyError, normalize
