@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 EXAMPLES = 20
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A request failed; the text is the kind of failure."""
 
 
@@ -72,17 +72,23 @@ class Tally:
         """Count a failure and keep the first ones as examples, with the time (Unix seconds) when they were sent."""
         self.kinds[kind] += 1
         if len(self.examples) < EXAMPLES:
-            self.examples.append({"at": round(began, 3), "after": round(time.time() - began, 3), "kind": kind, "request": what})
+            after = round(time.time() - began, 3)
+            self.examples.append({"at": round(began, 3), "after": after, "kind": kind, "request": what})
 
     def report(self, seconds: float) -> dict[str, Any]:
         """Give the result as plain data; latencies in milliseconds."""
-        ordered = sorted(self.latencies)
+        ordered, shares = sorted(self.latencies), {"p50": 0.5, "p99": 0.99, "max": 1.0}
         return {
-            "total": self.total, "ok": self.ok, "failed": sum(self.kinds.values()), "kinds": dict(self.kinds),
-            "examples": self.examples, "seconds": round(seconds, 2),
+            "total": self.total,
+            "ok": self.ok,
+            "failed": sum(self.kinds.values()),
+            "kinds": dict(self.kinds),
+            "examples": self.examples,
+            "seconds": round(seconds, 2),
             "rate": round(self.total / seconds, 1) if seconds else 0.0,
-            "latency_ms": {name: percentile(ordered, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},
-            "backends": dict(self.backends), "statuses": dict(self.statuses),
+            "latency_ms": {name: percentile(ordered, share) for name, share in shares.items()},
+            "backends": dict(self.backends),
+            "statuses": dict(self.statuses),
         }
 
 
@@ -116,7 +122,7 @@ class Connection:
         try:
             return cls(*await asyncio.open_connection(target.host, target.port))
         except OSError as error:
-            raise Failed(f"connect: {type(error).__name__}") from None
+            raise FailedError(f"connect: {type(error).__name__}") from None
 
     @property
     def idle(self) -> bool:
@@ -130,9 +136,11 @@ class Connection:
             await self.writer.drain()
             return await self.receive(head=head)
         except asyncio.IncompleteReadError as error:
-            raise Failed("closed in the middle of an answer" if error.partial else "closed without an answer") from None
+            raise FailedError(
+                "closed in the middle of an answer" if error.partial else "closed without an answer"
+            ) from None
         except (OSError, asyncio.LimitOverrunError, ValueError) as error:
-            raise Failed(f"broken: {type(error).__name__}") from None
+            raise FailedError(f"broken: {type(error).__name__}") from None
 
     async def receive(self, *, head: bool) -> Response:
         """Read one answer with its length, its chunks, or up to the end of the connection."""
@@ -217,7 +225,7 @@ class Load:
             response = await asyncio.wait_for(self.send(index, path, post=post, fresh=fresh), options.timeout)
         except (asyncio.TimeoutError, TimeoutError):
             self.tally.fail("timeout", what, began)
-        except Failed as failure:
+        except FailedError as failure:
             self.tally.fail(str(failure), what, began)
         else:
             self.tally.statuses[str(response.status)] += 1
@@ -230,7 +238,7 @@ class Load:
                 self.tally.latencies.append(time.perf_counter() - clock)
 
     async def send(self, index: int, path: str, *, post: bool, fresh: bool) -> Response:
-        """Send one request over a kept connection if there is an open one and `fresh` is not wanted, else over a new one."""
+        """Send one request over a kept connection, or over a new one if `fresh` is wanted or none is open."""
         target, pool = self.targets[index], self.pools[index]
         connection = None
         while pool and not fresh and connection is None:
@@ -241,7 +249,7 @@ class Load:
                 kept.close()
         connection = connection or await Connection.open(target)
         body = b'{"by": 1}' if post else b""
-        lines = [f"{'POST' if post else 'GET'} {path} HTTP/1.1", f"Host: {target.authority}", "User-Agent: longshore-lab"]
+        lines = [f"{'POST' if post else 'GET'} {path} HTTP/1.1", f"Host: {target.authority}", "User-Agent: lab"]
         lines += ["Connection: close"] if fresh else []
         lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if post else []
         kept_open = False
@@ -271,13 +279,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--rate", type=float, default=100.0, help="requests per second in all (default: 100)")
     options.add_argument("--duration", type=float, default=0.0, help="seconds (default: until SIGTERM)")
     options.add_argument("--host", help="Host header (default: the URL's)")
-    options.add_argument("--timeout", type=float, default=10.0, help="seconds per request, connecting included (default: 10)")
+    options.add_argument("--timeout", type=float, default=10.0, help="seconds per request, connecting included (10)")
     options.add_argument("--new", type=share, default=0.3, help="share of requests on a new connection (default: 0.3)")
     options.add_argument("--slow", type=share, default=0.0, help="share of slow requests (default: 0)")
     options.add_argument("--slow-path", default="/slow?s=2", help="what slow requests ask for (default: /slow?s=2)")
     options.add_argument("--post", type=share, default=0.0, help="share of POST requests (default: 0)")
     options.add_argument("--post-path", default="/count", help="where POST requests go (default: /count)")
-    options.add_argument("--backend-header", default="x-backend", help="answer's header that names who answered (x-backend)")
+    options.add_argument("--backend-header", default="x-backend", help="header that names who answered (x-backend)")
     options.add_argument("--seed", type=int, default=1, help="of the mix of requests (default: 1)")
     options.add_argument("--report", type=Path, help="also write the report here")
     return options

@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--no-mirror", action="store_true", help="don't fill the image mirror")
     down = commands.add_parser("down", parents=[named], help="remove the lab whole")
     down.add_argument("--all", action="store_true", help="every lab of this checkout")
-    down.add_argument("--purge", action="store_true", help="all labs, images, the mirror, and the engine if the lab started it")
+    down.add_argument("--purge", action="store_true", help="all labs, images, mirror, and the engine the lab started")
     shell = commands.add_parser("ssh", parents=[named], help="log in to a host, or run a command on it")
     shell.add_argument("host", help="app1 …, client or git")
     shell.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run instead of a shell")
@@ -95,6 +95,7 @@ def show(lab: state.Lab, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps(described, indent=2) + "\n")
         return
     for name, host in described["hosts"].items():
-        places = "  ".join(f"{host[kind]['v4']:<15} {host[kind]['v6']:<12}" for kind in ("public", "private") if host[kind])
+        known = [host[kind] for kind in ("public", "private") if host[kind]]
+        places = "  ".join(f"{at['v4']:<15} {at['v6']:<12}" for at in known)
         sys.stdout.write(f"{name:<7} {'up  ' if host['running'] else 'DOWN'}  {places}\n")
     sys.stdout.write(f"key {described['key']}  known hosts {described['known_hosts']}\n")

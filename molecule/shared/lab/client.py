@@ -7,6 +7,5 @@ from .paths import SHARED
 
 
 def kind() -> hosts.Kind:
-    """Describe the client."""
-    tools = {f"opt/lab/{path.name}": path.read_bytes() for path in sorted((SHARED / "client").glob("*.py"))}
-    return hosts.Kind(image=image.ensure("client"), private=False, files=tools)
+    """Describe the client; the tools of `molecule/shared/client/` are at /opt/lab, as they are in the checkout."""
+    return hosts.Kind(image=image.ensure("client"), private=False, volumes={str(SHARED / "client"): "/opt/lab"})

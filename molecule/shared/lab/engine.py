@@ -11,14 +11,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-import docker
-import docker.errors
-
+from . import sdk
 from .paths import LABS
 from .report import LabError, run, say, step
 
-PROGRAMS = {"dockerd": "docker.io", "iptables": "iptables", "mmdebstrap": "mmdebstrap", "ssh-keygen": "openssh-client",
-            "git": "git", "openssl": "openssl"}
+PROGRAMS = {
+    "dockerd": "docker.io",
+    "iptables": "iptables",
+    "mmdebstrap": "mmdebstrap",
+    "ssh-keygen": "openssh-client",
+    "git": "git",
+    "openssl": "openssl",
+}
 START_TIMEOUT = 60.0  # seconds
 PID = LABS / "dockerd.pid"
 LOG = LABS / "dockerd.log"
@@ -28,14 +32,14 @@ LABEL = "longshore.lab"
 @functools.cache
 def client() -> Any:
     """Give the SDK's client of the engine that DOCKER_HOST names, or of the machine's own."""
-    return docker.from_env(timeout=300, max_pool_size=32)
+    return sdk.docker.from_env(timeout=300, max_pool_size=32)
 
 
 def answers() -> bool:
     """Tell whether an engine answers."""
     try:
         return bool(client().ping())
-    except docker.errors.DockerException:
+    except sdk.DockerException:
         client.cache_clear()
         return False
     except OSError:
@@ -49,7 +53,7 @@ def install(*programs: str) -> None:
     if not missing:
         return
     if os.geteuid() or not shutil.which("apt-get"):
-        raise LabError(f"please install {' '.join(missing)}: the lab can do that itself only as root on Debian or Ubuntu")
+        raise LabError(f"please install {' '.join(missing)}; the lab can do so only as root on Debian or Ubuntu")
     with step(f"installed {' '.join(missing)} on this machine"):
         run(["apt-get", "update", "-qq"])
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -77,7 +81,12 @@ def start() -> None:
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     with LOG.open("ab") as log:
         process = subprocess.Popen(
-            ["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            ["dockerd"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
             env={**os.environ, "PATH": path},
         )
     deadline = time.monotonic() + START_TIMEOUT
@@ -126,9 +135,10 @@ def stop() -> None:
 def privileged_works(image: str) -> bool:
     """Tell whether this machine lets a container be privileged."""
     try:
-        client().containers.run(image, ["true"], entrypoint="", privileged=True, remove=True, network_mode="none",
-                                labels={LABEL: ""})
-    except docker.errors.APIError as error:
+        client().containers.run(
+            image, ["true"], entrypoint="", privileged=True, remove=True, network_mode="none", labels={LABEL: ""}
+        )
+    except sdk.APIError as error:
         if "operation not permitted" in str(error) or "caps" in str(error):
             return False
         raise

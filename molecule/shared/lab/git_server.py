@@ -23,9 +23,11 @@ def kind(lab: Lab) -> hosts.Kind:
     places = [hosts.public(lab, "git"), hosts.private(lab, "git")]
     certificate, key = tls.certificate(lab.directory, "git.lab", [part for at in places for part in (at.v4, at.v6)])
     return hosts.Kind(
-        image=image.ensure("git"), users=("root", "git"),
+        image=image.ensure("git"),
+        users=("root", "git"),
         files={
-            "etc/apache2/git.crt": certificate.read_bytes(), "etc/apache2/git.key": key.read_bytes(),
+            "etc/apache2/git.crt": certificate.read_bytes(),
+            "etc/apache2/git.key": key.read_bytes(),
             "etc/apache2/git.passwords": password_file(lab).encode(),
         },
     )
@@ -67,8 +69,11 @@ def push(lab: Lab, directory: Path, name: str, *, private: bool = False) -> str:
         remote = f"ssh://git@{hosts.public(lab, 'git').v4}{target}"
         who = {"NAME": "Longshore lab", "EMAIL": "lab@git.lab"}
         environment = {
-            **os.environ, "GIT_DIR": f"{folder}/git", "GIT_WORK_TREE": str(directory.resolve()),
-            "GIT_SSH_COMMAND": shlex.join(["ssh", *ssh.options(lab)]), "GIT_CONFIG_GLOBAL": "/dev/null",
+            **os.environ,
+            "GIT_DIR": f"{folder}/git",
+            "GIT_WORK_TREE": str(directory.resolve()),
+            "GIT_SSH_COMMAND": shlex.join(["ssh", *ssh.options(lab)]),
+            "GIT_CONFIG_GLOBAL": "/dev/null",
             **{f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()},
         }
         environment.pop("GIT_INDEX_FILE", None)

@@ -11,9 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-import docker.errors
-
-from . import engine, networks
+from . import engine, networks, sdk
 from .addresses import CLIENT, GIT, MIRROR, Address, server_number
 from .image import Files, pack
 from .report import LabError
@@ -26,7 +24,7 @@ HOMES = {"root": ("root", 0), "ops": ("home/ops", 1000), "git": ("srv/git", 1000
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What sets one sort of host apart: its image, whether it runs systemd, its volumes (name or None → path)."""
+    """What sets one sort of host apart: its image, whether it runs systemd, its volumes (name, or directory to read → path)."""
 
     image: str
     system: bool = False
@@ -55,7 +53,7 @@ def ensure(lab: Lab, host: str, kind: Kind) -> bool:
     """Make a host run: nothing to do, start its container, or make it. True if it was not running."""
     try:
         container = engine.client().containers.get(lab.container(host))
-    except docker.errors.NotFound:
+    except sdk.NotFound:
         container = create(lab, host, kind)
     if container.status == "running":
         return False
@@ -68,7 +66,11 @@ def create(lab: Lab, host: str, kind: Kind) -> Any:
     api = engine.client().api
     outer, inner = networks.names(lab)
     made = api.create_container(
-        kind.image, name=lab.container(host), hostname=host, detach=True, tty=kind.system,
+        kind.image,
+        name=lab.container(host),
+        hostname=host,
+        detach=True,
+        tty=kind.system,
         environment={"container": "docker", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE": "1"} if kind.system else {},
         labels={engine.LABEL: lab.name, f"{engine.LABEL}.host": host},
         volumes=list(kind.volumes.values()) + (["/var/lib/docker"] if kind.system else []),
@@ -96,7 +98,7 @@ def host_config(lab: Lab, host: str, kind: Kind) -> Any:
     names = {"git.lab": public(lab, "git").v4, "mirror.lab": (private if kind.private else public)(lab, "mirror").v4}
     options: dict[str, Any] = {
         "extra_hosts": {name: address for name, address in names.items() if name != f"{host}.lab"},
-        "binds": {name: {"bind": path, "mode": "rw"} for name, path in kind.volumes.items()},
+        "binds": [f"{name}:{path}:{'ro' if name.startswith('/') else 'rw'}" for name, path in kind.volumes.items()],
         "init": not kind.system,
     }
     if kind.system:
@@ -111,7 +113,9 @@ def host_config(lab: Lab, host: str, kind: Kind) -> Any:
             options["privileged"] = True
         else:
             options |= {
-                "cap_add": ["ALL"], "cap_drop": ["SYS_RESOURCE"], "device_cgroup_rules": ["a *:* rwm"],
+                "cap_add": ["ALL"],
+                "cap_drop": ["SYS_RESOURCE"],
+                "device_cgroup_rules": ["a *:* rwm"],
                 "security_opt": ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
             }
     return make_host_config(options)
@@ -122,7 +126,8 @@ def make_host_config(options: dict[str, Any]) -> Any:
     cgroupns = options.pop("cgroupns", None)
     security = options.pop("security_opt", [])
     config = engine.client().api.create_host_config(
-        security_opt=[option for option in security if option != "systempaths=unconfined"] or None, **options,
+        security_opt=[option for option in security if option != "systempaths=unconfined"] or None,
+        **options,
     )
     if "systempaths=unconfined" in security:  # the engine's API spells it as two empty lists
         config["MaskedPaths"], config["ReadonlyPaths"] = [], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import tarfile
@@ -9,9 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import docker.errors
-
-from . import engine
+from . import engine, sdk
 from .paths import CERTIFICATES, IMAGES
 from .report import LabError, run, step
 from .state import locked
@@ -49,7 +48,7 @@ def exists(reference: str) -> bool:
     """Tell whether the engine has an image."""
     try:
         engine.client().images.get(reference)
-    except docker.errors.ImageNotFound:
+    except sdk.ImageNotFound:
         return False
     return True
 
@@ -69,8 +68,15 @@ def build(reference: str, files: Files, arguments: dict[str, str]) -> None:
     """Build an image from a context in memory with the engine's own builder."""
     lines: list[str] = []
     stream = engine.client().api.build(
-        fileobj=io.BytesIO(pack(files)), custom_context=True, tag=reference, rm=True, forcerm=True, decode=True,
-        buildargs=arguments, labels={engine.LABEL: ""}, network_mode="default",
+        fileobj=io.BytesIO(pack(files)),
+        custom_context=True,
+        tag=reference,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        buildargs=arguments,
+        labels={engine.LABEL: ""},
+        network_mode="default",
     )
     for event in stream:
         lines += str(event.get("stream", "")).splitlines()
@@ -81,8 +87,8 @@ def build(reference: str, files: Files, arguments: dict[str, str]) -> None:
 def base_reference() -> str:
     """Give the reference of the base image, which stands for all that goes into it."""
     trust = certificates()
-    recipe = digest([RECIPE.encode(), SUITE.encode(), APT_CLEAN.read_bytes(), *[p.encode() for p in BASE_PACKAGES + EXCLUDED], *trust.values(),
-                     *[name.encode() for name in trust]])
+    words = [RECIPE, SUITE, *BASE_PACKAGES, *EXCLUDED, *trust]
+    recipe = digest([*[word.encode() for word in words], APT_CLEAN.read_bytes(), *trust.values()])
     return f"{BASE}:{recipe}"
 
 
@@ -108,19 +114,29 @@ def make_base(reference: str, trust: Files) -> None:
         authorities.chmod(0o755)
         Path(folder).chmod(0o755)
         target = Path(folder) / "base.tar"
-        run([
-            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}",
-            *[f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED],
-            f"--customize-hook=copy-in {authorities}/. /usr/local/share/ca-certificates"
-            if trust else "--customize-hook=true",
-            "--customize-hook=rm -f $1/var/cache/apt/*.bin",
-            f"--customize-hook=copy-in {APT_CLEAN} /etc/apt/apt.conf.d",
-            '--customize-hook=chroot "$1" update-ca-certificates',
-            SUITE, str(target),
-        ])
+        run(
+            [
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                f"--include={','.join(BASE_PACKAGES)}",
+                *[f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED],
+                f"--customize-hook=copy-in {authorities}/. /usr/local/share/ca-certificates"
+                if trust
+                else "--customize-hook=true",
+                "--customize-hook=rm -f $1/var/cache/apt/*.bin",
+                f"--customize-hook=copy-in {APT_CLEAN} /etc/apt/apt.conf.d",
+                '--customize-hook=chroot "$1" update-ca-certificates',
+                SUITE,
+                str(target),
+            ]
+        )
         repository, tag = reference.split(":")
         engine.client().api.import_image_from_file(
-            str(target), repository=repository, tag=tag, changes=["CMD bash", f"LABEL {engine.LABEL}="],
+            str(target),
+            repository=repository,
+            tag=tag,
+            changes=["CMD bash", f"LABEL {engine.LABEL}="],
         )
 
 
@@ -143,13 +159,8 @@ def ensure(name: str) -> str:
 
 
 def remove_all() -> None:
-    """Remove every image that the lab made."""
+    """Remove every image that the lab made, what is built on others first."""
     images: list[Any] = engine.client().images.list(filters={"label": engine.LABEL})
-    for found in images:
-        try:
+    for found in sorted(images, key=lambda each: str(each.attrs["Created"]), reverse=True):
+        with contextlib.suppress(sdk.ImageNotFound):
             engine.client().images.remove(found.id, force=True)
-        except docker.errors.ImageNotFound:
-            continue
-        except docker.errors.APIError as error:
-            if error.status_code != 409:
-                raise

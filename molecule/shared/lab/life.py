@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import docker.errors
-
-from . import client, engine, git_server, hosts, image, mirror, networks, servers, state
+from . import client, engine, git_server, hosts, image, mirror, networks, sdk, servers, state
 from .addresses import MOST_SERVERS, free_index
 from .report import LabError, say, step
 
@@ -33,7 +31,7 @@ def up(name: str, wanted: int | None, *, fill: bool) -> state.Lab:
         hosts.write_known_hosts(lab, [*lab.servers, *HELPERS[:2]])
         git_server.fill(lab)
     if fill:
-        images(lab)
+        images()
     return lab
 
 
@@ -58,8 +56,10 @@ def boot(lab: state.Lab) -> None:
     if not engine.client().containers.list(all=True, filters={"label": f"{engine.LABEL}={lab.name}", "name": "app"}):
         lab.privileged = engine.privileged_works(described.image)
         lab.save()
-    with step(f"{len(lab.servers)} servers running and answering"):
-        servers.ensure(lab, lab.servers, described)
+    with step(f"{len(lab.servers)} servers answer"):
+        fresh = servers.ensure(lab, lab.servers, described)
+    if fresh:
+        say(f"           set running: {' '.join(fresh)}")
 
 
 def helper(lab: state.Lab, host: str) -> None:
@@ -71,7 +71,7 @@ def helper(lab: state.Lab, host: str) -> None:
         hosts.wait_for_ssh(lab, host)
 
 
-def images(lab: state.Lab | None = None) -> None:
+def images() -> None:
     """Fill the image mirror with what it lacks."""
     with state.locked("engine"):
         engine.ensure()
@@ -89,12 +89,19 @@ def describe(lab: state.Lab) -> dict[str, Any]:
     found = engine.client().containers.list(filters={"label": f"{engine.LABEL}={lab.name}"})
     running = {each.labels.get(f"{engine.LABEL}.host") for each in found}
     return {
-        "name": lab.name, "index": lab.index, "privileged": lab.privileged, "servers": lab.servers,
-        "key": str(lab.key), "known_hosts": str(lab.known_hosts), "ca": str(lab.directory / "ca.crt"),
+        "name": lab.name,
+        "index": lab.index,
+        "privileged": lab.privileged,
+        "servers": lab.servers,
+        "key": str(lab.key),
+        "known_hosts": str(lab.known_hosts),
+        "ca": str(lab.directory / "ca.crt"),
         "networks": {"public": vars(lab.plan.public), "private": vars(lab.plan.private)},
         "hosts": {
             host: {
-                "container": lab.container(host), "running": host in running, "public": vars(hosts.public(lab, host)),
+                "container": lab.container(host),
+                "running": host in running,
+                "public": vars(hosts.public(lab, host)),
                 "private": None if host == "client" else vars(hosts.private(lab, host)),
             }
             for host in [*lab.servers, *HELPERS]
@@ -143,8 +150,8 @@ def remove_container(container: Any) -> None:
     """Remove a container and its anonymous volumes."""
     try:
         container.remove(force=True, v=True)
-    except docker.errors.NotFound:
+    except sdk.NotFound:
         return
-    except docker.errors.APIError as error:
+    except sdk.APIError as error:
         if error.status_code != 409:  # already being removed
             raise

@@ -10,9 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import docker.errors
-
-from . import engine, hosts, image
+from . import engine, hosts, image, sdk
 from .catalogue import CATALOGUE, Entry
 from .report import LabError, step
 from .state import locked
@@ -105,7 +103,7 @@ def answers(address: str, *, timeout: float = 3.0) -> bool:
 def hub_answers() -> bool:
     """Tell whether Docker Hub is reachable: it answers a stranger with 401 and its own header."""
     try:
-        urllib.request.urlopen(HUB, timeout=3).close()  # noqa: S310 - a constant
+        urllib.request.urlopen(HUB, timeout=3).close()
     except urllib.error.HTTPError as error:
         return error.code == 401 and "Docker-Distribution-Api-Version" in error.headers
     except OSError:
@@ -115,10 +113,14 @@ def hub_answers() -> bool:
 
 @contextmanager
 def filler() -> Iterator[str]:
-    """Run a registry on the mirror's volume at a loopback port, which every engine trusts without TLS, while it fills."""
+    """Run a registry on the mirror's volume while it fills, at a loopback port: engines trust that without TLS."""
     remove_filler()
     container = engine.client().containers.run(
-        image.ensure("registry"), name=FILLER, detach=True, ports={f"{PORT}/tcp": ("127.0.0.1", None)}, init=True,
+        image.ensure("registry"),
+        name=FILLER,
+        detach=True,
+        ports={f"{PORT}/tcp": ("127.0.0.1", None)},
+        init=True,
         volumes={VOLUME: {"bind": "/var/lib/registry", "mode": "rw"}},
         labels={engine.LABEL: "", f"{engine.LABEL}.host": "mirror"},
     )
@@ -139,7 +141,7 @@ def remove_filler() -> None:
     """Remove the filling registry, also one that an interrupted run has left."""
     try:
         engine.client().containers.get(FILLER).remove(force=True)
-    except docker.errors.NotFound:
+    except sdk.NotFound:
         return
 
 
@@ -148,5 +150,5 @@ def remove() -> None:
     remove_filler()
     try:
         engine.client().volumes.get(VOLUME).remove(force=True)
-    except docker.errors.NotFound:
+    except sdk.NotFound:
         return

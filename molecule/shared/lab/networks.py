@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import docker.errors
-from docker.types import IPAMConfig, IPAMPool
-
-from . import engine
+from . import engine, sdk
 from .addresses import Address, Subnet
 from .state import Lab
 
@@ -21,17 +18,22 @@ def ensure(lab: Lab) -> None:
     """Make the lab's networks unless they are there."""
     public, private = names(lab)
     for name, subnet in ((public, lab.plan.public), (private, lab.plan.private)):
-        try:
-            engine.client().networks.get(name)
-        except docker.errors.NotFound:
+        if not engine.client().networks.list(filters={"name": f"^{name}$"}):
             create(lab, name, subnet)
 
 
 def create(lab: Lab, name: str, subnet: Subnet) -> None:
     """Make one bridge with fixed subnets in both address families."""
-    pools = [IPAMPool(subnet=subnet.v4, gateway=subnet.gateway.v4), IPAMPool(subnet=subnet.v6, gateway=subnet.gateway.v6)]
+    pools = [
+        sdk.types.IPAMPool(subnet=subnet.v4, gateway=subnet.gateway.v4),
+        sdk.types.IPAMPool(subnet=subnet.v6, gateway=subnet.gateway.v6),
+    ]
     engine.client().networks.create(
-        name, driver="bridge", enable_ipv6=True, ipam=IPAMConfig(pool_configs=pools), check_duplicate=True,
+        name,
+        driver="bridge",
+        enable_ipv6=True,
+        ipam=sdk.types.IPAMConfig(pool_configs=pools),
+        check_duplicate=True,
         labels={engine.LABEL: lab.name, f"{engine.LABEL}.index": str(lab.index)},
     )
 

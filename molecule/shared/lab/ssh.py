@@ -11,8 +11,20 @@ from .state import Lab
 
 def options(lab: Lab) -> list[str]:
     """Give ssh's options for the lab: no other key, no other known host, no question."""
-    return ["-F", "none", "-i", str(lab.key), "-o", f"UserKnownHostsFile={lab.known_hosts}", "-o", "IdentitiesOnly=yes",
-            "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"]
+    return [
+        "-F",
+        "none",
+        "-i",
+        str(lab.key),
+        "-o",
+        f"UserKnownHostsFile={lab.known_hosts}",
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "StrictHostKeyChecking=yes",
+        "-o",
+        "LogLevel=ERROR",
+    ]
 
 
 def command(lab: Lab, host: str, words: list[str]) -> list[str]:

@@ -13,11 +13,28 @@ def authority(folder: Path) -> tuple[Path, Path]:
     """Give certificate and key of the lab's authority, made when asked for first."""
     certificate, key = folder / "ca.crt", folder / "ca.key"
     if not certificate.exists():
-        run([
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", DAYS,
-            "-subj", f"/CN=Longshore lab {folder.name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-            "-keyout", str(key), "-out", str(certificate),
-        ])
+        run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                DAYS,
+                "-subj",
+                f"/CN=Longshore lab {folder.name}",
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign",
+                "-keyout",
+                str(key),
+                "-out",
+                str(certificate),
+            ]
+        )
     return certificate, key
 
 
@@ -29,14 +46,44 @@ def certificate(folder: Path, name: str, addresses: list[str]) -> tuple[Path, Pa
         names = ",".join([f"DNS:{name}", *[f"IP:{each}" for each in addresses]])
         extensions = folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n")
-        run([
-            "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request),
-        ])
-        run([
-            "openssl", "x509", "-req", "-in", str(request), "-CA", str(issuer), "-CAkey", str(issuer_key),
-            "-CAcreateserial", "-days", DAYS, "-extfile", str(extensions), "-out", str(signed),
-        ])
+        run(
+            [
+                "openssl",
+                "req",
+                "-new",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-subj",
+                f"/CN={name}",
+                "-keyout",
+                str(key),
+                "-out",
+                str(request),
+            ]
+        )
+        run(
+            [
+                "openssl",
+                "x509",
+                "-req",
+                "-in",
+                str(request),
+                "-CA",
+                str(issuer),
+                "-CAkey",
+                str(issuer_key),
+                "-CAcreateserial",
+                "-days",
+                DAYS,
+                "-extfile",
+                str(extensions),
+                "-out",
+                str(signed),
+            ]
+        )
         request.unlink()
         extensions.unlink()
     return signed, key

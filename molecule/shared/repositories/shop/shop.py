@@ -107,15 +107,22 @@ class Handler(BaseHTTPRequestHandler):
                 State.active -= 1
             if State.stopped_at:
                 self.close_connection = True
-            log(event="request", accepted=round(accepted, 4), took=round(time.time() - accepted, 4), late=late,
-                line=getattr(self, "requestline", ""), peer=self.client_address[0])
+            log(
+                event="request",
+                accepted=round(accepted, 4),
+                took=round(time.time() - accepted, 4),
+                late=late,
+                line=getattr(self, "requestline", ""),
+                peer=self.client_address[0],
+            )
 
     def do_GET(self) -> None:
         """Answer a GET."""
         parts = urlsplit(self.path)
         if parts.path == "/":
             peer = html.escape(self.headers.get("X-Forwarded-For", self.client_address[0]))
-            self.answer(PAGE.format(version=html.escape(VERSION), host=HOST, peer=peer), kind="text/html; charset=utf-8")
+            page = PAGE.format(version=html.escape(VERSION), host=HOST, peer=peer)
+            self.answer(page, kind="text/html; charset=utf-8")
         elif parts.path == "/healthz":
             self.answer({"ok": not State.stopped_at}, status=503 if State.stopped_at else 200)
         elif parts.path == "/version":
@@ -130,7 +137,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.answer({"error": "there is no such page"}, status=404)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """Answer a HEAD."""
+        self.do_GET()
 
     def do_POST(self) -> None:
         """Answer a POST."""
