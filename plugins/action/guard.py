@@ -37,11 +37,12 @@ class ActionModule(ActionBase):
         )
         sources = [str(source) for source in known.get("ansible_inventory_sources") or []]
         stacks = [source for source in sources if stack_file.is_stack_file(source)]
-        for source in stacks:
-            try:
+        try:
+            for source in stacks:
                 stack_file.read(source)
-            except ValueError as error:
-                raise AnsibleActionFail(f"the stack file was refused, nothing was touched:\n{error}") from error
+        except ValueError as error:
+            message = f"the stack file was refused, nothing was touched:\n{error}"
+            raise AnsibleActionFail(message, result={"bad_input": True}) from error
         groups: Mapping[str, list[str]] = known["groups"]
         for group in ("longshore", *given["groups"]):
             if not groups.get(group):

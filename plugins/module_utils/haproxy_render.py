@@ -31,7 +31,7 @@ DIGEST = "@digest@"
 SPOOFABLE = ("forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-request-id", "x-original-url", "proxy")
 
 LOG_FIELDS = (
-    "%(time)[accept_date(ms),ms_ltime(%Y-%m-%dT%H:%M:%S)]",
+    "%(time)[accept_date(ms),ms_utime(%Y-%m-%dT%H:%M:%SZ)]",
     "%(client)ci",
     "%(client_port:sint)cp",
     "%(frontend)ft",

@@ -193,7 +193,7 @@ def _release(plan: Plan, state: State, desired: Desired, about: Mapping[str, Any
         services[name] = {"spec": overrides.plain(wanted.spec), "settings": wanted.settings, "commit": wanted.commit}
     networks = {**(newest.get("networks") or {} if desired.partial else {}), **desired.networks}
     plan.number = state.newest
-    if _content(services) != _content(newest.get("services") or {}) or desired.kind == "rollback":
+    if _content(services) != _content(newest.get("services") or {}):
         plan.number += 1
         plan.record = {
             "number": plan.number,

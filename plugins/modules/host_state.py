@@ -235,6 +235,21 @@ options:
     type: list
     elements: str
     default: []
+  sweep:
+    description: Patterns of files that belong to this concern alone. Those that are not in O(files) are removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Absolute path with V(*), V(?) or V([]).
+        type: str
+        required: true
+      triggers:
+        description: Words that fire when a file is removed.
+        type: list
+        elements: str
+        default: []
   sysctl:
     description: Kernel settings, now and after a restart. An empty dictionary removes the file of this concern.
     type: dict
@@ -418,6 +433,7 @@ ARGUMENT_SPEC = {
         }
     ),
     "absent": WORDS,
+    "sweep": dictionaries({"pattern": {"type": "str", "required": True}, "triggers": WORDS}),
     "sysctl": {"type": "dict"},
     "sysctl_ignore_unsupported": {"type": "bool", "default": False},
     "commands": dictionaries(

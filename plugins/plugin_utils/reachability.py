@@ -26,7 +26,7 @@ def unreachable(servers: Mapping[str, Mapping[str, Any]]) -> set[str]:
         for name, known in servers.items()
         if "ansible_host" in known
         and known.get("ansible_connection", "ssh") == "ssh"
-        and "ProxyJump" not in str(known.get("ansible_ssh_common_args", ""))
+        and "ProxyCommand" not in str(known.get("ansible_ssh_common_args", ""))
     }
     if not direct:
         return set()

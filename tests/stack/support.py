@@ -61,14 +61,14 @@ class Lab:
     def get(self, url: str, *options: str) -> tuple[int, str]:
         """Status and body of a GET from the client; status 0 when there was no answer."""
         words = ["curl", "-sg", "-m", "10", "-w", "\\n%{http_code}", *options, url]
-        body, _, status = self.on("client", *[_quoted(word) for word in words], check=False).stdout.rpartition("\n")
+        body, _, status = self.on("client", *words, check=False).stdout.rpartition("\n")
         return int(status or 0), body
 
     @contextlib.contextmanager
     def load(self, urls: list[str], host: str, rate: int = 200, **options: float) -> Iterator[dict[str, Any]]:
         """Put load on ``urls`` while the block runs; the yielded dict is filled with the report afterwards."""
         report: dict[str, Any] = {}
-        words = ["python3", "/usr/local/bin/load.py", *urls, "--rate", str(rate), "--host", host]
+        words = ["python3", "/opt/lab/load.py", *urls, "--rate", str(rate), "--host", host]
         for name, value in options.items():
             words += [f"--{name.replace('_', '-')}", str(value)]
         container = self.described["hosts"]["client"]["container"]
@@ -79,10 +79,6 @@ class Lab:
             subprocess.run(["docker", "exec", container, "pkill", "-TERM", "-f", "load.py"], check=False)
             output, _ = process.communicate(timeout=60)
             report.update(json.loads(output))
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "'\\''") + "'"
 
 
 @dataclass
@@ -149,5 +145,19 @@ def longshore(stack: StackFile, *words: str, timeout: float = 900) -> Outcome:
     start = time.monotonic()
     done = subprocess.run(
         [str(LONGSHORE), *words[:1], "-f", str(stack.path), *words[1:]], capture_output=True, text=True, timeout=timeout
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+
+
+def ansible_playbook(stack: StackFile, *words: str, timeout: float = 900) -> Outcome:
+    """Run ``ansible-playbook -i FILE WORDS`` as somebody without a checkout would."""
+    start = time.monotonic()
+    program = str(Path(sys.executable).parent / "ansible-playbook")
+    done = subprocess.run(
+        [program, "-i", str(stack.path), *words],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=stack.path.parent,
     )
     return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - start)

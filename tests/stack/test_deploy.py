@@ -1,0 +1,154 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A new version under load, and versions that must not get through: visitors notice neither."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .support import Lab, StackFile, longshore, until
+
+HOST = "shop.example"
+
+
+def edges(lab: Lab, *servers: str) -> list[str]:
+    """The load balancers' addresses, both families of the first one."""
+    names = servers or ("app1", "app2")
+    return [f"http://{lab.address(name)}/" for name in names] + [f"http://[{lab.address(names[0], 'v6')}]/"]
+
+
+def served(lab: Lab) -> str:
+    """The version that answers."""
+    status, body = lab.get(f"http://{lab.address('app1')}/version", "-H", f"Host: {HOST}")
+    assert status == 200, body
+    return str(json.loads(body)["version"])
+
+
+def late_requests(lab: Lab, since: str) -> list[Any]:
+    """What tasks that ended since then say they accepted too late, and the exits they logged."""
+    exits = []
+    for server in ("app1", "app2", "app3"):
+        names = lab.on(
+            server, "docker", "ps", "-aq", "-f", "label=com.docker.swarm.service.name=shop_web", "-f", "status=exited"
+        ).stdout.split()
+        for name in names:
+            for line in lab.on(server, "docker", "logs", "--since", since, name).stdout.splitlines():
+                event = json.loads(line)
+                if event["event"] == "exit":
+                    exits.append(event["late"])
+    return exits
+
+
+def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repository: Path) -> None:
+    before = served(lab)
+    since = lab.on("app1", "date", "-Is").stdout.strip()
+    (repository / "version.txt").write_text(f"{before}-rolled\n")
+    lab.run("git", "push", str(repository), "shop")
+    with lab.load(edges(lab), HOST, rate=200, slow=0.02, new=0.3) as report:
+        done = longshore(shop, "deploy", "web")
+    assert done.code == 0, done.everything
+    assert served(lab) == f"{before}-rolled"
+    assert report["failed"] == 0, report
+    assert report["total"] > 1000, report
+    exits = late_requests(lab, since)
+    assert len(exits) >= 6
+    assert sum(exits) == 0, exits
+
+
+def bad_image(content: dict[str, Any]) -> None:
+    content["services"]["static"]["image"] = "nginx:no-such-tag"
+
+
+def unhealthy(content: dict[str, Any]) -> None:
+    service = content["services"]["static"]
+    service["healthcheck"] = {"http": "/missing", "port": 80, "interval": "1s", "retries": 2, "timeout": "1s"}
+    service["update"] = {"deadline": "40s"}
+
+
+def crashes(content: dict[str, Any]) -> None:
+    service = content["services"]["static"]
+    service["command"] = ["sh", "-c", "nginx; sleep 8; echo the disk is on fire; exit 7"]
+    service["update"] = {"monitor": "12s", "deadline": "60s"}
+
+
+def fits_nowhere(content: dict[str, Any]) -> None:
+    service = content["services"]["static"]
+    service["resources"] = {"reservations": {"memory": "900G"}}
+    service["update"] = {"deadline": "20s"}
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (bad_image, "no-such-tag"),
+        (unhealthy, "health"),
+        (crashes, "the disk is on fire"),
+        (fits_nowhere, "no suitable node"),
+    ],
+)
+def test_bad_version_is_explained_and_the_old_one_serves(lab: Lab, shop: StackFile, change: Any, cause: str) -> None:
+    urls = [f"http://{lab.address('app1')}/"]
+    with lab.load(urls, "static.shop.example", rate=50) as report, shop.changed(change):
+        done = longshore(shop, "deploy", "static", timeout=150)
+    assert done.code == 1, done.everything
+    assert cause in done.everything, done.everything
+    assert report["failed"] == 0, report
+    plan = longshore(shop, "plan")
+    assert plan.code == 0, plan.everything
+
+
+def test_dockerfile_that_fails(lab: Lab, shop: StackFile, repository: Path) -> None:
+    before = served(lab)
+    dockerfile = repository / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "RUN echo cannot find the anchor >&2; exit 3\n")
+    lab.run("git", "push", str(repository), "shop")
+    done = longshore(shop, "deploy", "web")
+    assert done.code == 1, done.everything
+    assert "cannot find the anchor" in done.everything, done.everything
+    assert served(lab) == before
+
+
+def test_scale_lasts_until_the_file_says_otherwise(lab: Lab, shop: StackFile) -> None:
+    assert longshore(shop, "scale", "static=3").code == 0
+    assert running(lab, "shop_static") == 3
+    assert longshore(shop, "up").code == 0
+    assert running(lab, "shop_static") == 3
+    with shop.changed(lambda content: content["services"]["static"].update(replicas=1)):
+        assert longshore(shop, "deploy", "static").code == 0
+        assert running(lab, "shop_static") == 1
+    assert longshore(shop, "deploy", "static").code == 0
+    assert running(lab, "shop_static") == 2
+
+
+def test_rollback_brings_image_and_environment_back(lab: Lab, shop: StackFile) -> None:
+    def greeting() -> str:
+        status, body = lab.get(f"http://{lab.address('app1')}/env", "-H", f"Host: {HOST}")
+        assert status == 200
+        return str(json.loads(body)["GREETING"])
+
+    before, version = greeting(), served(lab)
+    with shop.changed(lambda content: content["services"]["web"]["environment"].update(GREETING="Moin")):
+        assert longshore(shop, "deploy", "web").code == 0
+    changed = greeting()
+    assert changed != before
+    done = longshore(shop, "rollback")
+    assert done.code == 0, done.everything
+    assert (greeting(), served(lab)) == (before, version)
+
+
+def running(lab: Lab, service: str) -> int:
+    """How many tasks of a service run."""
+    listed = lab.on("app1", "docker", "service", "ps", "-f", "desired-state=running", "--format", "{{.CurrentState}}", service)
+    return sum(line.startswith("Running") for line in listed.stdout.splitlines())
+
+
+def test_stop_and_start(lab: Lab, shop: StackFile) -> None:
+    assert longshore(shop, "stop", "static").code == 0
+    until(lambda: running(lab, "shop_static") == 0, 30, "static has stopped")
+    assert longshore(shop, "start", "static").code == 0
+    assert running(lab, "shop_static") == 2

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two stacks on the same servers leave each other alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .support import Lab, StackFile, longshore
+from .test_up import changed_tasks
+
+
+def objects(lab: Lab, stack: str) -> str:
+    """Everything of a stack, as text that changes when anything does."""
+    script = (
+        f"docker service inspect $(docker service ls -q -f label=longshore.stack={stack}); "
+        f"docker network ls --no-trunc -f label=longshore.stack={stack}; cat /etc/longshore/{stack}/haproxy.json; "
+        f"docker config ls -q -f label=longshore.stack={stack} | sort; docker secret ls -q -f label=longshore.stack={stack} | sort"
+    )
+    return lab.on("app1", "sh", "-c", script).stdout
+
+
+def test_second_stack_comes_and_goes(lab: Lab, shop: StackFile, tmp_path: Path) -> None:
+    second = StackFile.of("second", tmp_path, lab)
+    before, config = objects(lab, "shop"), lab.on("app1", "cat", "/etc/longshore/haproxy/haproxy.cfg").stdout
+    done = longshore(second, "up")
+    assert done.code == 0, done.everything
+    assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: blog.example")[0] == 200
+    assert objects(lab, "shop") == before
+    again = longshore(shop, "up", "--json")
+    assert changed_tasks(again) == set(), again.everything
+    gone = longshore(second, "destroy", "--yes-destroy", "blog")
+    assert gone.code == 0, gone.everything
+    assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: blog.example")[0] == 404
+    assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: shop.example")[0] == 200
+    assert objects(lab, "shop") == before
+    assert lab.on("app1", "cat", "/etc/longshore/haproxy/haproxy.cfg").stdout == config
