@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Secret values as references: templates and ciphertexts that a task resolves when it uses them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible.parsing.vault import EncryptedString
+from ansible.template import trust_as_template
+
+from longshore.definition.document import VaultValue
+from longshore.definition.servers import resolved
+
+if TYPE_CHECKING:
+    from longshore.definition.resources import Secret
+    from longshore.definition.stack import Stack
+
+
+def names_to_generate(definition: Stack) -> dict[str, int]:
+    """Name → length in characters of the secrets that are made once and kept by the managers."""
+    return {name: secret.generate for name, secret in definition.secrets.items() if secret.generate is not None}
+
+
+def of_stack(definition: Stack) -> dict[str, Any]:
+    """Secret name → reference. ``{{ secrets.<name> }}`` in an environment value reads from it."""
+    return {name: _reference(definition, name, secret) for name, secret in definition.secrets.items()}
+
+
+def of_environments(definition: Stack) -> dict[str, dict[str, Any]]:
+    """Service → variable name → reference, of the variables that never enter a service's specification."""
+    return {
+        name: {variable: trusted(value) for variable, value in service.secret_values().items()}
+        for name, service in definition.services.items()
+        if service.secret_values()
+    }
+
+
+def logins(definition: Stack) -> dict[str, dict[str, Any]]:
+    """Registry → username and password, as references."""
+    return {
+        registry: {"username": trusted(login.username), "password": trusted(login.password)}
+        for registry, login in definition.registries.items()
+    }
+
+
+def trusted(value: str) -> Any:
+    """``value``, in which the schema allows references, as something that a task resolves."""
+    if isinstance(value, VaultValue):
+        return EncryptedString(ciphertext=str(value))
+    return trust_as_template(value)
+
+
+def _reference(definition: Stack, name: str, secret: Secret) -> Any:
+    if secret.generate is not None:
+        return trust_as_template("{{ credentials_values['" + name + "'] }}")
+    if secret.env is not None:
+        return trust_as_template("{{ lookup('ansible.builtin.env', '" + secret.env + "', default=undef()) }}")
+    if secret.file is not None:
+        # The path was checked to be a file; it may hold quotes.
+        path = str(resolved(definition.path, secret.file)).replace("\\", "\\\\").replace("'", "\\'")
+        return trust_as_template("{{ lookup('ansible.builtin.file', '" + path + "', rstrip=false) }}")
+    return trusted(str(secret.value) if not isinstance(secret.value, VaultValue) else secret.value)

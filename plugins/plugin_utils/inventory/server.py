@@ -1,0 +1,147 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of the roles that prepare a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from longshore.definition.servers import resolved
+
+if TYPE_CHECKING:
+    from longshore.definition.cluster import Docker
+    from longshore.definition.stack import Stack
+
+REGISTRY = "registry.longshore.internal:5000"
+# Docker's own size; a /24 is full at about 100 services with tasks and virtual addresses (moby#43052).
+_POOLS = ["10.128.0.0/10"]
+
+
+def variables(definition: Stack, name: str) -> dict[str, Any]:
+    """``server_*``, ``docker_host_*``, ``swarm_*`` and ``storage_*`` of one server."""
+    result = {**_server(definition, name)}
+    if name in definition.docker_hosts():
+        result |= _docker_host(definition.docker) | _swarm(definition, name) | _storage(definition, name)
+        result["docker_host_manager"] = next((manager for manager in definition.managers() if manager != name), name)
+    return result
+
+
+def _server(definition: Stack, name: str) -> dict[str, Any]:
+    server = definition.servers[name]
+    registry = definition.registry_server()
+    hosts = [{"name": other, "address": each.private, "aliases": []} for other, each in definition.servers.items()]
+    if registry is not None:
+        address = definition.servers[registry].private
+        hosts.append({"name": REGISTRY.partition(":")[0], "address": address, "aliases": []})
+    return {
+        "server_hostname": name,
+        "server_timezone": definition.timezone or "",
+        "server_sysctl": {**definition.sysctl, **server.sysctl},
+        "server_users": [
+            {
+                "name": user,
+                "state": person.state,
+                "keys": _keys(definition, person.keys),
+                "shell": person.shell,
+                "groups": person.groups,
+                "sudo": "ALL=(ALL) NOPASSWD:ALL" if person.sudo else "",
+                "expires": person.expires or "",
+            }
+            for user, person in definition.users.items()
+        ],
+        "server_ca_certificates": {
+            path.stem: path.read_text()
+            for certificate in definition.ca_certificates
+            if (path := resolved(definition.path, certificate)) is not None
+        },
+        "server_unattended_upgrades": definition.unattended_upgrades.enabled,
+        "server_hosts": hosts,
+        "server_hosts_block": definition.name,
+    }
+
+
+def _keys(definition: Stack, keys: list[str]) -> list[str]:
+    found: list[str] = []
+    for key in keys:
+        if " " in key:
+            found.append(key)
+        elif (path := resolved(definition.path, key)) is not None:
+            found += [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return found
+
+
+def _docker_host(docker: Docker) -> dict[str, Any]:
+    daemon = dict(docker.daemon)
+    if docker.log is not None:
+        daemon |= {"log-driver": docker.log.driver, "log-opts": docker.log.options}
+    if docker.default_address_pools:
+        daemon["default-address-pools"] = [
+            {"base": str(pool.base), "size": pool.size} for pool in docker.default_address_pools
+        ]
+    result: dict[str, Any] = {
+        "docker_host_source": docker.source,
+        "docker_host_daemon": daemon,
+        "docker_host_registry_mirrors": docker.registry_mirrors,
+        "docker_host_insecure_registries": docker.insecure_registries,
+        "docker_host_prune": docker.prune is not None and docker.prune.images,
+    }
+    if docker.prune is not None:
+        result["docker_host_prune_days"] = max(1, round(docker.prune.keep / 86400))
+    return result
+
+
+def _swarm(definition: Stack, name: str) -> dict[str, Any]:
+    server = definition.servers[name]
+    prefix = f"longshore.{definition.name}"
+    labels = {f"{prefix}.server": name}
+    labels |= {f"{prefix}.tag.{tag}": "true" for tag in server.tags}
+    labels |= {
+        f"{prefix}.volume.{volume}": "true"
+        for volume in definition.volumes
+        if name in holders(definition, volume)
+    }
+    managers = definition.managers()
+    return {
+        "swarm_role": "manager" if name in managers else "worker",
+        "swarm_advertise_address": server.private,
+        "swarm_managers": [{"name": each, "address": definition.servers[each].private} for each in managers],
+        "swarm_address_pools": [str(pool) for pool in definition.swarm.address_pools] or _POOLS,
+        "swarm_subnet_size": definition.swarm.subnet_size,
+        "swarm_heartbeat": definition.swarm.heartbeat,
+        "swarm_task_history": definition.swarm.task_history,
+        "swarm_label_prefix": f"{prefix}.",
+        "swarm_labels": labels,
+    }
+
+
+def holders(definition: Stack, volume: str) -> list[str]:
+    """The servers on which the directory of the local volume ``volume`` stands."""
+    wanted = definition.volumes[volume]
+    if wanted.server is not None:
+        return [wanted.server]
+    users = [
+        service
+        for service in definition.services.values()
+        if any(mount.type == "volume" and mount.source == volume for mount in service.volumes)
+    ]
+    # Without `server`, the checks have made sure that exactly one server may run the volume's services.
+    return definition.eligible_servers(users[0])[:1] if users else []
+
+
+def _storage(definition: Stack, name: str) -> dict[str, Any]:
+    volumes = []
+    for volume, wanted in definition.volumes.items():
+        if name not in holders(definition, volume):
+            continue
+        owner, _, group = (wanted.owner or "0:0").partition(":")
+        volumes.append(
+            {
+                "name": volume,
+                "path": f"/var/lib/longshore/{definition.name}/volumes/{volume}",
+                "owner": owner,
+                "group": group or owner,
+                "mode": wanted.mode,
+            }
+        )
+    return {"storage_volumes": volumes}

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every role variable of a stack: what is the same on all servers, and what is each server's own."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import connection, edge, server, services
+
+if TYPE_CHECKING:
+    from longshore.definition.stack import Stack
+
+
+def of_stack(definition: Stack) -> dict[str, Any]:
+    """Variables of the group ``longshore``."""
+    return {"longshore_run": _run()} | services.variables(definition) | edge.variables(definition)
+
+
+def of_server(definition: Stack, name: str) -> dict[str, Any]:
+    """Variables of one host."""
+    return (
+        connection.variables(definition.servers[name])
+        | server.variables(definition, name)
+        | services.of_server(definition, name)
+    )
+
+
+def _run() -> dict[str, str]:
+    # The command line gives the same variable as an extra variable, which wins.
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return {"id": f"{stamp}-{os.getpid()}", "owner": f"{user}@{socket.gethostname()}", "reason": ""}
