@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Showing what a module does while it does it.
 
-A module writes lines to the run's progress file on its server (``module_utils/run.py``). While it runs, a thread fetches
-them over a second channel of the same connection and shows them; what was fetched is gone from the server.
+A module writes lines to the run's progress file on its server (``module_utils/run.py``). While it runs, a thread
+fetches them over a second channel of the same connection and shows them; what was fetched is gone from the server.
 Showing never fails the work: without a run id, with ``no_log``, or when fetching fails, the module just runs.
 """
 
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-
 from ansible_collections.longshore.stack.plugins.module_utils.run import PROGRESS
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def fetch_command(run_id: str) -> str:
     return f"if mv {path} {taken} 2>/dev/null; then cat {taken}; rm -f {taken}; fi"
 
 
-class StreamingAction(ActionBase):
+class StreamingAction(ActionBase):  # type: ignore[misc] - core has no types
     """An action whose module of the same name says how far it is."""
 
     def stream_module(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +76,8 @@ class StreamingAction(ActionBase):
                 for line in twin.fetch(fetch_command(run_id)).splitlines():
                     Display().display(f"[{host}] {line}")
                 failures = 0
-            except Exception:  # noqa: BLE001 - whatever goes wrong here must not touch the task
+            except Exception:
+                # Whatever goes wrong here must not touch the task.
                 failures += 1
             # Where each fetch is slow (no shared connection), it shall not be all that is done.
             if not last:

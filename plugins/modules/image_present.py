@@ -1,0 +1,178 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_present
+short_description: Have the images on a server that its containers may need
+version_added: 0.1.0
+author: The Longshore founders (@longshore)
+description:
+  - Pulls what is missing, several images at once. What is here already is found by its digest, without a registry.
+  - Once this was done on every server, containers start and move without any registry.
+  - No image is removed.
+attributes:
+  check_mode:
+    support: full
+    description: Tells which images would be pulled.
+  diff_mode:
+    support: full
+    description: Shows the images that come.
+options:
+  images:
+    description: Images with their digests, V(name:tag@sha256:...).
+    type: list
+    elements: str
+    required: true
+  registry_auth:
+    description: Credentials for registries.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description: Host name and port, V(docker.io) for Docker Hub.
+        type: str
+        required: true
+      username:
+        description: Name of the user.
+        type: str
+        required: true
+      password:
+        description: Password or token.
+        type: str
+        required: true
+  min_free:
+    description:
+      - Bytes that must be free before anything is pulled; a server whose disk is full loses more than a deploy.
+    type: int
+    default: 1073741824
+"""
+
+EXAMPLES = r"""
+- name: Have the images on every server
+  longshore.stack.image_present:
+    images:
+      - "redis:8@sha256:4d1c2c3a3a0bd0f9c6a1a5a3b6c2c1f3d77ad6f8e5f0c3c3c9d7d1f1d3f9d0aa"
+"""
+
+RETURN = r"""
+pulled:
+  description: Images that were pulled, or in check mode would be.
+  returned: success
+  type: list
+  elements: str
+configs:
+  description:
+    - By image, what it says of how to run it. In check mode without the images that would be pulled.
+    - C(Entrypoint), C(Cmd), C(Healthcheck), C(User), C(WorkingDir), C(StopSignal), C(ExposedPorts), C(Env) (names).
+  returned: success
+  type: dict
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
+    AUTH_SPEC,
+    Credentials,
+    ImageError,
+    configuration,
+    free_space,
+    local,
+    pull,
+)
+from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
+from ansible_collections.longshore.stack.plugins.module_utils.image_reference import Reference
+from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
+
+# The engine itself takes three layers of each image at once.
+AT_ONCE = 3
+
+
+def parse(images: list[str]) -> dict[str, Reference]:
+    references = {name: Reference.parse(name) for name in images}
+    loose = sorted(name for name, reference in references.items() if not reference.digest)
+    if loose:
+        raise ValueError(f"without a digest another image may come each time: {', '.join(loose)}")
+    return references
+
+
+def check_space(docker: Docker, wanted: int) -> None:
+    directory = docker.get("/info")["DockerRootDir"]
+    free = free_space(directory)
+    if free is not None and free < wanted:
+        raise ImageError(
+            f"only {free >> 20} MiB are free at {directory}, and {wanted >> 20} MiB must be before images are pulled: "
+            "'docker system df' shows what takes the room, 'docker image prune -a' removes images nothing uses"
+        )
+
+
+def converge(docker: Docker, module: AnsibleModule, run: Run) -> dict[str, object]:
+    references = parse(module.params["images"])
+    credentials = Credentials(module.params["registry_auth"])
+    found = {name: local(docker, reference) for name, reference in references.items()}
+    missing = [name for name, image in found.items() if image is None]
+
+    def fetch(name: str) -> None:
+        begun = time.monotonic()
+        run.progress(f"pulling {name}")
+        pull(docker.clone(), references[name], credentials)
+        run.progress(f"pulled {name} in {time.monotonic() - begun:.1f} s")
+
+    if missing and not module.check_mode:
+        check_space(docker, module.params["min_free"])
+        _done, errors = each(missing, fetch, run, AT_ONCE)
+        if errors:
+            raise ImageError("; ".join(str(error) for error in errors.values()))
+        found.update({name: local(docker, references[name]) for name in missing})
+    result = {
+        "changed": bool(missing),
+        "pulled": missing,
+        "configs": {name: configuration(image) for name, image in found.items() if image},
+    }
+    if module._diff:
+        result["diff"] = difference(list(found), missing)
+    return result
+
+
+def difference(images: list[str], missing: list[str]) -> dict[str, str]:
+    before = "".join(f"{name}\n" for name in images if name not in missing)
+    return {
+        "before_header": "images",
+        "after_header": "images",
+        "before": before,
+        "after": "".join(f"{name}\n" for name in images),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "images": {"type": "list", "elements": "str", "required": True},
+            "registry_auth": AUTH_SPEC,
+            "min_free": {"type": "int", "default": 1 << 30},
+            **ARGUMENT_SPEC,
+        },
+        supports_check_mode=True,
+    )
+    try:
+        docker = Docker.connect()
+        if docker is None and module.check_mode:
+            missing = list(parse(module.params["images"]))
+            module.exit_json(changed=bool(missing), pulled=missing, configs={}, diff=difference(missing, missing))
+        if docker is None:
+            module.fail_json(msg="no Docker engine answers on this server")
+        result = converge(docker, module, Run.of(module.params))
+    except Cancelled as error:
+        module.fail_json(msg=f"{error}; images that are complete stay", cancelled=True)
+    except (ValueError, DockerError, ImageError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
