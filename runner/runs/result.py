@@ -1,0 +1,221 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What came out of a run, and how it is worked out from the events."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any
+
+from longshore.runs.events import Change, Event, Line, PlayStarted, TaskFinished
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the command line (docs/architecture.md)."""
+
+    DONE = 0
+    FAILED = 1
+    CHANGES = 2
+    BAD_INPUT = 3
+    DEGRADED = 4
+    LOCKED = 5
+    CANCELLED = 130
+
+
+class Status(str, Enum):
+    """How a run ended."""
+
+    DONE = "done"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    BAD_INPUT = "bad_input"
+    LOCKED = "locked"
+    CANCELLED = "cancelled"
+
+
+_EXIT_CODES = {
+    Status.DONE: ExitCode.DONE,
+    Status.DEGRADED: ExitCode.DEGRADED,
+    Status.FAILED: ExitCode.FAILED,
+    Status.BAD_INPUT: ExitCode.BAD_INPUT,
+    Status.LOCKED: ExitCode.LOCKED,
+    Status.CANCELLED: ExitCode.CANCELLED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Where something failed, why, and what to do about it (``cure``, empty when the message says all)."""
+
+    host: str
+    task: str
+    role: str
+    message: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counters:
+    """How the tasks of one server ended."""
+
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    ignored: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerChange:
+    """A change, on which server and by which role."""
+
+    host: str
+    role: str
+    task: str
+    change: Change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """The end of a run.
+
+    Attributes: ``counters`` per server (``localhost`` is this machine), ``unreachable`` servers, ``locked_by`` (who
+    holds the lock, when the run was refused for it), ``data`` (what our modules returned, by the module's short name,
+    the last one winning), ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own output).
+    """
+
+    run: str
+    status: Status
+    duration: float
+    check: bool = False
+    counters: dict[str, Counters] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+    unreachable: tuple[str, ...] = ()
+    changes: tuple[ServerChange, ...] = ()
+    locked_by: str = ""
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log: str = ""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The process's exit code; a check that found changes and nothing worse gives 2."""
+        if self.check and self.status is Status.DONE and self.changes:
+            return ExitCode.CHANGES
+        return _EXIT_CODES[self.status]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON data: the fields and ``exit_code``."""
+        return {**dataclasses.asdict(self), "status": self.status.value, "exit_code": int(self.exit_code)}
+
+
+class Tally:
+    """Takes the events of one run and works out its result."""
+
+    def __init__(self) -> None:
+        self._counters: dict[str, dict[str, int]] = {}
+        self._failures: list[Failure] = []
+        self._changes: list[ServerChange] = []
+        self._errors: list[str] = []
+        self._data: dict[str, dict[str, Any]] = {}
+        self._locked_by = ""
+        self._bad_input = False
+        self._rescued: set[str] = set()
+        self._reached: dict[str, bool] = {}
+        self._lost_play = False
+
+    def add(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, Line) and event.level == "error":
+            self._errors.append(event.text)
+        elif isinstance(event, PlayStarted):
+            self._play_ended()
+        elif isinstance(event, TaskFinished):
+            self._task(event)
+
+    def rescued(self, hosts: set[str]) -> None:
+        """The servers whose failures were all dealt with by the playbook itself."""
+        self._rescued |= hosts
+
+    def _play_ended(self) -> None:
+        # When all servers of a play become unreachable in it, Ansible stops there: the rest of the playbook never ran.
+        if self._reached and not any(self._reached.values()):
+            self._lost_play = True
+        self._reached = {}
+
+    def _task(self, event: TaskFinished) -> None:
+        self._reached[event.place.host] = event.status != "unreachable"
+        counters = self._counters.setdefault(event.place.host, {})
+        counters[event.status] = counters.get(event.status, 0) + 1
+        if event.data:
+            self._data[event.action.rpartition(".")[2]] = event.data
+        if event.status == "failed":
+            self._locked_by = self._locked_by or _holder(event.data)
+            self._bad_input = self._bad_input or bool(event.data.get("bad_input"))
+            cure = str(event.data.get("cure") or "")
+            self._failures.append(
+                Failure(
+                    host=event.place.host,
+                    task=event.place.task,
+                    role=event.place.role,
+                    message=event.message,
+                    cure=cure,
+                )
+            )
+        self._changes += [
+            ServerChange(host=event.place.host, role=event.place.role, task=event.place.task, change=change)
+            for change in event.changes
+        ]
+
+    def result(self, *, run: str, check: bool, cancelled: bool, code: int, duration: float, log: str) -> Result:
+        """The result of the run whose ``ansible-playbook`` ended with ``code``."""
+        self._play_ended()
+        failures = [failure for failure in self._failures if failure.host not in self._rescued]
+        unreachable = tuple(sorted(host for host, known in self._counters.items() if known.get("unreachable")))
+        status = self._status(bool(failures), bool(unreachable), code)
+        if cancelled and status not in (Status.DONE, Status.DEGRADED):
+            status = Status.CANCELLED
+        if status is Status.FAILED and not failures:
+            failures.append(Failure(host="localhost", task="", role="", message=self._why(unreachable, code)))
+        return Result(
+            run=run,
+            status=status,
+            duration=round(duration, 3),
+            check=check,
+            counters={host: Counters(**known) for host, known in sorted(self._counters.items())},
+            failures=tuple(failures),
+            unreachable=unreachable,
+            changes=tuple(self._changes),
+            locked_by=self._locked_by if status is Status.LOCKED else "",
+            data=self._data,
+            log=log,
+        )
+
+    def _status(self, failed: bool, unreachable: bool, code: int) -> Status:
+        if failed and self._locked_by:
+            return Status.LOCKED
+        if failed and self._bad_input:
+            return Status.BAD_INPUT
+        if failed or self._lost_play or not self._counters:
+            return Status.FAILED
+        if unreachable:
+            # ansible-playbook ends with 4 when a server was unreachable; anything else is a fault of its own.
+            return Status.DEGRADED if code in (0, 4) else Status.FAILED
+        return Status.DONE if code == 0 else Status.FAILED
+
+    def _why(self, unreachable: tuple[str, ...], code: int) -> str:
+        if self._errors:
+            return "\n".join(self._errors[-20:])
+        if self._lost_play:
+            return f"no server was left to go on with; unreachable: {', '.join(unreachable)}"
+        if code == 0:
+            return "the playbook matched no server, nothing ran"
+        return f"ansible-playbook ended with {code} without saying why"
+
+
+def _holder(data: dict[str, Any]) -> str:
+    held = data.get("locked_by") or ""
+    return ", ".join(f"{key} {value}" for key, value in held.items()) if isinstance(held, dict) else str(held)
