@@ -24,7 +24,10 @@ HOMES = {"root": ("root", 0), "ops": ("home/ops", 1000), "git": ("srv/git", 1000
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """What sets one sort of host apart: its image, whether it runs systemd, its volumes (name, or directory to read → path)."""
+    """What sets one sort of host apart: its image, whether it runs systemd, whether it is on the private network.
+
+    `volumes` are names of volumes, or directories of the machine to read, and where they appear.
+    """
 
     image: str
     system: bool = False
@@ -32,6 +35,7 @@ class Kind:
     volumes: dict[str, str] = dataclasses.field(default_factory=dict)
     files: Files = dataclasses.field(default_factory=dict)
     users: tuple[str, ...] = ("root",)
+    capabilities: tuple[str, ...] = ()
 
 
 def number(host: str) -> int:
@@ -100,6 +104,7 @@ def host_config(lab: Lab, host: str, kind: Kind) -> Any:
         "extra_hosts": {name: address for name, address in names.items() if name != f"{host}.lab"},
         "binds": [f"{name}:{path}:{'ro' if name.startswith('/') else 'rw'}" for name, path in kind.volumes.items()],
         "init": not kind.system,
+        "cap_add": list(kind.capabilities),
     }
     if kind.system:
         most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1_048_576)
