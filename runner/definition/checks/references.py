@@ -1,0 +1,145 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that must lead somewhere: volumes, networks, secrets, configs, services, servers, and ``{{ … }}``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..document import VaultValue
+from ..values import has_reference, is_secret, references
+
+if TYPE_CHECKING:
+    from ..service import Service
+    from .context import Context
+
+Path = tuple[str | int, ...]
+
+# Where Vault values and {{ … }} may stand.
+SECRET_PLACES: tuple[tuple[str, ...], ...] = (
+    ("services", "*", "environment", "*"),
+    ("secrets", "*"),
+    ("secrets", "*", "value"),
+    ("registries", "*", "username"),
+    ("registries", "*", "password"),
+    ("load_balancer", "stats", "password"),
+)
+# Where {{ is text like any other.
+FREE_TEXT: tuple[tuple[str, ...], ...] = (("configs", "*", "content"),)
+
+
+def check(context: Context) -> None:
+    """Check every reference of the file."""
+    for name, service in context.stack.services.items():
+        _service(context, name, service)
+    for name, volume in context.stack.volumes.items():
+        if volume.server is not None:
+            context.expect("servers", volume.server, ("volumes", name, "server"), "server")
+    for name in context.stack.services:
+        if name in context.names("databases"):
+            context.complain(
+                ("services", name), "a database has the same name; both are names on the network", key=True
+            )
+    if "edge" in context.stack.networks:
+        context.complain(("networks", "edge"), "the name is taken: load balancers reach services on it", key=True)
+    _circles(context)
+    _texts(context, context.root, ())
+
+
+def _service(context: Context, name: str, service: Service) -> None:
+    base: Path = ("services", name)
+    for index, mount in enumerate(service.volumes):
+        if mount.type == "volume" and mount.source is not None:
+            context.expect("volumes", mount.source, (*base, "volumes", index), "volume")
+    for index, grant in enumerate(service.secrets):
+        context.expect("secrets", grant.source, (*base, "secrets", index), "secret")
+    for index, grant in enumerate(service.configs):
+        context.expect("configs", grant.source, (*base, "configs", index), "config")
+    for network, use in service.networks.items():
+        context.expect("networks", network, (*base, "networks", network), "network", ["default"])
+        for index, alias in enumerate(use.aliases):
+            if alias != name and alias in context.stack.services:
+                context.complain((*base, "networks", network, "aliases", index), f"'{alias}' is another service's name")
+    for other in service.depends_on:
+        path = (*base, "depends_on", other)
+        if context.expect("services", other, path, "service") and other in context.stack.services:
+            needed = context.stack.services[other]
+            condition = service.depends_on[other].condition
+            if condition == "service_healthy" and not needed.routes and needed.healthcheck is None:
+                context.complain(path, f"'{other}' has no healthcheck, so nobody would know that it is healthy")
+
+
+def _circles(context: Context) -> None:
+    """One complaint for each circle of ``depends_on``, at the service where it was found."""
+    needs = {name: list(service.depends_on) for name, service in context.stack.services.items()}
+    done: set[str] = set()
+    for start in needs:
+        trail: list[str] = []
+        on_trail: set[str] = set()
+        work = [(start, False)]
+        while work:
+            name, leaving = work.pop()
+            if leaving:
+                on_trail.discard(trail.pop())
+                done.add(name)
+                continue
+            if name in on_trail:
+                circle = [*trail[trail.index(name) :], name]
+                context.complain(
+                    ("services", trail[-1], "depends_on", name), f"goes in a circle: {' → '.join(circle)[:200]}"
+                )
+                continue
+            if name in done or name not in needs:
+                continue
+            trail.append(name)
+            on_trail.add(name)
+            work.append((name, True))
+            work.extend((other, False) for other in reversed(needs[name]))
+
+
+def _texts(context: Context, node: Any, path: Path) -> None:
+    """Look at every text of the file for Vault values and references."""
+    items = node.items() if isinstance(node, dict) else enumerate(node)
+    for part, value in items:
+        if isinstance(value, str):
+            if "{{" in value or value.__class__ is VaultValue:
+                _text(context, value, (*path, part), isinstance(node, list))
+        elif isinstance(value, dict | list):
+            _texts(context, value, (*path, part))
+
+
+def _text(context: Context, value: str, path: Path, in_list: bool) -> None:
+    allowed = any(_fits(path, pattern) for pattern in SECRET_PLACES)
+    if isinstance(value, VaultValue):
+        if not allowed or in_list:
+            context.complain(
+                path, "a Vault value can't stand here", "it can in secrets, environment (as a mapping) and passwords"
+            )
+        return
+    if any(_fits(path, pattern) for pattern in FREE_TEXT):
+        return
+    if not allowed:
+        if has_reference(value):
+            context.complain(
+                path,
+                "'{{ … }}' is not resolved here, only in environment, secrets and passwords",
+                "write the value itself",
+            )
+        return
+    secrets, databases, wrong = references(value)
+    for message in wrong:
+        context.complain(path, message, "{{ secrets.NAME }} and {{ lookup('env', 'NAME') }} are known")
+    for name in sorted(secrets):
+        context.expect("secrets", name, path, "secret")
+    for name in sorted(databases):
+        if context.expect("databases", name, path, "database"):
+            context.complain(path, "managed databases: not supported yet")
+    if path[0] == "services" and is_secret(value) and not in_list and not str(path[-1]).isidentifier():
+        context.complain(
+            path, "a secret's variable is exported by a shell: its name is letters, digits and '_'", key=True
+        )
+
+
+def _fits(path: Path, pattern: tuple[str, ...]) -> bool:
+    return len(path) == len(pattern) and all(wanted in ("*", part) for part, wanted in zip(path, pattern, strict=True))

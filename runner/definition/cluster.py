@@ -1,0 +1,112 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The servers' side: Docker, Swarm, load balancers, and what a server gets beside containers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from .base import TEXT, Model, Short, many, one
+from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Texts, Whole
+from .service import Logging
+from .values import SecretText
+
+
+class AddressPool(Model):
+    """Addresses for Docker's networks of one server."""
+
+    base: NetworkAddress = one("The whole range.")
+    size: Whole = one("The prefix length of each network from it.", ge=8, le=128)
+
+
+class Prune(Model):
+    """Removal of what no container uses."""
+
+    images: bool = one("Unused images.", True)
+    build_cache: bool = one("Build cache.", True)
+    keep: Duration = one("What was used in this time stays.", 604800.0)
+
+
+class Docker(Model):
+    """Docker on every server."""
+
+    source: Literal["debian", "docker"] = one("Whose packages: the distribution's or Docker's own.", "debian")
+    version: str | None = one("The packages' version; default: the newest, once.", None)
+    registry_mirrors: Texts = many("URLs of mirrors of Docker Hub.", list)
+    insecure_registries: Texts = many("Registries without TLS.", list)
+    default_address_pools: list[AddressPool] = many("Ranges for networks of one server.", list)
+    log: Logging | None = one("The log driver; default: local, 10 MB, 3 files.", None)
+    daemon: dict[str, Any] = many("Further keys of daemon.json.", dict)
+    prune: Annotated[
+        Prune | None, Short(lambda v: {} if v is True else None if v is False else v, {"type": "boolean"})
+    ] = one("Removes unused images and build cache once a day; false leaves all.", None)
+
+
+class Swarm(Model):
+    """The cluster."""
+
+    address_pools: list[NetworkAddress] = many("Ranges for overlay networks; hard to change later.", list)
+    subnet_size: Whole = one("The prefix length of each overlay network.", 24, ge=8, le=30)
+    heartbeat: Duration = one("How often a server says that it is alive.", 5.0, ge=1)
+    task_history: Whole = one("Ended tasks kept for each slot.", 5, ge=0, le=1000)
+    certificate_expiry: Duration = one("Lifetime of a node's certificate.", 7776000.0, ge=3600)
+
+
+class Stats(Model):
+    """HAProxy's statistics page."""
+
+    address: Address = one("The address that it listens on.", "127.0.0.1")
+    port: Port = one("Its port.", 8404)
+    user: str = one("The user.", "longshore", pattern=r"^[A-Za-z0-9._-]+$", max_length=64)
+    password: SecretText | None = one("The password; default: made once and kept on the servers.", None)
+
+
+class Acme(Model):
+    """Certificates from an ACME authority."""
+
+    email: str = one("Where the authority writes to.")
+    server: str | None = one("The authority's directory URL; default: Let's Encrypt.", None)
+
+
+class Tls(Model):
+    """HTTPS."""
+
+    acme: Acme | None = one("Certificates from an ACME authority.", None)
+    certificates: Texts = many("Files of certificates with their keys.", list)
+
+
+class RateLimit(Model):
+    """Requests that one client may make."""
+
+    requests: Whole = one("So many requests", ge=1)
+    per: Duration = one("in this time.", 60.0, gt=0)
+
+
+class LoadBalancer(Model):
+    """HAProxy on every server tagged lb."""
+
+    image: Image = one("HAProxy's image.", "haproxy:3.0")
+    http_port: Port = one("The port for HTTP.", 80)
+    stats: Stats = many("The statistics page.", Stats)
+    maxconn: Whole | None = one("Connections at a time; default: HAProxy's own.", None, ge=1)
+    drain: Duration = one("An old process ends its connections in this time after a reload.", 900.0)
+    https_port: Port = one("The port for HTTPS.", 443)
+    virtual_ip: Annotated[list[IpAddress], Short(lambda v: [v] if isinstance(v, str) else v, TEXT)] = many(
+        "Addresses that move to a living load balancer.", list
+    )
+    tls: Tls | None = one("HTTPS.", None)
+    rate_limit: RateLimit | None = one("Requests that one client may make.", None)
+
+
+class UnattendedUpgrades(Model):
+    """The distribution's security updates."""
+
+    enabled: bool = one("Install them every day.", True)
+    reboot: bool = one("Restart a server that needs it.", False)
+    reboot_time: str = one("When.", "04:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$")
+
+
+def upgrades(value: Any) -> Any:
+    """true and false as a mapping."""
+    return {"enabled": value} if isinstance(value, bool) else value

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sections whose behaviour is not built yet. Their shape is settled, so that a file written today stays right;
+``support`` refuses them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from .base import INTEGER, TEXT, Model, Short, many, one
+from .resources import Schedule
+from .scalars import Address, CheckPath, Command, Duration, Port, ServerName, ServiceName, Texts, Whole
+
+
+class Job(Model):
+    """A command on a schedule."""
+
+    service: ServiceName = one("The service whose image and environment it has.")
+    command: Command = one("What runs.")
+    schedule: str = one('A cron expression such as "15 3 * * *", or @hourly, @daily, @weekly.')
+    timezone: str = one("The schedule's time zone.", "UTC")
+    overlap: Literal["forbid", "allow", "replace"] = one("When the last run still runs.", "forbid")
+    deadline: Duration | None = one("A run that takes longer is ended.", None)
+
+
+class Database(Model):
+    """A managed database outside of containers."""
+
+    engine: Literal["postgresql", "mariadb", "redis", "rabbitmq", "memcached"] = one("Which.")
+    version: str | None = one("Its major version; default: the newest that is supported.", None)
+    servers: list[ServerName] = one("Data servers, the first is the primary when it is made.", min_length=1)
+    witnesses: list[ServerName] = many("Further members of the quorum, without data.", list)
+    synchronous: Literal["strict"] | bool = one("Whether a commit waits for a second server.", False)
+    backup: Schedule | None = one("Backs it up.", None)
+    settings: dict[str, str] = many("Settings in the engine's words.", dict)
+
+
+class FirewallRule(Model):
+    """Who may reach what."""
+
+    source: Texts = many("Addresses, networks, or the name of a server or a tag.", list, alias="from")
+    to: Texts = many("Names of servers or tags; default: all.", list)
+    port: Port | None = one("The port; default: all.", None)
+    protocol: Literal["tcp", "udp"] = one("tcp or udp.", "tcp")
+
+
+class Firewall(Model):
+    """What is let in beside what the stack itself needs."""
+
+    allow: list[FirewallRule] = many("Let in.", list)
+    deny: list[FirewallRule] = many("Kept out, before all else.", list)
+
+
+class FailoverTarget(Model):
+    """Another stack, or addresses."""
+
+    stack: str | None = one("The other stack's name.", None)
+    addresses: list[Address] = many("Addresses, where there is no stack.", list)
+
+
+class FailoverCheck(Model):
+    """How to find out whether the primary answers."""
+
+    http: CheckPath | None = one("A path that answers 2xx or 3xx.", None)
+    port: Port | None = one("The port.", None)
+
+
+class Failover(Model):
+    """A public name that moves to the backup when the primary fails."""
+
+    primary: Annotated[FailoverTarget, Short(lambda v: {} if v == "this" else v, {"const": "this"})] = one(
+        "this: this stack."
+    )
+    backup: FailoverTarget = one("Where the name points to when the primary fails.")
+    check: FailoverCheck = one("How the primary is checked.")
+    ttl: Whole = one("Seconds that others may remember the answer.", 5, ge=1)
+
+
+class Repository(Model):
+    """Where backups are kept."""
+
+    type: Literal["s3", "sftp", "local"] = one("s3, sftp or local.")
+    endpoint: str | None = one("The S3 service's URL.", None)
+    bucket: str | None = one("The S3 bucket.", None)
+    host: str | None = one("The SFTP server.", None)
+    path: str | None = one("The directory.", None)
+
+
+class Backups(Model):
+    """Where backups go."""
+
+    repository: Repository = one("The place.")
+
+
+class Alerts(Model):
+    """When somebody is told."""
+
+    disk: Annotated[str | None, Short(lambda v: v, INTEGER, TEXT, alone=True)] = one("A disk fuller than this.", None)
+    silent: Duration | None = one("A server that has been silent for this time.", None)
+
+
+class Monitoring(Model):
+    """Vital signs."""
+
+    server: ServerName = one("The server that keeps them.")
+    retention: Duration = one("How long they are kept.", 2592000.0)
+    alerts: Alerts = many("When somebody is told.", Alerts)

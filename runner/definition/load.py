@@ -1,0 +1,154 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a file to a checked definition, or to every reason why not."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from .checks import check
+from .checks.context import Context, problem
+from .document import Map, read
+from .errors import words
+from .overlay import overlaid
+from .problems import DefinitionError, Problem
+from .stack import Stack
+from .support import not_yet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Sections that map names to things: one wrong thing leaves the others to be checked.
+_NAMED = frozenset(
+    {
+        "servers",
+        "services",
+        "secrets",
+        "configs",
+        "volumes",
+        "networks",
+        "registries",
+        "users",
+        "jobs",
+        "databases",
+        "failover",
+    }
+)
+_ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,29}")
+
+
+def load(path: str | os.PathLike[str], environment: str | None = None) -> Stack:
+    """The checked definition in the stack file at ``path``.
+
+    ``environment`` (such as ``staging``) lays ``<stem>.<environment>.yml`` beside the file over it; the file's own
+    environment needs no overlay. Raises DefinitionError with everything that is wrong.
+    """
+    # Thousands of small objects and no garbage among them: collections would only walk them all again and again.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _load(Path(path), environment)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _load(path: Path, environment: str | None) -> Stack:
+    shown = os.fspath(path)
+    root, problems = read(path, shown)
+    if environment is not None:
+        root = _with_overlay(root, path, environment, problems)
+    problems += [problem(root, place, message, key=True) for place, message in not_yet(root)]
+    data = _without_extensions(root)
+    context: Context | None = None
+    try:
+        context = Context(Stack.model_validate(data), root)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        problems += _problems(root, found)
+        context = _valid_part(data, root, found)
+    if context is not None:
+        context.stack.bind(path.absolute())
+        check(context)
+        problems += context.problems
+    if problems or context is None:
+        raise DefinitionError(problems)
+    context.stack.settle()
+    return context.stack
+
+
+def _with_overlay(root: Map, path: Path, environment: str, problems: list[Problem]) -> Map:
+    if not _ENVIRONMENT.fullmatch(environment):
+        words_ = f"'{environment[:40]}' is no environment's name: lower-case letters, digits and '-'"
+        raise DefinitionError([*problems, Problem(os.fspath(path), 1, 1, "environment", words_)])
+    beside = path.with_name(f"{path.stem}.{environment}{path.suffix}")
+    own = root.get("environment", "production")
+    if not beside.exists():
+        if own == environment:
+            return root
+        message = f"there is no environment '{environment}': no file {beside.name} beside this one"
+        raise DefinitionError([*problems, Problem(os.fspath(path), 1, 1, "", message)])
+    overlay, more = read(beside, os.fspath(beside))
+    problems += more
+    result = overlaid(root, overlay, problems)
+    if "environment" not in overlay:
+        result.put("environment", environment, (overlay.mark, overlay.mark))
+    return result
+
+
+def _without_extensions(root: Map) -> dict[str, Any]:
+    """``root`` without Compose's ``x-…`` keys, which may stand at the top and in services."""
+    data: dict[str, Any] = {name: value for name, value in root.items() if not name.startswith("x-")}
+    services = data.get("services")
+    if isinstance(services, dict):
+        data["services"] = {
+            name: {part: item for part, item in service.items() if not part.startswith("x-")}
+            if isinstance(service, dict)
+            else service
+            for name, service in services.items()
+            if not name.startswith("x-")
+        }
+    return data
+
+
+def _problems(root: Map, errors: Iterable[Any]) -> list[Problem]:
+    result = []
+    for error in errors:
+        path, message, hint = words(Stack, error)
+        at_key = error["type"] == "extra_forbidden" or "[key]" in error["loc"]
+        place = path[:-1] if error["type"] == "missing" else path
+        found = problem(root, place, message, hint, key=at_key or error["type"] == "missing")
+        dotted = ".".join(str(part)[:64] for part in path)
+        result.append(Problem(found.file, found.line, found.column, dotted, message, hint))
+    return result
+
+
+def _valid_part(data: dict[str, Any], root: Map, errors: Iterable[Any]) -> Context | None:
+    """What can still be checked when something is wrong: the file without the wrong things. None when too little is left."""
+    kept = dict(data)
+    broken: dict[str, set[str]] = {}
+    lost: set[str] = set()
+    for error in errors:
+        section, *rest = error["loc"]
+        if section in _NAMED and rest and isinstance(kept.get(section), dict):
+            broken.setdefault(section, set()).add(str(rest[0]))
+        else:
+            lost.add(str(section))
+            kept.pop(str(section), None)
+    for section, names in broken.items():
+        if section in kept:
+            kept[section] = {name: item for name, item in kept[section].items() if name not in names}
+    kept["plugin"] = "longshore.stack.stack"
+    if "name" in lost:
+        kept["name"] = "stack"
+    try:
+        return Context(Stack.model_validate(kept), root, broken, lost)
+    except ValidationError:
+        return None

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole stack file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import PrivateAttr
+
+from .base import Model, Short, many, one
+from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
+from .later import Backups, Database, Failover, Firewall, Job, Monitoring
+from .normalize import local_volumes
+from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
+from .scalars import Pairs, SecretName, ServerName, ServiceName, StackName, Texts, UserName, VolumeName
+from .servers import Server, Ssh, User
+from .service import Service
+
+# A server with no tag but this one runs no containers.
+DATABASE_TAG = "db"
+
+
+class Stack(Model):
+    """A stack: services and what they need, on servers of one cluster."""
+
+    plugin: Literal["longshore.stack.stack"] = one("Marks the file as a stack file.")
+    name: StackName = one("The stack's name; every object of it begins with it.")
+    environment: str = one("Which environment this is.", "production", pattern=r"^[a-z][a-z0-9-]*$", max_length=30)
+    servers: dict[ServerName, Server] = one("The machines.", min_length=1)
+    ssh: Ssh = many("How to log in to servers that do not say it themselves.", Ssh)
+    services: dict[ServiceName, Service] = many("What runs.", dict)
+    secrets: dict[SecretName, SecretItem] = many("Values that nobody sees.", dict)
+    configs: dict[SecretName, Config] = many("Files for containers.", dict)
+    volumes: Annotated[dict[VolumeName, Volume], EMPTY_IS_DEFAULT] = many("Data that outlives containers.", dict)
+    networks: Annotated[dict[VolumeName, Network], EMPTY_IS_DEFAULT] = many(
+        "Networks beside the one that every service is on by default.", dict
+    )
+    load_balancer: LoadBalancer = many("HAProxy on every server tagged lb.", LoadBalancer)
+    registry: Registry = many("The stack's own registry, for images that are built.", Registry)
+    registries: dict[str, RegistryLogin] = many("Logins of registries that images are pulled from, by host.", dict)
+    docker: Docker = many("Docker on every server.", Docker)
+    swarm: Swarm = many("The cluster.", Swarm)
+    users: dict[UserName, User] = many("People's accounts on every server.", dict)
+    ca_certificates: Texts = many("Files of certificates that every server trusts.", list)
+    sysctl: Pairs = many("Kernel settings of every server.", dict)
+    timezone: str | None = one(
+        "Every server's time zone, such as Europe/Berlin; default: left as it is.",
+        None,
+        pattern=r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*$",
+    )
+    unattended_upgrades: Annotated[UnattendedUpgrades, Short(upgrades, {"type": "boolean"})] = many(
+        "The distribution's security updates.", UnattendedUpgrades
+    )
+    jobs: dict[ServiceName, Job] = many("Commands on a schedule.", dict)
+    databases: dict[ServiceName, Database] = many("Managed databases.", dict)
+    firewall: Firewall | None = one("Who may reach what.", None)
+    failover: dict[str, Failover] = many("Public names that move to a backup.", dict)
+    backups: Backups | None = one("Where backups go.", None)
+    monitoring: Monitoring | None = one("Vital signs.", None)
+
+    _path: Path = PrivateAttr(default_factory=Path)
+    _hosts: list[str] = PrivateAttr(default_factory=list)
+    _tags: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The stack file, absolute."""
+        return self._path
+
+    def bind(self, path: Path) -> None:
+        """Tell every part its name and the stack it belongs to."""
+        self._path = path
+        for name, server in self.servers.items():
+            server._name, server._stack = name, self
+        self._tags = {name: frozenset(server.tags) for name, server in self.servers.items()}
+        wanted = any(DATABASE_TAG in service.placement.tags for service in self.services.values())
+        self._hosts = [
+            name
+            for name, server in self.servers.items()
+            if wanted or server.manager or self._tags[name] != {DATABASE_TAG}
+        ]
+        for name, service in self.services.items():
+            service._name, service._stack = name, self
+
+    def settle(self) -> None:
+        """Fill in what the checks have shown to be clear: the server of a local volume that can be on one only."""
+        for service in self.services.values():
+            servers = self.eligible_servers(service)
+            for name in local_volumes(service):
+                if self.volumes[name].server is None and len(servers) == 1:
+                    self.volumes[name].server = servers[0]
+
+    def docker_hosts(self) -> list[str]:
+        """Servers that run containers: all but those whose only tag is db, unless a service asks for that tag."""
+        return list(self._hosts)
+
+    def managers(self) -> list[str]:
+        """Servers that should be Swarm managers: those that say so, else the first 1, 3 or 5 that run containers."""
+        hosts = self.docker_hosts()
+        told = [name for name in hosts if self.servers[name].manager]
+        if told:
+            return told
+        able = [name for name in hosts if self.servers[name].manager is not False] or hosts
+        return able[: 5 if len(able) >= 5 else 3 if len(able) >= 3 else 1]
+
+    def has_builds(self) -> bool:
+        """Whether an image is built."""
+        return any(service.build is not None for service in self.services.values())
+
+    def has_routes(self) -> bool:
+        """Whether a service is reached through the load balancers."""
+        return any(service.routes for service in self.services.values())
+
+    def _tagged(self, tag: str) -> list[str]:
+        return [name for name in self._hosts if tag in self._tags[name]]
+
+    def registry_server(self) -> str | None:
+        """The server of the stack's own registry; None when nothing is built."""
+        if not self.has_builds():
+            return None
+        return self.registry.server or next(iter([*self._tagged("build"), *self.managers()]), None)
+
+    def builders(self) -> list[str]:
+        """Servers that build images: those tagged build, else the registry's; none when nothing is built."""
+        registry = self.registry_server()
+        if registry is None:
+            return []
+        return self._tagged("build") or [registry]
+
+    def load_balancers(self) -> list[str]:
+        """Servers tagged lb, when a service has routes."""
+        return self._tagged("lb") if self.has_routes() else []
+
+    def eligible_servers(self, service: Service) -> list[str]:
+        """Servers that may run ``service``, by its tags and its volumes. Its other constraints are Swarm's to judge."""
+        tags = set(service.placement.tags)
+        names = [name for name in self._hosts if tags <= self._tags[name]]
+        for mount in service.volumes:
+            volume = self.volumes.get(mount.source or "") if mount.type == "volume" else None
+            if volume is None:
+                continue
+            holders = [volume.server] if volume.server is not None else volume.servers
+            if holders:
+                names = [name for name in names if name in holders]
+        return names

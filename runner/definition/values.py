@@ -1,0 +1,71 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values that may be secret: Vault texts and ``{{ … }}`` references."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic_core import core_schema
+
+from .document import VaultValue
+
+_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+# Docker's own templates ({{.Node.Hostname}}) start with a dot; Swarm expands them, and they are no secret.
+_DOCKER = re.compile(r"-?\s*(?:\.|index\s|json\s|env\s+\"|if\s|range\s|end\s*$)")
+_FILTERS = r"(?:\s*\|\s*[a-z_.0-9]+(?:\([^|]*\))?)*"
+_SECRET = re.compile(rf"\s*secrets\.([A-Za-z0-9_.-]+?){_FILTERS}\s*")
+_DATABASE = re.compile(rf"\s*databases\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_]+){_FILTERS}\s*")
+_LOOKUP = re.compile(rf"\s*(?:lookup|query)\(.+\){_FILTERS}\s*", re.DOTALL)
+
+
+class _Keep:
+    """Lets a VaultValue pass as what it is; anything else is checked as text."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        text = handler(source)
+
+        def check(value: Any, inner: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            return value if value.__class__ is VaultValue else inner(value)
+
+        return core_schema.no_info_wrap_validator_function(check, text)
+
+
+SecretText = Annotated[str, _Keep()]
+
+
+def is_secret(value: str) -> bool:
+    """Whether ``value`` must not be shown: it comes from Vault or has a reference in it."""
+    return isinstance(value, VaultValue) or any(not _DOCKER.match(found) for found in _EXPRESSION.findall(value))
+
+
+def references(value: str) -> tuple[set[str], set[str], list[str]]:
+    """The secrets and databases that ``value`` names, and what is wrong with its ``{{ … }}``."""
+    secrets: set[str] = set()
+    databases: set[str] = set()
+    wrong: list[str] = []
+    if isinstance(value, VaultValue) or "{{" not in value:
+        return secrets, databases, wrong
+    expressions = _EXPRESSION.findall(value)
+    if len(expressions) != value.count("{{"):
+        wrong.append("has a '{{' without its '}}'")
+    for expression in expressions:
+        if found := _SECRET.fullmatch(expression):
+            secrets.add(found[1])
+        elif found := _DATABASE.fullmatch(expression):
+            databases.add(found[1])
+        elif not _LOOKUP.fullmatch(expression) and not _DOCKER.match(expression):
+            wrong.append(f"does not know '{{{{{expression[:40]}}}}}'")
+    return secrets, databases, wrong
+
+
+def has_reference(text: str) -> bool:
+    """Whether ``text`` holds a ``{{`` that is not one of Docker's own templates."""
+    position = text.find("{{")
+    while position >= 0:
+        if not _DOCKER.match(text, position + 2):
+            return True
+        position = text.find("{{", position + 2)
+    return False
