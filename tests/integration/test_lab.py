@@ -120,20 +120,15 @@ def test_the_git_server_serves_https_and_ssh(client: Any, status: dict[str, Any]
 
 
 def test_private_repositories_ask_for_a_password(client: Any) -> None:
-    answer = client.run("curl -sk -o /dev/null -w %%{http_code} https://git.lab/private/none.git/info/refs")
+    answer = client.run("curl -sk -o /dev/null -w %{http_code} https://git.lab/private/none.git/info/refs")
     assert answer.stdout == "401"
 
 
 def test_the_mirror_serves_official_names(server: Any) -> None:
-    for name, tag in (
-        ("python", "3.13-slim"),
-        ("haproxy", "lts"),
-        ("nginx", "1"),
-        ("node", "20-slim"),
-        ("debian", "trixie"),
-    ):
+    for image in ("python:3.13-slim", "haproxy:lts", "nginx:1", "node:20-slim", "debian:trixie", "postgres:17"):
+        name, tag = image.split(":")
         answer = server.run("curl -sf http://mirror.lab:5000/v2/library/%s/manifests/%s", name, tag)
-        assert answer.rc == 0, f"{name}:{tag}"
+        assert answer.rc == 0, image
 
 
 def test_a_server_without_power_comes_back_with_its_disk(status: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ from lab.dns import nameservers
 
 
 def test_local_resolvers_are_left_out() -> None:
-    text = "# here\nsearch example\nnameserver 127.0.0.53\nnameserver ::1\nnameserver fe80::1%eth0\nnameserver 192.0.2.53\n"
+    addresses = ("127.0.0.53", "::1", "fe80::1%eth0", "192.0.2.53")
+    text = "# here\nsearch example\n" + "".join(f"nameserver {address}\n" for address in addresses)
     assert nameservers(text) == ["192.0.2.53"]
 
 
