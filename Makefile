@@ -1,11 +1,41 @@
 # Longshore: two commands do everything on a fresh machine: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup
-VENV := .venv
+.PHONY: help setup check format demo demo-down test soak bench package clean
+PYTHON := .venv/bin/python
+LAB := $(PYTHON) molecule/shared/lab
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: ## Everything into .venv, with .venv/bin/longshore
 	@tests/setup.sh
+
+check: setup ## Lint, types and unit tests (for developers)
+	@$(PYTHON) tests/gates
+
+format: setup ## Lay out the Python files as `make check` wants them
+	@.venv/bin/ruff format
+	@.venv/bin/ruff check --fix
+
+demo: setup ## Three servers on this machine, with the sample stack running on them
+	@tests/demo.sh
+
+demo-down: setup ## Take the demo away
+	@$(LAB) down --name lab
+
+test: setup ## Everything; PART=edge runs one part, KEEP=1 keeps the lab, PART=list names the parts
+	@$(PYTHON) tests/run $(PART)
+
+soak: setup ## The long load and fault campaigns, with their figures in docs/figures/
+	@$(PYTHON) tests/soak
+
+bench: setup ## The speed figures, in docs/figures/bench.json
+	@$(PYTHON) tests/bench
+
+package: setup ## The wheel and the collection's tarball, in dist/
+	@tests/package/build.sh dist
+
+clean: ## Remove the lab, its images, .venv and everything that was built
+	@if [ -x $(PYTHON) ]; then $(LAB) down --purge; fi
+	@rm -rf .venv .ansible .cache .lab dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
