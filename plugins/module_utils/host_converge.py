@@ -58,6 +58,10 @@ def converge(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
 # Imports stand where they are needed: what is imported is compiled anew by every task.
 # ruff: noqa: PLC0415
 def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterator[Change]:
+    if wanted["repositories"]:
+        from .host_files import plan_files
+
+        yield from plan_files(wanted["repositories"], host)
     if wanted["packages"] or wanted["packages_absent"] or wanted["packages_held"]:
         from .host_packages import plan as plan_packages
 

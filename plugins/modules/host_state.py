@@ -11,7 +11,7 @@ version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
   - Packages, users, files, kernel settings and units of one concern in one round trip.
-  - The order is packages, groups, users, host name, time zone, directories, files, blocks, absent paths,
+  - The order is repositories, packages, groups, users, host name, time zone, directories, files, blocks, absent paths,
     kernel settings, commands, units.
   - A run that is killed is finished by the next one, which also runs the commands and restarts the units that
     the killed one still owed.
@@ -28,6 +28,65 @@ options:
     description: Name of the concern, for example the role's. Two tasks with one name share what they owe.
     type: str
     required: true
+  repositories:
+    description: Files that are written before packages are installed, such as sources and keys. Like O(files).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path. Missing parent directories are made for root with mode 0755.
+        type: str
+        required: true
+      content:
+        description:
+          - The text. Without O(repositories[].content), O(repositories[].content_base64) and O(repositories[].source) only owner
+            and mode are kept, and a missing file is made empty.
+        type: str
+      content_base64:
+        description: The content, for what is not text.
+        type: str
+      source:
+        description: A file on the server whose content is copied.
+        type: str
+      mode:
+        description: Octal mode.
+        type: str
+        default: "0644"
+      owner:
+        description: Name or number of the owner.
+        type: str
+        default: root
+      group:
+        description: Name or number of the group.
+        type: str
+        default: root
+      secret:
+        description: Whether the content is kept out of differences.
+        type: bool
+        default: false
+      validate:
+        description:
+          - Program and arguments that must accept the new file before it replaces the old one. V(%s) is its path.
+        type: list
+        elements: str
+        default: []
+      triggers:
+        description: Words that fire when the content changes.
+        type: list
+        elements: str
+        default: []
+      soft_keys:
+        description: For a JSON object, the top-level keys whose changes fire O(repositories[].soft_triggers) instead.
+        type: list
+        elements: str
+        default: []
+        no_log: false
+      soft_triggers:
+        description: Words that fire when only O(repositories[].soft_keys) changed.
+        type: list
+        elements: str
+        default: []
   packages:
     description:
       - Packages to be installed, without recommended ones. The package lists are refreshed only when one is unknown.
@@ -409,6 +468,7 @@ def dictionaries(options: dict[str, object], **more: object) -> dict[str, object
 
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
+    "repositories": dictionaries(FILE),
     "packages": WORDS,
     "packages_absent": WORDS,
     "packages_held": WORDS,

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One engine's membership of a Swarm: report, init, join, leave.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from .docker_api import Docker, DockerError
+from .swarm_plan import SwarmError, overlaps, routes, settings_of, summary, with_settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .run import Run
+
+# A joining node exchanges certificates with a manager: well under a second when it is reachable. Seconds.
+JOIN_TIMEOUT = 90.0
+GWBRIDGE = "docker_gwbridge"
+# Docker's own options for this bridge: "Customize the docker_gwbridge" of its overlay documentation.
+GWBRIDGE_OPTIONS = {
+    "com.docker.network.bridge.name": GWBRIDGE,
+    "com.docker.network.bridge.enable_icc": "false",
+    "com.docker.network.bridge.enable_ip_masquerade": "true",
+}
+OUTSIDE: dict[str, Any] = {
+    "engine": False,
+    "active": False,
+    "node": "",
+    "manager": False,
+    "cluster": "",
+    "nodes": [],
+    "settings": {},
+    "problem": "",
+}
+
+
+def report(docker: Docker | None) -> dict[str, Any]:
+    """How an engine stands to a Swarm, in one or, on a manager, three calls.
+
+    ``engine`` (it answers), ``active`` (it is in a Swarm), ``node`` (its id there), ``manager``; on managers with a
+    majority also ``cluster`` (id), ``nodes`` (see ``swarm_plan.summary``) and ``settings``. ``problem`` says why a
+    manager cannot tell.
+    """
+    if docker is None:
+        return dict(OUTSIDE)
+    swarm = docker.get("/info")["Swarm"]
+    state = swarm["LocalNodeState"]
+    found = {**OUTSIDE, "engine": True, "active": state != "inactive"}
+    if state == "inactive":
+        return found
+    if state != "active":
+        raise SwarmError(f"this node's part of the Swarm is {state}: {swarm.get('Error') or 'no reason is given'}")
+    found.update(node=swarm["NodeID"], manager=bool(swarm.get("ControlAvailable")))
+    if not found["manager"]:
+        return found
+    try:
+        cluster = docker.get("/swarm")
+        found.update(
+            cluster=cluster["ID"],
+            settings=settings_of(cluster),
+            nodes=[summary(node) for node in docker.get("/nodes")],
+        )
+    except DockerError as error:
+        found["problem"] = error.message
+    return found
+
+
+def init(docker: Docker, wanted: Mapping[str, Any]) -> None:
+    """Make a Swarm with this engine as its first manager. ``wanted``: the module's parameters."""
+    with open("/proc/net/route", encoding="ascii") as file:
+        used = routes(file.read())
+    for pool, network in overlaps(wanted["address_pools"], used):
+        raise SwarmError(
+            f"the address pool {pool} of the Swarm overlaps {network}, which this server already reaches: "
+            "choose other pools, since they can't be changed later"
+        )
+    make_gwbridge(docker, wanted["gwbridge_ipv6_subnet"])
+    docker.post(
+        "/swarm/init",
+        {
+            "ListenAddr": "0.0.0.0:2377",
+            "AdvertiseAddr": wanted["advertise_address"],
+            "DataPathAddr": wanted["advertise_address"],
+            "DefaultAddrPool": wanted["address_pools"],
+            "SubnetSize": wanted["subnet_size"],
+            "Spec": with_settings({"Name": "default"}, wanted),
+        },
+    )
+
+
+def join(docker: Docker, wanted: Mapping[str, Any], run: Run) -> None:
+    """Join a Swarm and wait until this engine is part of it."""
+    make_gwbridge(docker, wanted["gwbridge_ipv6_subnet"])
+    try:
+        docker.post(
+            "/swarm/join",
+            {
+                "ListenAddr": "0.0.0.0:2377",
+                "AdvertiseAddr": wanted["advertise_address"],
+                "DataPathAddr": wanted["advertise_address"],
+                "RemoteAddrs": wanted["managers"],
+                "JoinToken": wanted["token"],
+            },
+        )
+    except DockerError as error:
+        # The engine answers after 20 s although it goes on trying; the state tells what became of it.
+        if "timeout" not in error.message.lower():
+            raise
+    wait_for_state(docker, "active", run)
+
+
+def leave(docker: Docker, run: Run) -> None:
+    """Leave the Swarm. Containers of services end; volumes stay."""
+    docker.post("/swarm/leave", force=True)
+    wait_for_state(docker, "inactive", run)
+
+
+def wait_for_state(docker: Docker, wanted: str, run: Run) -> None:
+    """Wait until the engine's own state in the Swarm is ``active`` or ``inactive``."""
+    left = JOIN_TIMEOUT
+    while True:
+        swarm = docker.get("/info")["Swarm"]
+        if swarm["LocalNodeState"] == wanted:
+            return
+        if left <= 0:
+            reason = swarm.get("Error") or "no reason is given; are 2377/tcp, 7946/tcp+udp and 4789/udp open?"
+            raise SwarmError(f"after {JOIN_TIMEOUT:.0f} s this node is still {swarm['LocalNodeState']}: {reason}")
+        run.wait(0.25)
+        left -= 0.25
+
+
+def make_gwbridge(docker: Docker, ipv6_subnet: str) -> None:
+    """Make the bridge by which services reach the world, with IPv6, before the Swarm makes it without.
+
+    A bridge that is in use is left as it is. An empty subnet leaves everything to the engine.
+    """
+    if not ipv6_subnet:
+        return
+    try:
+        network = docker.get(f"/networks/{GWBRIDGE}")
+    except DockerError as error:
+        if error.status != 404:
+            raise
+    else:
+        if network.get("EnableIPv6") or network.get("Containers"):
+            return
+        docker.delete(f"/networks/{GWBRIDGE}")
+    docker.post(
+        "/networks/create",
+        {
+            "Name": GWBRIDGE,
+            "Driver": "bridge",
+            "EnableIPv6": True,
+            "IPAM": {"Config": [{"Subnet": ipv6_subnet}]},
+            "Options": GWBRIDGE_OPTIONS,
+        },
+    )

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between a Swarm's nodes and what is wanted of them. Pure; also used on the controller.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+# On a node that is drained only while its engine restarts. Whoever finds it afterwards puts the node back.
+RESTARTING = "longshore.restarting"
+NANOSECONDS = 1_000_000_000
+
+
+class SwarmError(Exception):
+    """The wanted state of the Swarm cannot be reached; the message says what, why and, where known, the cure."""
+
+
+def differences(
+    nodes: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    wanted: Sequence[Mapping[str, Any]],
+    prefix: str,
+    wanted_settings: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """What is to be done, in order.
+
+    ``nodes`` as ``summary`` gives them; ``wanted`` has per server ``id`` (empty: not in a Swarm yet), ``name``,
+    ``labels`` (all labels that begin with ``prefix``; others are somebody else's) and ``role``. A node that is not
+    wanted is left alone, and a manager is never demoted: leaving out a line removes nothing.
+
+    Each answer has ``what`` (a few words), ``before`` and ``after`` (texts), and one of ``settings`` (dict),
+    ``node`` with ``labels`` (the node's whole new labels) or ``availability``, or ``node`` with ``role``.
+    """
+    found: list[dict[str, Any]] = []
+    if any(settings.get(name) != value for name, value in wanted_settings.items()):
+        found.append(
+            {
+                "what": "settings of the Swarm",
+                "settings": dict(wanted_settings),
+                "before": _pairs({name: settings.get(name) for name in wanted_settings}),
+                "after": _pairs(wanted_settings),
+            }
+        )
+    by_id = {node["id"]: node for node in nodes}
+    names = {server["id"]: server["name"] for server in wanted if server["id"]}
+    for server in wanted:
+        if server["id"] and server["id"] not in by_id:
+            raise SwarmError(f"{server['name']} belongs to another Swarm: its node {server['id']} is not known here")
+        found += _labels(by_id.get(server["id"], {}), server, prefix)
+    found += _stale(nodes, names, wanted, prefix)
+    found += [_put_back(node) for node in nodes if RESTARTING in node["labels"]]
+    found += _promotions(by_id, wanted)
+    return found
+
+
+def notes(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What an operator should know of the managers."""
+    managers = [node for node in nodes if node["role"] == "manager"]
+    found = []
+    if managers and len(managers) % 2 == 0:
+        found.append(
+            f"{len(managers)} managers bear the loss of no more servers than {len(managers) - 1}: demote or add one"
+        )
+    return found
+
+
+def quorum_after_removal(nodes: Sequence[Mapping[str, Any]], node: str) -> str:
+    """Why ``node`` cannot be taken out, or an empty string when the other managers keep a majority without it."""
+    managers = [each for each in nodes if each["role"] == "manager"]
+    if node not in {each["id"] for each in managers}:
+        return ""
+    others = [each for each in managers if each["id"] != node]
+    reachable = [each for each in others if each["reachability"] == "reachable"]
+    needed = len(others) // 2 + 1
+    if not others:
+        return "it is the only manager; without it nobody can change the Swarm any more"
+    if len(reachable) < needed:
+        return f"of the other {len(others)} managers only {len(reachable)} answer, and {needed} are needed"
+    return ""
+
+
+def overlaps(pools: Iterable[str], networks: Iterable[str]) -> list[tuple[str, str]]:
+    """The pairs of an address pool and a network in use that share addresses."""
+    import ipaddress  # noqa: PLC0415 - compiled by every task otherwise, and needed once in a cluster's life
+
+    parsed = [(network, ipaddress.ip_network(network, strict=False)) for network in networks]
+    return [
+        (pool, network)
+        for pool in pools
+        for network, value in parsed
+        if value.version == ipaddress.ip_network(pool).version and value.overlaps(ipaddress.ip_network(pool))
+    ]
+
+
+def routes(table: str) -> list[str]:
+    """The networks of ``/proc/net/route`` besides the default route and Docker's own bridges."""
+    found = []
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 8 or fields[7] == "00000000" or fields[0].startswith(("docker", "br-", "veth")):
+            continue
+        address = ".".join(str(int(fields[1][place : place + 2], 16)) for place in (6, 4, 2, 0))
+        found.append(f"{address}/{bin(int(fields[7], 16)).count('1')}")
+    return found
+
+
+def summary(node: Mapping[str, Any]) -> dict[str, Any]:
+    """What matters of a node of Docker's API: id, hostname, role, availability, state, reachability, labels."""
+    spec, manager = node["Spec"], node.get("ManagerStatus") or {}
+    return {
+        "id": node["ID"],
+        "hostname": node["Description"].get("Hostname", ""),
+        "role": spec.get("Role", "worker"),
+        "availability": spec.get("Availability", "active"),
+        "state": node["Status"]["State"],
+        "reachability": manager.get("Reachability", ""),
+        "address": manager.get("Addr", ""),
+        "labels": spec.get("Labels") or {},
+    }
+
+
+def settings_of(swarm: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings this collection keeps: ``heartbeat`` in seconds, ``task_history`` in tasks per slot."""
+    spec = swarm["Spec"]
+    return {
+        "heartbeat": spec["Dispatcher"]["HeartbeatPeriod"] / NANOSECONDS,
+        "task_history": spec["Orchestration"]["TaskHistoryRetentionLimit"],
+    }
+
+
+def with_settings(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A Swarm's spec of Docker's API with these settings; everything else in it stays."""
+    changed = dict(spec)
+    changed["Dispatcher"] = {
+        **spec.get("Dispatcher", {}),
+        "HeartbeatPeriod": int(settings["heartbeat"] * NANOSECONDS),
+    }
+    changed["Orchestration"] = {
+        **spec.get("Orchestration", {}),
+        "TaskHistoryRetentionLimit": settings["task_history"],
+    }
+    return changed
+
+
+def _labels(node: Mapping[str, Any], server: Mapping[str, Any], prefix: str) -> list[dict[str, Any]]:
+    current = node.get("labels", {})
+    ours = {name: value for name, value in current.items() if name.startswith(prefix)}
+    if ours == server["labels"]:
+        return []
+    others = {name: value for name, value in current.items() if not name.startswith(prefix)}
+    return [
+        {
+            "what": f"labels of {server['name']}",
+            "node": server["id"],
+            "labels": {**others, **server["labels"]},
+            "before": _pairs(ours),
+            "after": _pairs(server["labels"]),
+        }
+    ]
+
+
+def _stale(
+    nodes: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str],
+    wanted: Sequence[Mapping[str, Any]],
+    prefix: str,
+) -> list[dict[str, Any]]:
+    # A server that was installed anew is a new node; its old node must not attract what belongs on the server.
+    present = {server["name"] for server in wanted if server["id"]}
+    found = []
+    for node in nodes:
+        ours = {name: value for name, value in node["labels"].items() if name.startswith(prefix)}
+        if node["id"] in names or ours.get(f"{prefix}server") not in present:
+            continue
+        found.append(
+            {
+                "what": f"labels of the former node of {ours[f'{prefix}server']}",
+                "node": node["id"],
+                "labels": {name: value for name, value in node["labels"].items() if name not in ours},
+                "before": _pairs(ours),
+                "after": "",
+            }
+        )
+    return found
+
+
+def _put_back(node: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "what": f"{node['hostname']} put back after a restart",
+        "node": node["id"],
+        "availability": "active",
+        "before": "availability = drain\n",
+        "after": "availability = active\n",
+    }
+
+
+def _promotions(by_id: Mapping[str, Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "what": f"{server['name']} promoted to manager",
+            "node": server["id"],
+            "role": "manager",
+            "before": "role = worker\n",
+            "after": "role = manager\n",
+        }
+        for server in wanted
+        if server["role"] == "manager" and by_id.get(server["id"], {}).get("role", server["known_role"]) != "manager"
+    ]
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return "".join(f"{name} = {value}\n" for name, value in sorted(values.items()))

@@ -1,0 +1,283 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: swarm_nodes
+short_description: Labels, roles, draining and removal of a Swarm's nodes
+version_added: 0.1.0
+author: The Longshore founders (@longshore)
+description:
+  - Runs on a manager.
+  - V(converged) never demotes, drains or removes a node because it was left out; those take a state of their own.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what a real run would change.
+  diff_mode:
+    support: full
+    description: Returns what is before and after each change.
+options:
+  state:
+    description:
+      - V(converged) gives the nodes in O(nodes) their labels and managers their role, and the Swarm its settings.
+      - V(drained) moves a node's tasks away and waits until its services run elsewhere.
+      - V(active) lets tasks come again, after the node is up.
+      - V(demoted) makes a manager a worker, unless the others would lose their majority.
+      - V(removed) forgets a node that is down.
+    type: str
+    choices: [converged, drained, active, demoted, removed]
+    default: converged
+  nodes:
+    description: The servers.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      id:
+        description: The node's id. Empty when it is known in check mode only that there will be one.
+        type: str
+        default: ""
+      name:
+        description: The server's name, for messages.
+        type: str
+        required: true
+      labels:
+        description: All its labels that begin with O(label_prefix).
+        type: dict
+        default: {}
+      role:
+        description: A V(worker) that is a manager stays one.
+        type: str
+        choices: [manager, worker]
+        default: worker
+      known_role:
+        description: The role of a node that exists in check mode only.
+        type: str
+        choices: [manager, worker]
+        default: worker
+  label_prefix:
+    description: Beginning of the labels that are ours. Others are left alone.
+    type: str
+    default: longshore.
+  heartbeat:
+    description: Seconds between a node's signs of life.
+    type: float
+    default: 2.0
+  task_history:
+    description: Ended tasks kept per slot.
+    type: int
+    default: 5
+  node:
+    description: Id of the node to drain, activate, demote or remove.
+    type: str
+    default: ""
+  server:
+    description: Name of the server, found by its label V(<prefix>server), when O(node) is empty.
+    type: str
+    default: ""
+  restarting:
+    description: Whether a drained node is put back by whoever finds it later.
+    type: bool
+    default: false
+  timeout:
+    description: Longest wait for tasks to move and nodes to come back, in seconds.
+    type: float
+    default: 300.0
+  run:
+    description: The run that this task belongs to.
+    type: dict
+    default: {}
+    suboptions:
+      id:
+        description: Its id.
+        type: str
+        default: ""
+      owner:
+        description: Who started it.
+        type: str
+        default: ""
+      reason:
+        description: Why.
+        type: str
+        default: ""
+"""
+
+EXAMPLES = r"""
+- name: Move the tasks away from app2
+  longshore.stack.swarm_nodes:
+    state: drained
+    server: app2
+    label_prefix: longshore.shop.
+"""
+
+RETURN = r"""
+changes:
+  description: What was done, a few words each.
+  returned: success
+  type: list
+  elements: str
+notes:
+  description: What an operator should know.
+  returned: success
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_nodes import (
+    activate,
+    apply,
+    demote,
+    drain,
+    find,
+    nodes,
+    remove,
+    services_on,
+    wait_until_drained,
+    wait_until_ready,
+)
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import (
+    RESTARTING,
+    SwarmError,
+    differences,
+    notes,
+    quorum_after_removal,
+    settings_of,
+)
+
+NODE = {
+    "id": {"type": "str", "default": ""},
+    "name": {"type": "str", "required": True},
+    "labels": {"type": "dict", "default": {}},
+    "role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
+    "known_role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
+}
+
+
+def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> dict:
+    manages = docker is not None and docker.get("/info")["Swarm"].get("ControlAvailable")
+    if not manages and not check:
+        raise SwarmError("this server is not a manager")
+    found = nodes(docker) if manages else []
+    wanted = [
+        {**server, "labels": {name: str(value) for name, value in server["labels"].items()}}
+        for server in parameters["nodes"]
+    ]
+    settings = {"heartbeat": parameters["heartbeat"], "task_history": parameters["task_history"]}
+    current = settings_of(docker.get("/swarm")) if manages else settings
+    todo = differences(found, current, wanted, parameters["label_prefix"], settings)
+    for difference in todo:
+        if not check:
+            run.check()
+            apply(docker, difference, run)
+    return answer(
+        [difference["what"] for difference in todo],
+        "".join(f"{each['what']}\n{each['before']}" for each in todo),
+        "".join(f"{each['what']}\n{each['after']}" for each in todo),
+        notes(nodes(docker) if manages else []),
+    )
+
+
+def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
+    everything = nodes(docker)
+    node = find(everything, parameters["node"], f"{parameters['label_prefix']}server", parameters["server"])
+    name = parameters["server"] or parameters["node"]
+    if node is None:
+        if parameters["state"] == "removed":
+            return answer([], "", "", [])
+        raise SwarmError(f"{name} is not in the Swarm")
+    act = {"drained": _drained, "active": _active, "demoted": _demoted, "removed": _removed}[parameters["state"]]
+    before = f"{name} {node['role']} {node['availability']}\n"
+    changed, remarks = act(docker, node, parameters, check, run)
+    what = [f"{name} {parameters['state']}"] if changed else []
+    return answer(what, before, f"{name} {parameters['state']}\n" if changed else before, remarks)
+
+
+def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
+    changed = node["availability"] != "drain"
+    if check:
+        return changed, []
+    moving = services_on(docker, node["id"])
+    if changed:
+        drain(docker, node["id"], parameters["restarting"])
+    stuck = wait_until_drained(docker, node["id"], moving, parameters["timeout"], run)
+    return changed, [f"{service} can run nowhere else and waits" for service in stuck]
+
+
+def _active(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
+    changed = node["availability"] != "active" or RESTARTING in node["labels"]
+    if not check:
+        wait_until_ready(docker, node["id"], parameters["timeout"], run)
+        if changed:
+            activate(docker, node["id"])
+    return changed, []
+
+
+def _demoted(docker: Docker, node: dict, _parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
+    changed = node["role"] == "manager"
+    problem = quorum_after_removal(nodes(docker), node["id"]) if changed else ""
+    if problem:
+        raise SwarmError(f"refused: {problem}")
+    if changed and not check:
+        demote(docker, node["id"], run)
+    return changed, []
+
+
+def _removed(docker: Docker, node: dict, _parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
+    if node["role"] == "manager" and not check:
+        raise SwarmError("refused: it is a manager; demote it first")
+    if not check:
+        remove(docker, node["id"], run)
+    return True, []
+
+
+def answer(changes: list[str], before: str, after: str, remarks: list[str]) -> dict:
+    return {
+        "changed": bool(changes),
+        "changes": changes,
+        "notes": remarks,
+        "diff": {"before": before, "after": after},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "state": {
+                "type": "str",
+                "choices": ["converged", "drained", "active", "demoted", "removed"],
+                "default": "converged",
+            },
+            "nodes": {"type": "list", "elements": "dict", "default": [], "options": NODE},
+            "label_prefix": {"type": "str", "default": "longshore."},
+            "heartbeat": {"type": "float", "default": 2.0},
+            "task_history": {"type": "int", "default": 5},
+            "node": {"type": "str", "default": ""},
+            "server": {"type": "str", "default": ""},
+            "restarting": {"type": "bool", "default": False},
+            "timeout": {"type": "float", "default": 300.0},
+            **ARGUMENT_SPEC,
+        },
+        supports_check_mode=True,
+    )
+    try:
+        docker = Docker.connect()
+        run = Run.of(module.params)
+        if module.params["state"] == "converged":
+            result = converge(docker, module.params, module.check_mode, run)
+        elif docker is None:
+            raise SwarmError("no Docker engine answers on this server")
+        else:
+            result = change_one(docker, module.params, module.check_mode, run)
+    except (SwarmError, DockerError, Cancelled, OSError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
