@@ -7,8 +7,8 @@ Private to the collection. Pure. A normalized fragment is JSON data::
 
     stack: shop
     routes:   [{host: "shop.example" | "*.shop.example" | "", path: "/", backend: web, sticky: false}]
-    backends: {web: {service: shop_web, port: 3000, maximum: 4, balance: leastconn, check: CHECK},
-               old: {servers: [{address: 192.0.2.7, port: 8080}], balance: leastconn, check: CHECK}}
+    backends: {web: {service: shop_web, port: 3000, maximum: 4, balance: roundrobin, check: CHECK},
+               old: {servers: [{address: 192.0.2.7, port: 8080}], balance: roundrobin, check: CHECK}}
     settings: {…}        # only what differs from SETTINGS
 
     CHECK: {http: "/healthz" | "", host: "", port: 0, interval: 2.0}      # port 0: the server's own; "" : a TCP check
@@ -45,7 +45,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 RESERVED = ("cluster", "haproxy")
-BALANCE = ("leastconn", "roundrobin", "random", "source")
+# The first is the default. leastconn sends most requests to a server that refuses them fastest; when a host with several
+# tasks died under load, 5 of 9000 requests failed with it, each after four refusals.
+BALANCE = ("roundrobin", "leastconn", "random", "source")
 
 # A Swarm name is at most 64 characters; these are what this collection names its objects with.
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?")

@@ -159,7 +159,8 @@ def _defaults(settings: Mapping[str, Any]) -> str:
         "option http-restrict-req-hdr-names delete",
         "option idle-close-on-response",
         "option redispatch 1",
-        "retries 3",
+        # Refusals cost nothing; servers that stay silent are known to be down before the third.
+        "retries 8",
         "retry-on conn-failure empty-response junk-response 0rtt-rejected",
         # A server that vanished without a word: its connections end after 2 s and three probes of 1 s.
         "option srvtcpka",
@@ -278,7 +279,7 @@ def _backend(name: str, backend: Mapping[str, Any], sticky: bool) -> str:
         ]
     server = (
         f"check inter {milliseconds(check['interval'])} fastinter 500ms downinter 1s rise 1 fall 2 "
-        "observe layer4 error-limit 5 on-error mark-down tcp-ut 4s"
+        "observe layer4 error-limit 3 on-error mark-down tcp-ut 4s"
     )
     if check["port"]:
         server += f" port {check['port']}"
