@@ -68,6 +68,8 @@ def ensure() -> None:
     if os.environ.get("DOCKER_HOST", "").startswith(("tcp:", "ssh:")):
         raise LabError(f"no engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}")
     install("dockerd", "iptables")
+    if answers():  # installing the package starts it where systemd runs
+        return
     if os.geteuid():
         raise LabError("no Docker engine answers, and only root can start one")
     with step("started a Docker engine"):
