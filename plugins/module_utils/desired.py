@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.secret_env import 
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import (
     EDGE,
     Names,
+    command_line,
     portable_spec,
     service_name,
 )
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 @dataclass
 class Wanted:
     """One service: its portable spec, how its update is judged (``settings``: monitor, deadline in seconds,
-    on_failure, depends_on), the command to run once before, the Git commit of its image."""
+    on_failure, depends_on), the command to run once before (``Command`` and ``Args`` of a spec), the Git commit of its
+    image."""
 
     spec: dict[str, Any]
     settings: dict[str, Any]
-    before_deploy: list[str] | None = None
+    before_deploy: dict[str, list[str] | None] | None = None
     commit: str | None = None
 
 
@@ -95,6 +97,10 @@ def from_file(given: Given, key: bytes, image_config: Callable[[str, str], Mappi
         except ValueError as error:
             problems.append(str(error))
             continue
+        before = None
+        if service["before_deploy"]:
+            command, arguments = command_line(service, own, names, service["before_deploy"])
+            before = {"Command": command, "Args": arguments}
         update = service["update"]
         desired.services[name] = Wanted(
             spec=spec,
@@ -104,7 +110,7 @@ def from_file(given: Given, key: bytes, image_config: Callable[[str, str], Mappi
                 "on_failure": update["on_failure"],
                 "depends_on": {other: how["condition"] for other, how in service["depends_on"].items()},
             },
-            before_deploy=service["before_deploy"],
+            before_deploy=before,
             commit=given.commits.get(name),
         )
     if problems:
@@ -145,9 +151,7 @@ def order(desired: Desired) -> list[str]:
     return done
 
 
-def _name_objects(
-    given: Given, chosen: Mapping[str, Mapping[str, Any]], key: bytes, desired: Desired
-) -> Names:
+def _name_objects(given: Given, chosen: Mapping[str, Mapping[str, Any]], key: bytes, desired: Desired) -> Names:
     """The names on the cluster of all that the chosen services use; ``desired`` gets the contents."""
     stack, names, missing = given.stack, Names(), []
     for service in chosen.values():

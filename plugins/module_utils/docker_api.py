@@ -72,9 +72,9 @@ class Docker:
         docker._prefix = f"/v{chosen[0]}.{chosen[1]}"
         return docker
 
-    def clone(self) -> Docker:
-        """The same engine over a connection of its own, for another thread."""
-        other = Docker(self._path, self._timeout)
+    def clone(self, timeout: float | None = None) -> Docker:
+        """The same engine over a connection of its own, for another thread or another ``timeout`` (seconds)."""
+        other = Docker(self._path, timeout or self._timeout)
         other._prefix = self._prefix
         return other
 

@@ -99,7 +99,9 @@ class Lease:
                 raise Locked(self._stack, other)
             self._run.wait(1.0)
         if seen is not None and not self.note:
-            self.note = f"waited {time.monotonic() - began:.0f} s for run {seen['run']} of {seen['owner'] or 'somebody'}"
+            self.note = (
+                f"waited {time.monotonic() - began:.0f} s for run {seen['run']} of {seen['owner'] or 'somebody'}"
+            )
         if self.note:
             self._run.progress(self.note)
         self._thread = threading.Thread(target=self._renew_until_stopped, daemon=True)
@@ -160,7 +162,9 @@ class Lease:
                 return self._try()
             raise
         if expired:
-            self.note = f"took over the lock of run {labels.get(LABEL + 'run')} ({labels.get(LABEL + 'owner')}), which expired"
+            self.note = (
+                f"took over the lock of run {labels.get(LABEL + 'run')} ({labels.get(LABEL + 'owner')}), which expired"
+            )
         return None
 
     def _write(self, since: float, expires: float) -> None:

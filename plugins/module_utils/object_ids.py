@@ -61,19 +61,23 @@ def references(spec: Mapping[str, Any]) -> tuple[set[str], set[str]]:
 
 
 def stripped(value: Any) -> Any:
-    """``value`` without what says nothing to Docker: None, empty texts and containers, zero and False.
+    """``value`` without what says nothing to Docker: None, empty texts and containers, zero, False, and the words that
+    the engine writes down by itself.
 
     The number of replicas is kept, since there zero does say something; so is the kind of mode.
     """
     if isinstance(value, dict):
-        cleaned = {
-            key: inner if key in ("Replicas", "Global") else stripped(inner)
-            for key, inner in value.items()
-            if inner is not None
-        }
+        cleaned = {key: inner if key in _KEPT else stripped(inner) for key, inner in value.items()}
         return {
-            key: inner for key, inner in cleaned.items() if key in ("Replicas", "Global") or inner not in (None, "", [], {})
+            key: inner
+            for key, inner in cleaned.items()
+            if (key in _KEPT or inner not in _NOTHING) and _UNSAID.get(key) != inner
         }
     if isinstance(value, list):
         return [stripped(inner) for inner in value]
-    return None if value in (0, False) and not isinstance(value, str) else value
+    return value
+
+
+_KEPT = ("Replicas", "Global")
+_NOTHING = (None, "", [], {}, 0, False)
+_UNSAID = {"Runtime": "container", "Isolation": "default"}

@@ -37,7 +37,9 @@ def eligible(nodes: Iterable[Mapping[str, Any]], spec: Mapping[str, Any]) -> lis
 def unmet(nodes: Iterable[Mapping[str, Any]], constraints: Iterable[str]) -> list[str]:
     """In words, the constraints that no node at all meets."""
     everyone = list(nodes)
-    return [in_words(constraint) for constraint in constraints if not any(_meets(node, constraint) for node in everyone)]
+    return [
+        in_words(constraint) for constraint in constraints if not any(_meets(node, constraint) for node in everyone)
+    ]
 
 
 def in_words(constraint: str) -> str:
@@ -49,7 +51,8 @@ def in_words(constraint: str) -> str:
 def server_names(stack: str, nodes: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Node id → the server's name in the stack file, or the host name."""
     return {
-        node["ID"]: (node["Spec"].get("Labels") or {}).get(f"longshore.{stack}.server") or node["Description"]["Hostname"]
+        node["ID"]: (node["Spec"].get("Labels") or {}).get(f"longshore.{stack}.server")
+        or node["Description"]["Hostname"]
         for node in nodes
     }
 

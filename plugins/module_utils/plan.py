@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
 
 
-
 @dataclass
 class ServiceChange:
     """One service: ``action`` is create, update, scale or none; ``before`` the live portable spec, ``after`` the
@@ -219,9 +218,7 @@ def _sweep(plan: Plan, state: State, desired: Desired) -> None:
     plan.keep_records = numbers
     specs: list[Mapping[str, Any]] = [wanted.spec for wanted in desired.services.values()]
     specs += [kept["spec"] for number in numbers for kept in state.records.get(number, {}).get("services", {}).values()]
-    specs += [
-        live["Spec"] for name, live in state.services.items() if name not in desired.services and desired.partial
-    ]
+    specs += [live["Spec"] for name, live in state.services.items() if name not in desired.services and desired.partial]
     secrets, configs = used(specs)
     plan.remove_secrets = sorted(owned(state.secrets, state.stack, "secret") - secrets - set(desired.secrets))
     plan.remove_configs = sorted(owned(state.configs, state.stack, "config") - configs - set(desired.configs))

@@ -96,7 +96,9 @@ def prune(docker: Docker, stack: str, configs: Iterable[Mapping[str, Any]], keep
     """Remove the records (and parts of records) whose numbers are not in ``keep``, here and in the mirror."""
     kept = set(keep)
     # Heads go first: what is left of a record that was half removed is no record.
-    found = sorted(((*parse_name(stack, config["Spec"]["Name"]), config["ID"]) for config in configs), key=lambda x: x[1])
+    found = sorted(
+        ((*parse_name(stack, config["Spec"]["Name"]), config["ID"]) for config in configs), key=lambda x: x[1]
+    )
     for number, _part, identifier in found:
         if number is not None and number not in kept:
             docker.delete(f"/configs/{identifier}")

@@ -98,6 +98,28 @@ def portable_spec(
     }
 
 
+def command_line(
+    service: Mapping[str, Any], image_config: Mapping[str, Any], names: Names, arguments: list[str] | None
+) -> tuple[list[str] | None, list[str] | None]:
+    """What stands in the spec as ``Command`` and ``Args`` to run ``arguments`` behind the service's entrypoint (its
+    own or the image's), as ``docker run`` does; with the helper in front when the service has a secret environment."""
+    entrypoint = service["entrypoint"]
+    if not names.environments.get(service["name"]):
+        return entrypoint, arguments
+    own = entrypoint if entrypoint is not None else (image_config.get("Entrypoint") or [])
+    if arguments is None:
+        arguments = [] if entrypoint is not None else (image_config.get("Cmd") or [])
+    whole = helper_argv([*own, *arguments], plain_environment(service, image_config))
+    return whole[:3], whole[3:]
+
+
+def plain_environment(service: Mapping[str, Any], image_config: Mapping[str, Any]) -> list[str]:
+    """The container's ordinary environment as ``NAME=value``, sorted: the image's, overridden by the service's."""
+    values = dict(entry.partition("=")[::2] for entry in image_config.get("Env") or [])
+    values.update(service["environment"])
+    return [f"{name}={value}" for name, value in sorted(values.items())]
+
+
 def _refuse_impossible(service: Mapping[str, Any]) -> None:
     held = [port["published"] for port in service["ports"] if (port.get("mode") or "host") == "host"]
     if held and service["update"]["order"] == "start-first" and service["mode"] == "global":
@@ -110,15 +132,9 @@ def _refuse_impossible(service: Mapping[str, Any]) -> None:
 def _container(
     stack: str, service: Mapping[str, Any], image: str, image_config: Mapping[str, Any], names: Names
 ) -> dict[str, Any]:
-    environment = sorted(f"{name}={value}" for name, value in service["environment"].items())
-    plain = sorted({entry.partition("=")[0]: entry for entry in [*(image_config.get("Env") or []), *environment]}.values())
+    plain = plain_environment(service, image_config)
     secret_environment = names.environments.get(service["name"])
-    command, arguments = service["entrypoint"], service["command"]
-    if secret_environment:
-        own = command if command is not None else (image_config.get("Entrypoint") or [])
-        rest = arguments if arguments is not None else ([] if command is not None else (image_config.get("Cmd") or []))
-        whole = helper_argv([*own, *rest], plain)
-        command, arguments = whole[:3], whole[3:]
+    command, arguments = command_line(service, image_config, names, service["command"])
     check = _health(service, image_config, bool(secret_environment), plain)
     mounts = [_mount(stack, volume) for volume in sorted(service["volumes"], key=lambda volume: volume["target"])]
     if secret_environment or any(HELPER + "/" in part for part in (check or {}).get("Test", [])):
@@ -129,7 +145,7 @@ def _container(
         "Command": command,
         "Args": arguments,
         "Hostname": service["hostname"],
-        "Env": environment,
+        "Env": sorted(f"{name}={value}" for name, value in service["environment"].items()),
         "Dir": service["working_dir"],
         "User": service["user"],
         "TTY": service["tty"],

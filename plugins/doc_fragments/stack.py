@@ -1,0 +1,70 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that the modules for a stack share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """``stack`` and ``run``; ``LOCK`` adds the lease's option."""
+
+    DOCUMENTATION = r"""
+options:
+  stack:
+    description: The stack's name, the beginning of all its names on the cluster.
+    type: str
+    required: true
+  run:
+    description: The run that this task belongs to. The module stops at its next safe point when the run is cancelled.
+    type: dict
+    default: {}
+    suboptions:
+      id:
+        description: The run's identifier. Without one the task is a run of its own.
+        type: str
+        default: ''
+      owner:
+        description: Who runs it, for messages and records.
+        type: str
+        default: ''
+      reason:
+        description: Why, for records.
+        type: str
+        default: ''
+requirements:
+  - Docker 20.10 or later on the server, a manager of its Swarm
+notes:
+  - Runs on a manager of the Swarm and needs nothing but Python 3.9 there.
+"""
+
+    LOCK = r"""
+options:
+  lock_wait:
+    description:
+      - How many seconds to wait for another run that holds the stack's lock. When it still holds it then, the task fails
+        and RV(ignore:locked) in the result says who holds it.
+      - The lock of a run that has died ends by itself after 60 seconds.
+    type: float
+    default: 0.0
+"""
+
+    ATTRIBUTES = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Predicts what a real run does, without changing anything.
+  diff_mode:
+    support: full
+    description: Shows what differs, field by field. Secret values are never shown.
+"""
+
+    INFO = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Reads only.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+"""

@@ -1,0 +1,216 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying out a plan: networks, secrets and configs, then the services in the order of their dependencies, all
+watched in one loop; then what is no longer wanted goes, and the release is recorded. A failure brings the old specs
+back.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.longshore.stack.plugins.module_utils import one_off, overrides, releases
+from ansible_collections.longshore.stack.plugins.module_utils.object_ids import bound
+from ansible_collections.longshore.stack.plugins.module_utils.plan import used
+from ansible_collections.longshore.stack.plugins.module_utils.rollout import Rollout, ServiceFailed
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import RELEASE, owned
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import read as read_state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired
+    from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
+    from ansible_collections.longshore.stack.plugins.module_utils.plan import Plan, ServiceChange
+    from ansible_collections.longshore.stack.plugins.module_utils.run import Run
+    from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
+    from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
+
+
+class ConvergeFailed(Exception):
+    """The stack did not become what it should; the message is the explanation, one screen."""
+
+
+class Converger:
+    """One plan's execution. ``secrets`` are all secret values, to be masked in what containers printed."""
+
+    def __init__(
+        self,
+        docker: Docker,
+        writer: Writer,
+        run: Run,
+        state: State,
+        desired: Desired,
+        plan: Plan,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        self._docker = docker
+        self._writer = writer
+        self._run = run
+        self._state = state
+        self._desired = desired
+        self._plan = plan
+        self._secrets = list(secrets)
+        self._rollout = Rollout(docker, writer, run, state.stack, state.nodes, self._secrets)
+
+    def apply(self) -> None:
+        """Do it all. Raises ``ConvergeFailed`` after having gone back, or what the fence and the engine raise."""
+        self._objects()
+        touched = self._plan.touched
+        self._before_deploys([change for change in touched if not self._waits_for_changed(change)])
+        for change in touched:
+            self._enlist(change)
+        try:
+            self._rollout.run_all(self._just_before)
+        except (ServiceFailed, one_off.BeforeDeployFailed) as failure:
+            raise ConvergeFailed(self._go_back(str(failure))) from failure
+        self._remove()
+        if self._plan.record:
+            releases.write(self._docker, self._plan.record)
+            self._run.progress(f"release {self._plan.number} recorded")
+        self._sweep(self._plan.remove_secrets, self._plan.remove_configs)
+        numbers = {*self._state.records, *([self._plan.number] if self._plan.record else [])}
+        if numbers - set(self._plan.keep_records):
+            releases.prune(self._docker, self._state.stack, self._state.configs.values(), self._plan.keep_records)
+
+    def _objects(self) -> None:
+        for name, options in self._plan.networks.items():
+            if name in self._plan.replaced_networks:
+                self._replaceable(name)
+                self._writer.remove(f"/networks/{self._state.networks[name]['Id']}")
+            self._state.networks[name] = {"Id": self._writer.create_network(name, options), "Name": name}
+        for kind, names, contents, live in (
+            ("secret", self._plan.secrets, self._desired.secrets, self._state.secrets),
+            ("config", self._plan.configs, self._desired.configs, self._state.configs),
+        ):
+            for name in names:
+                content = contents[name]
+                if content is None:
+                    raise ConvergeFailed(f"the {kind} {name} no longer exists, so this release can't be brought back")
+                live[name] = {"ID": self._writer.create_object(kind, name, content), "Spec": {"Name": name}}
+
+    def _replaceable(self, name: str) -> None:
+        identifier = self._state.networks[name]["Id"]
+        users = [
+            service["Spec"]["Name"]
+            for service in self._state.services.values()
+            if any(net["Target"] == identifier for net in service["Spec"]["TaskTemplate"].get("Networks") or [])
+        ]
+        if users:
+            raise ConvergeFailed(
+                f"Docker can't change the settings of the network {name} while services are on it "
+                f"({', '.join(sorted(users))}): give the network a new name, or take the services off it first"
+            )
+
+    def _waits_for_changed(self, change: ServiceChange) -> bool:
+        """Whether the service depends, directly or not, on one that this run changes too."""
+        depends_on = self._desired.services[change.name].settings["depends_on"]
+        return any(
+            other in self._plan.services and self._plan.services[other] in self._plan.touched for other in depends_on
+        )
+
+    def _before_deploys(self, changes: list[ServiceChange]) -> None:
+        try:
+            for change in changes:
+                self._before_deploy(change)
+        except one_off.BeforeDeployFailed as failure:
+            self._sweep_new()
+            raise ConvergeFailed(f"{failure}\nNothing was changed: the release did not begin.") from failure
+
+    def _just_before(self, name: str) -> None:
+        change = self._plan.services[name]
+        if self._waits_for_changed(change):
+            self._before_deploy(change)
+
+    def _before_deploy(self, change: ServiceChange) -> None:
+        wanted = self._desired.services[change.name]
+        if not wanted.before_deploy or not (change.replaces or (change.resumes and self._plan.record)):
+            return
+        networks, secrets, configs = self._state.ids()
+        stack = self._state.stack
+        spec = one_off.job_spec(
+            stack,
+            change.name,
+            bound(change.after, networks, secrets, configs),
+            wanted.before_deploy,
+            networks.get(f"{stack}_{EDGE}", ""),
+        )
+        deadline = wanted.settings["deadline"]
+        one_off.run_job(
+            self._docker, self._writer, self._run, stack, change.name, spec, deadline, self._state.nodes, self._secrets
+        )
+
+    def _enlist(self, change: ServiceChange) -> None:
+        networks, secrets, configs = self._state.ids()
+        live = self._state.services.get(change.name)
+        self._rollout.add(
+            name=change.name,
+            live=live,
+            spec=bound(change.after, networks, secrets, configs) if change.action != "none" else None,
+            settings=self._desired.services[change.name].settings,
+            replaces=change.replaces,
+            resumes=change.resumes,
+        )
+
+    def _go_back(self, why: str) -> str:
+        """Bring the release before this run back; the explanation with what became of it."""
+        failed = self._rollout.failed
+        if failed and self._desired.services[failed].settings["on_failure"] == "pause":
+            return (
+                f"{why}\nThe update is paused as it is (update.on_failure: pause); the next deploy goes on from here."
+            )
+        first = self._state.newest == 0
+        baseline = {}
+        remove = []
+        for name in self._rollout.started:
+            change = self._plan.services[name]
+            spec = self._baseline(change)
+            if spec is not None:
+                baseline[name] = spec
+            elif not first or name == failed or not self._rollout.settled(name):
+                remove.append(name)
+        text = self._rollout.go_back(baseline, remove)
+        self._sweep_new()
+        return f"{why}\n{text}"
+
+    def _baseline(self, change: ServiceChange) -> dict[str, Any] | None:
+        """The bound spec of the last release for a service; None when that release had none."""
+        live = self._state.services.get(change.name)
+        if live is None:
+            return None
+        if not change.resumes:
+            return dict(live["Spec"])
+        kept = self._state.records.get(self._state.newest, {}).get("services", {}).get(change.name)
+        if kept is None:
+            return None
+        spec = overrides.carried(kept["spec"], self._state.spec(change.name))
+        spec["Labels"][RELEASE] = str(self._state.newest)
+        return bound(spec, *self._state.ids())
+
+    def _remove(self) -> None:
+        for name in self._plan.remove_services:
+            self._run.progress(f"{name}: removed")
+            self._writer.remove(f"/services/{self._state.services[name]['ID']}")
+        for name in self._plan.remove_networks:
+            self._writer.remove(f"/networks/{self._state.networks[name]['Id']}")
+
+    def _sweep(self, secrets: Iterable[str], configs: Iterable[str]) -> None:
+        for name in secrets:
+            self._writer.remove(f"/secrets/{self._state.secrets[name]['ID']}")
+        for name in configs:
+            self._writer.remove(f"/configs/{self._state.configs[name]['ID']}")
+
+    def _sweep_new(self) -> None:
+        """Remove what this run created and nothing uses, so that a failed run leaves the stack as it was."""
+        now = read_state(self._docker, self._state.stack)
+        specs = [service["Spec"] for service in now.services.values()]
+        specs += [kept["spec"] for record in now.records.values() for kept in record["services"].values()]
+        secrets, configs = used(specs)
+        self._sweep(
+            sorted((set(self._plan.secrets) & owned(now.secrets, now.stack, "secret")) - secrets),
+            sorted((set(self._plan.configs) & owned(now.configs, now.stack, "config")) - configs),
+        )

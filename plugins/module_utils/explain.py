@@ -1,0 +1,187 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a service does not run, in one screen: what, where, why, its last lines, what to do.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.longshore.stack.plugins.module_utils import placement
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from ansible_collections.longshore.stack.plugins.module_utils.watch import Failure
+
+LOG_LINES = 20
+LOG_WIDTH = 400
+# Reading the log of a task on a node that has gone could hang; seconds.
+LOG_PATIENCE = 5.0
+
+
+def explain(
+    docker: Docker,
+    stack: str,
+    name: str,
+    failure: Failure,
+    spec: Mapping[str, Any],
+    nodes: list[dict[str, Any]],
+    secrets: Iterable[str] = (),
+) -> str:
+    """Several lines about one failed service. Reads the container's state, where it is on this node, and the log."""
+    task = failure.task
+    servers = placement.server_names(stack, nodes)
+    container = _inspect(docker, task)
+    lines = [f"service {name}: {_what(failure, task, servers)}"]
+    lines += [f"  why: {reason}" for reason in _why(failure, task, spec, nodes, container)]
+    health = _health_output(container)
+    if health:
+        lines += ["  health check said:", *(f"    {line}" for line in health)]
+    log = tail(docker, task) if task else []
+    if log:
+        lines += [
+            f"  last lines of its log (task {task['ID'][:12] if task else ''}):",
+            *(f"    {line}" for line in log),
+        ]
+    lines.append(f"  what to do: {_cure(failure, task, spec, container)}")
+    return mask("\n".join(lines), secrets)
+
+
+def tail(docker: Docker, task: Mapping[str, Any], lines: int = LOG_LINES) -> list[str]:
+    """The last lines of a task's log, oldest first; empty when the engine can't give them."""
+    reader = docker.clone(LOG_PATIENCE)
+    try:
+        content = reader.raw("GET", f"/tasks/{task['ID']}/logs", stdout=True, stderr=True, tail=lines)
+    except (DockerError, OSError):
+        return []
+    finally:
+        reader.close()
+    tty = (task.get("Spec", {}).get("ContainerSpec") or {}).get("TTY")
+    text = (content if tty else demultiplexed(content)).decode(errors="replace")
+    return [line.rstrip()[:LOG_WIDTH] for line in text.splitlines() if line.strip()][-lines:]
+
+
+def demultiplexed(content: bytes) -> bytes:
+    """What a container printed, from the engine's frames (one byte of stream, three of nothing, four of length)."""
+    parts, position = [], 0
+    while position + 8 <= len(content):
+        length = int.from_bytes(content[position + 4 : position + 8], "big")
+        parts.append(content[position + 8 : position + 8 + length])
+        position += 8 + length
+    return b"".join(parts)
+
+
+def _what(failure: Failure, task: Mapping[str, Any] | None, servers: Mapping[str, str]) -> str:
+    if failure.kind == "no_place":
+        return "no server takes it"
+    if task is None:
+        return f"no task appeared {failure.detail}".rstrip()
+    where = servers.get(task.get("NodeID") or "", "")
+    place = f" on {where}" if where else ""
+    state = task["Status"]["State"]
+    if failure.kind == "deadline":
+        return f"not up before its deadline; a task{place} is {state}"
+    return f"its new task{place} {'was refused' if state == 'rejected' else 'ended'}"
+
+
+def _why(
+    failure: Failure,
+    task: Mapping[str, Any] | None,
+    spec: Mapping[str, Any],
+    nodes: list[dict[str, Any]],
+    container: Mapping[str, Any],
+) -> list[str]:
+    error = (task or {}).get("Status", {}).get("Err") or ""
+    image = spec["TaskTemplate"]["ContainerSpec"]["Image"]
+    if failure.kind == "no_place" or "no suitable node" in error:
+        return _why_no_place(error, spec, nodes)
+    if "No such image" in error or "pull access denied" in error or "manifest unknown" in error:
+        return [f"the image {image} was not found: {_plain(error)}"]
+    if "unhealthy" in error or (container.get("Health") or {}).get("Status") == "unhealthy":
+        return [f"its health check failed: {_check(spec)}"]
+    if container.get("OOMKilled"):
+        return ["out of memory: the kernel ended it" + _memory(spec)]
+    if failure.kind == "deadline" and task and task["Status"]["State"] == "starting":
+        return [f"its health check has not succeeded: {_check(spec)}"]
+    code = ((task or {}).get("Status", {}).get("ContainerStatus") or {}).get("ExitCode")
+    if code == 137:
+        return ["it was killed (exit code 137), most often for want of memory" + _memory(spec)]
+    if code is not None and (code or "exit" in error or (task or {})["Status"]["State"] == "complete"):
+        return [f"it ended with exit code {code}"]
+    return [_plain(error)] if error else []
+
+
+def _why_no_place(error: str, spec: Mapping[str, Any], nodes: list[dict[str, Any]]) -> list[str]:
+    reasons = [_plain(error)] if error else []
+    constraints = (spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []
+    unmet = placement.unmet(nodes, constraints)
+    if unmet:
+        reasons.append(f"no server has {', '.join(unmet)}")
+    away = [node for node in nodes if not placement.usable(node) and placement.fits(node, constraints)]
+    if away:
+        names = ", ".join(node["Description"]["Hostname"] for node in away)
+        reasons.append(f"servers that would fit but are down or drained: {names}")
+    return reasons
+
+
+def _cure(
+    failure: Failure, task: Mapping[str, Any] | None, spec: Mapping[str, Any], container: Mapping[str, Any]
+) -> str:
+    error = (task or {}).get("Status", {}).get("Err") or ""
+    if "No such image" in error:
+        return "check the image's name and tag, and that the registry's credentials are given"
+    if failure.kind == "no_place":
+        order = (spec.get("UpdateConfig") or {}).get("Order")
+        if order == "start-first" and ("max replicas" in error or "port" in error or "resources" in error):
+            return "start-first needs room for one task more: add a server, or set update.order: stop-first"
+        return "check placement, resources.reservations and the servers' tags"
+    if "unhealthy" in error or (task and task["Status"]["State"] == "starting"):
+        return "check the health check's path and port, and start_period if it starts slowly"
+    code = ((task or {}).get("Status", {}).get("ContainerStatus") or {}).get("ExitCode")
+    if container.get("OOMKilled") or code == 137:
+        return "raise resources.limits.memory, or make it use less"
+    return "read its log above, repair, and deploy again"
+
+
+def _plain(error: str) -> str:
+    return re.sub(r"^(task: |starting container failed: )+", "", error).strip()
+
+
+def _check(spec: Mapping[str, Any]) -> str:
+    check = spec["TaskTemplate"]["ContainerSpec"].get("Healthcheck") or {}
+    test = list(check.get("Test") or [])
+    if "/.longshore/check" in test:
+        kind, _host, port, path = test[test.index("/.longshore/check") + 1 :][:4]
+        return f"{kind} port {port}" + (f" {path}" if kind == "http" else "")
+    return " ".join(test[1:]) or "the image's own"
+
+
+def _memory(spec: Mapping[str, Any]) -> str:
+    limit = ((spec["TaskTemplate"].get("Resources") or {}).get("Limits") or {}).get("MemoryBytes")
+    return f" (its limit is {limit // 2**20}M)" if limit else ""
+
+
+def _inspect(docker: Docker, task: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The container's state, if it is on this node."""
+    identifier = ((task or {}).get("Status", {}).get("ContainerStatus") or {}).get("ContainerID")
+    if not identifier:
+        return {}
+    try:
+        state: dict[str, Any] = docker.get(f"/containers/{identifier}/json")["State"]
+    except DockerError:
+        return {}
+    return state
+
+
+def _health_output(container: Mapping[str, Any]) -> list[str]:
+    entries = (container.get("Health") or {}).get("Log") or []
+    said = [str(entry.get("Output") or "").strip() for entry in entries if entry.get("ExitCode")]
+    return [line[:LOG_WIDTH] for text in said[-1:] for line in text.splitlines()[-5:]]

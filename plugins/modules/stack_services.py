@@ -1,0 +1,260 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_services
+short_description: Make a stack's services, networks, configs and secrets what they should be
+version_added: 0.1.0
+author:
+  - The Longshore founders (@longshore)
+description:
+  - Converges all services, networks, configs and secrets of one stack on a Docker Swarm in one call, waits until every
+    service runs as wanted, and records the release.
+  - When a service does not come up, the task explains why, brings the release before back, and fails.
+  - What carries the stack's label and is no longer named is removed last. Volumes and their data are never removed.
+  - A change made by hand is found and repaired. Replicas set with M(longshore.stack.stack_scale) are kept until
+    the given number changes.
+extends_documentation_fragment:
+  - longshore.stack.stack
+  - longshore.stack.stack.lock
+  - longshore.stack.stack.attributes
+options:
+  services:
+    description:
+      - The services by name, in Longshore's normalized form (docs/architecture.md).
+    type: dict
+    default: {}
+  images:
+    description: The image of each service, pinned by digest. A service that is not named runs the image as written.
+    type: dict
+    default: {}
+  image_configs:
+    description:
+      - What each service's image says about itself, as the engine's image C(Config) (Entrypoint, Cmd, Env, Healthcheck, User).
+      - What is not given is read from the manager's engine, which pulls the image where it has to.
+    type: dict
+    default: {}
+  networks:
+    description:
+      - The networks by name; each has C(driver_opts), C(internal), C(attachable), C(enable_ipv6), C(external) and C(name).
+    type: dict
+    default: {}
+  configs:
+    description: The contents of the configs by name.
+    type: dict
+    default: {}
+  secrets:
+    description:
+      - Base64 of a JSON object with C(secrets) (values by name) and C(environment) (by service, the values of its secret
+        variables).
+    type: str
+    default: ''
+  registry_auth:
+    description: Credentials by registry, each with C(username) and C(password). V(docker.io) is Docker Hub.
+    type: dict
+    default: {}
+  only:
+    description: Converge only these services, and remove nothing.
+    type: list
+    elements: str
+    default: []
+  commits:
+    description: The Git commit of each service's image, for the release record.
+    type: dict
+    default: {}
+  deadline:
+    description: At most so many seconds for each service, if less than its own C(update.deadline).
+    type: float
+"""
+
+EXAMPLES = r"""
+- name: Run one web service
+  longshore.stack.stack_services:
+    stack: shop
+    services: "{{ services }}"
+    networks:
+      default: {}
+    lock_wait: 90
+"""
+
+RETURN = r"""
+changes:
+  description: Every change, made or in check mode predicted.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: One of V(service), V(network), V(config) and V(secret).
+      type: str
+    name:
+      description: The service's name in the stack, or the object's name on the cluster.
+      type: str
+    action:
+      description: One of V(create), V(update), V(scale) and V(remove).
+      type: str
+    fields:
+      description: The fields that differ, each with C(path), C(before) and C(after).
+      type: list
+      elements: dict
+release:
+  description: The release that the stack is at afterwards.
+  returned: success
+  type: dict
+  contains:
+    number:
+      description: Its number; 0 for none.
+      type: int
+    new:
+      description: Whether this task made it.
+      type: bool
+services:
+  description: For each service of the stack how many tasks are wanted and how many run.
+  returned: success, not in check mode
+  type: dict
+unresolved:
+  description: Services whose image was not pinned by digest.
+  returned: success
+  type: list
+  elements: str
+lock_note:
+  description: What had to be waited for, or was taken over, to get the stack's lock; else empty.
+  returned: success
+  type: str
+locked:
+  description: Who holds the lock.
+  returned: failure because of another run
+  type: dict
+"""
+
+import base64
+import json
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import lease as locks
+from ansible_collections.longshore.stack.plugins.module_utils import plan as plans
+from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
+from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
+from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, Given, from_file
+from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import read_cluster_key
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
+
+
+def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[str]]:
+    """The desired stack, and all secret values."""
+    given = module.params
+    hidden = json.loads(base64.b64decode(given["secrets"])) if given["secrets"] else {}
+    secrets, environments = hidden.get("secrets") or {}, hidden.get("environment") or {}
+    configs = ImageConfigs(docker, given["image_configs"], given["registry_auth"], module.check_mode)
+    stack = Given(
+        stack=given["stack"],
+        services=given["services"],
+        images=given["images"],
+        networks=given["networks"],
+        configs=given["configs"],
+        secrets=secrets,
+        environments=environments,
+        commits=given["commits"],
+        only=given["only"],
+    )
+    desired = from_file(stack, _key(stack, module.check_mode), configs)
+    if given["deadline"]:
+        for service in desired.services.values():
+            service.settings["deadline"] = min(service.settings["deadline"], given["deadline"])
+    values = [*secrets.values(), *(value for names in environments.values() for value in names.values())]
+    return desired, values
+
+
+def _key(given: Given, check_mode: bool) -> bytes:
+    hashed = any(
+        service["secrets"] or service["configs"] or service["secret_environment"] for service in given.services.values()
+    )
+    if not hashed:
+        return b""
+    try:
+        return read_cluster_key(check_mode)
+    except OSError as error:
+        raise ValueError(f"the cluster's key can't be read on this manager: {error}") from error
+
+
+def converge(module: AnsibleModule) -> dict[str, Any]:
+    """Plan, and unless checking carry it out; the module's result."""
+    stack = module.params["stack"]
+    run = stack_module.run_of(module.params)
+    docker = stack_module.connect(module.check_mode)
+    desired, secrets = wanted(module, docker)
+    about = {
+        "run": run.id,
+        "owner": run.owner,
+        "reason": run.reason,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    state = swarm_state.read(docker, stack) if docker else swarm_state.State(stack)
+    plan = plans.make(state, desired, about)
+    note = ""
+    if docker is not None and not module.check_mode:
+        other = locks.holder(state.lock)
+        if plan.changes() or plan.touched or plan.record or (other and other["run"] != run.id):
+            with stack_module.held(docker, stack, run, module.params["lock_wait"]) as lease:
+                note = lease.note
+                # What was read before the lock was held may be old.
+                state = swarm_state.read(docker, stack)
+                plan = plans.make(state, desired, about)
+                writer = Writer(docker, stack, lease.check, module.params["registry_auth"])
+                Converger(docker, writer, run, state, desired, plan, secrets).apply()
+    changes = plan.changes()
+    result = {
+        "changed": bool(changes),
+        "changes": changes,
+        "release": {"number": plan.number, "new": plan.record is not None},
+        "unresolved": sorted(
+            name
+            for name, one in desired.services.items()
+            if "@" not in one.spec["TaskTemplate"]["ContainerSpec"]["Image"]
+        ),
+        "lock_note": note,
+    }
+    if module._diff:  # noqa: SLF001 - AnsibleModule offers no other way to ask
+        result["diff"] = plan.diff()
+    if docker is not None and not module.check_mode:
+        result["services"] = summary.services(docker, swarm_state.read(docker, stack))
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **stack_module.STACK_SPEC,
+            **stack_module.LOCK_SPEC,
+            "services": {"type": "dict", "default": {}},
+            "images": {"type": "dict", "default": {}},
+            "image_configs": {"type": "dict", "default": {}},
+            "networks": {"type": "dict", "default": {}},
+            "configs": {"type": "dict", "default": {}},
+            "secrets": {"type": "str", "default": "", "no_log": True},
+            "registry_auth": {"type": "dict", "default": {}, "no_log": True},
+            "only": {"type": "list", "elements": "str", "default": []},
+            "commits": {"type": "dict", "default": {}},
+            "deadline": {"type": "float"},
+        },
+        supports_check_mode=True,
+    )
+    with stack_module.results(module):
+        module.exit_json(**converge(module))
+
+
+if __name__ == "__main__":
+    main()
