@@ -1,0 +1,133 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ca_certificate
+short_description: A key and its certificate on the server that uses them
+version_added: 0.1.0
+author: The Longshore founders (@longshore)
+description:
+  - The key is made on the server and never leaves it. Without O(certificate) the answer holds a request when a new
+    certificate is due; M(longshore.stack.ca_authority) signs it.
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what a real run would change.
+  diff_mode:
+    support: none
+    description: Keys are secret.
+options:
+  path:
+    description: Absolute path without suffix; C(.key) and C(.crt) are added.
+    type: path
+    required: true
+  name:
+    description: The certificate's common name.
+    type: str
+    required: true
+  sans:
+    description: The names it is good for, C(DNS:name) and C(IP:address).
+    type: list
+    elements: str
+    required: true
+  authority:
+    description: File with the certificate of the authority that is to have signed it.
+    type: path
+    default: /etc/longshore/cluster/ca.crt
+  certificate:
+    description: The signed certificate.
+    type: str
+    default: ""
+  owner:
+    description: Name or number of the key's owner.
+    type: str
+    default: root
+  group:
+    description: Name or number of the key's group.
+    type: str
+    default: root
+  mode:
+    description: Octal mode of the key.
+    type: str
+    default: "0600"
+  renew_days:
+    description: Days before its end at which a certificate is replaced.
+    type: int
+    default: 30
+"""
+
+EXAMPLES = r"""
+- name: See whether the registry needs a certificate
+  longshore.stack.ca_certificate:
+    path: /etc/longshore/registry/tls
+    name: registry.longshore.internal
+    sans: ["DNS:registry.longshore.internal"]
+"""
+
+RETURN = r"""
+request:
+  description: What is to be signed; empty when the certificate is good.
+  returned: success
+  type: str
+reason:
+  description: Why a certificate is due.
+  returned: success
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.ca_openssl import make_key, make_request, problem
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import Host, HostError
+from ansible_collections.longshore.stack.plugins.module_utils.host_files import plan_files, read
+
+
+def converge(wanted: dict, check: bool) -> dict:
+    host = Host(check)
+    key = (read(f"{wanted['path']}.key") or b"").decode()
+    owned = {"owner": wanted["owner"], "group": wanted["group"], "triggers": []}
+    files = [{"path": f"{wanted['path']}.key", "mode": wanted["mode"], "content": key, "secret": True, **owned}]
+    if not key:
+        # In check mode nothing is made: that the file is missing says enough.
+        files[0]["content"] = "" if check else make_key()
+    if wanted["certificate"]:
+        crt = {"path": f"{wanted['path']}.crt", "mode": "0644", "content": wanted["certificate"]}
+        files.append({**crt, **owned})
+    changed = False
+    for change in plan_files(files, host):
+        changed = True
+        if not check:
+            change.apply()
+    if wanted["certificate"]:
+        return {"changed": changed, "request": "", "reason": ""}
+    reason = problem(f"{wanted['path']}.crt", wanted["sans"], wanted["renew_days"], wanted["authority"])
+    request = make_request(str(files[0]["content"]), wanted["name"]) if reason and files[0]["content"] else ""
+    return {"changed": changed, "request": request, "reason": reason}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "path": {"type": "path", "required": True},
+            "name": {"type": "str", "required": True},
+            "sans": {"type": "list", "elements": "str", "required": True},
+            "authority": {"type": "path", "default": "/etc/longshore/cluster/ca.crt"},
+            "certificate": {"type": "str", "default": ""},
+            "owner": {"type": "str", "default": "root"},
+            "group": {"type": "str", "default": "root"},
+            "mode": {"type": "str", "default": "0600"},
+            "renew_days": {"type": "int", "default": 30},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = converge(module.params, module.check_mode)
+    except (HostError, OSError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: credentials
+short_description: Values that are made once and kept in files of root's
+version_added: 0.1.0
+author: The Longshore founders (@longshore)
+description:
+  - A value that exists is never made anew or overwritten.
+  - The answer holds secrets; use it with C(no_log).
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what a real run would change. New values are made up, but not kept.
+  diff_mode:
+    support: none
+    description: Values are secret.
+options:
+  directory:
+    description: Absolute path of the directory that holds one file per value.
+    type: path
+    required: true
+  directory_mode:
+    description: Octal mode of the directory when it is made.
+    type: str
+    default: "0700"
+  names:
+    description:
+      - Name of each value, with C(length) in characters (64) and C(alphabet), V(hex) (default) or V(alphanumeric).
+    type: dict
+    required: true
+  values:
+    description: Values known from elsewhere, by name. A different value that is here already is an error.
+    type: dict
+    default: {}
+  make:
+    description: Whether what is neither here nor known is made.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Make the key of the sessions
+  longshore.stack.credentials:
+    directory: /etc/longshore/shop/credentials
+    names: {session_key: {length: 32, alphabet: alphanumeric}}
+    make: true
+  register: credentials
+  no_log: true
+"""
+
+RETURN = r"""
+stored:
+  description: The values by name, after this run. Secret.
+  returned: success
+  type: dict
+complete:
+  description: Whether all of them were here before.
+  returned: success
+  type: bool
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import completed, store, stored
+from ansible_collections.longshore.stack.plugins.module_utils.host_files import octal
+
+FORM = {"length": 64, "alphabet": "hex"}
+
+
+def main() -> None:
+    # Not in the server's log, not in the result's invocation; the caller's no_log keeps the answer out of sight.
+    module = AnsibleModule(
+        {
+            "directory": {"type": "path", "required": True},
+            "directory_mode": {"type": "str", "default": "0700"},
+            "names": {"type": "dict", "required": True, "no_log": False},
+            "values": {"type": "dict", "default": {}},
+            "make": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+        no_log=True,
+    )
+    wanted = module.params
+    asked = {"module_args": {"directory": wanted["directory"]}}
+    try:
+        names = {name: {**FORM, **(form or {})} for name, form in wanted["names"].items()}
+        here = stored(wanted["directory"], names)
+        values = completed(names, here, wanted["values"], wanted["make"])
+        new = {name: value for name, value in values.items() if name not in here}
+        if new and not module.check_mode:
+            store(wanted["directory"], new, octal(wanted["directory_mode"]))
+    except (HostError, OSError) as error:
+        module.fail_json(msg=str(error), invocation=asked)
+    module.exit_json(changed=bool(new), stored=values, complete=len(here) == len(names), invocation=asked)
+
+
+if __name__ == "__main__":
+    main()
