@@ -132,6 +132,11 @@ class Lease:
         finally:
             self._docker.close()
 
+    def leave(self) -> None:
+        """Stop renewing and keep the lock: a later step of the same run takes it again before it ends."""
+        self._kept = True
+        self.release()
+
     def _try(self) -> dict[str, Any] | None:
         """Take the lock if it is free; else who holds it."""
         lock = read(self._docker, self._stack)

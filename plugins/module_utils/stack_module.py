@@ -78,3 +78,13 @@ def held(docker: Docker, stack: str, run: Run, wait: float) -> Iterator[Lease]:
         yield lease
     finally:
         lease.release()
+
+
+@contextlib.contextmanager
+def held_unless(check_mode: bool, docker: Docker, stack: str, run: Run, wait: float) -> Iterator[Lease | None]:
+    """Hold the stack's lock, except in check mode, which reads only."""
+    if check_mode:
+        yield None
+        return
+    with held(docker, stack, run, wait) as lease:
+        yield lease

@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stack_release
+short_description: Bring a stack back to a recorded release
+version_added: 0.1.0
+author:
+  - The Longshore founders (@longshore)
+description:
+  - Deploys the record of a release again, its images, environment, secrets and configuration together, in the way of
+    M(longshore.stack.stack_services), and records that as a new release.
+  - Commands under C(before_deploy) are not run.
+  - Secrets and configs of the newest 20 releases are kept for this.
+extends_documentation_fragment:
+  - longshore.stack.stack
+  - longshore.stack.stack.lock
+  - longshore.stack.stack.attributes
+options:
+  number:
+    description: The release. By default the one before the current.
+    type: int
+  state:
+    description: V(rolled_back) is the only state.
+    type: str
+    choices: [rolled_back]
+    default: rolled_back
+  registry_auth:
+    description: Credentials by registry, each with C(username) and C(password). V(docker.io) is Docker Hub.
+    type: dict
+    default: {}
+"""
+
+EXAMPLES = r"""
+- name: Back to the release before
+  longshore.stack.stack_release:
+    stack: shop
+    lock_wait: 90
+"""
+
+RETURN = r"""
+changes:
+  description: Every change, made or in check mode predicted; as in M(longshore.stack.stack_services).
+  returned: success
+  type: list
+  elements: dict
+locked:
+  description: Who holds the lock.
+  returned: failure because of another run
+  type: dict
+release:
+  description: The release that the stack is at afterwards, with C(number), C(new), and C(of), the one brought back.
+  returned: success
+  type: dict
+services:
+  description: As in M(longshore.stack.stack_info).
+  returned: success, not in check mode
+  type: dict
+lock_note:
+  description: What had to be waited for, or was taken over, to get the stack's lock; else empty.
+  returned: success
+  type: str
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import plan as plans
+from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
+from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
+from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
+
+
+def chosen(state: State, number: int | None) -> Desired:
+    """The desired stack of release ``number``. Raises ``ValueError`` when it can't be brought back, saying why."""
+    if number is None:
+        older = [found for found in state.records if found < state.newest]
+        if not older:
+            raise ValueError(f"{state.stack} has no release before the current one ({state.newest or 'none'})")
+        number = max(older)
+    record = state.records.get(number)
+    if record is None:
+        there = ", ".join(str(found) for found in sorted(state.records)) or "none"
+        raise ValueError(f"{state.stack} has no release {number} (kept are: {there})")
+    desired = from_record(record)
+    missing = [*sorted(set(desired.secrets) - set(state.secrets)), *sorted(set(desired.configs) - set(state.configs))]
+    if missing:
+        raise ValueError(f"release {number} can't be brought back: {', '.join(missing)} no longer exist")
+    return desired
+
+
+def roll_back(module: AnsibleModule) -> dict[str, Any]:
+    """Plan, and unless checking carry it out; the module's result."""
+    stack = module.params["stack"]
+    run = stack_module.run_of(module.params)
+    docker = stack_module.connect(check_mode=False)
+    if docker is None:
+        raise swarm_state.NotAManager("the Docker engine does not answer on this server")
+    about = {
+        "run": run.id,
+        "owner": run.owner,
+        "reason": run.reason,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    note = ""
+    with stack_module.held_unless(module.check_mode, docker, stack, run, module.params["lock_wait"]) as lease:
+        state = swarm_state.read(docker, stack)
+        desired = chosen(state, module.params["number"])
+        plan = plans.make(state, desired, about)
+        if lease is not None:
+            note = lease.note
+            writer = Writer(docker, stack, lease.check, module.params["registry_auth"])
+            Converger(docker, writer, run, state, desired, plan).apply()
+    result = {
+        "changed": bool(plan.changes()),
+        "changes": plan.changes(),
+        "release": {"number": plan.number, "new": plan.record is not None, "of": desired.of},
+        "lock_note": note,
+    }
+    if module._diff:
+        result["diff"] = plan.diff()
+    if not module.check_mode:
+        result["services"] = summary.services(docker, swarm_state.read(docker, stack))
+    return result
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **stack_module.STACK_SPEC,
+            **stack_module.LOCK_SPEC,
+            "number": {"type": "int"},
+            "state": {"type": "str", "choices": ["rolled_back"], "default": "rolled_back"},
+            "registry_auth": {"type": "dict", "default": {}, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    with stack_module.results(module):
+        module.exit_json(**roll_back(module))
+
+
+if __name__ == "__main__":
+    main()
