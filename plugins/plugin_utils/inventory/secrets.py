@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 
-def names_to_generate(definition: Stack) -> dict[str, int]:
-    """Name → length in characters of the secrets that are made once and kept by the managers."""
-    return {name: secret.generate for name, secret in definition.secrets.items() if secret.generate is not None}
+def made_once(definition: Stack) -> dict[str, dict[str, Any]]:
+    """The secrets that the managers make and keep, as the role ``credentials`` takes them."""
+    return {
+        name: {"length": secret.generate, "alphabet": "alphanumeric"}
+        for name, secret in definition.secrets.items()
+        if secret.generate is not None
+    }
 
 
 def of_stack(definition: Stack) -> dict[str, Any]:

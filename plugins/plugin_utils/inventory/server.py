@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 REGISTRY = "registry.longshore.internal:5000"
-# Docker's own size; a /24 is full at about 100 services with tasks and virtual addresses (moby#43052).
-_POOLS = ["10.128.0.0/10"]
 
 
 def variables(definition: Stack, name: str) -> dict[str, Any]:
@@ -106,12 +104,12 @@ def _swarm(definition: Stack, name: str) -> dict[str, Any]:
         "swarm_role": "manager" if name in managers else "worker",
         "swarm_advertise_address": server.private,
         "swarm_managers": [{"name": each, "address": definition.servers[each].private} for each in managers],
-        "swarm_address_pools": [str(pool) for pool in definition.swarm.address_pools] or _POOLS,
         "swarm_subnet_size": definition.swarm.subnet_size,
         "swarm_heartbeat": definition.swarm.heartbeat,
         "swarm_task_history": definition.swarm.task_history,
         "swarm_label_prefix": f"{prefix}.",
         "swarm_labels": labels,
+        **({"swarm_address_pools": pools} if (pools := [str(pool) for pool in definition.swarm.address_pools]) else {}),
     }
 
 

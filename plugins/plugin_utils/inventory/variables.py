@@ -11,7 +11,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import connection, edge, server, services
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import connection, edge, secrets, server, services
 
 if TYPE_CHECKING:
     from longshore.definition.stack import Stack
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 def of_stack(definition: Stack) -> dict[str, Any]:
     """Variables of the group ``longshore``."""
-    return {"longshore_run": _run()} | services.variables(definition) | edge.variables(definition)
+    return {
+        "longshore_run": _run(),
+        "longshore_cluster_credentials": {
+            "cluster.key": {"length": 64, "alphabet": "hex"},
+            "registry.password": {"length": 40, "alphabet": "alphanumeric"},
+            "haproxy.stats": {"length": 24, "alphabet": "alphanumeric"},
+        },
+        "longshore_stack_credentials": secrets.made_once(definition),
+        **services.variables(definition),
+        **edge.variables(definition),
+    }
 
 
 def of_server(definition: Stack, name: str) -> dict[str, Any]:

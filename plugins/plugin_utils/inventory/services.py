@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of the roles that bring images and services to the servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets
+from longshore.definition.servers import resolved
+
+if TYPE_CHECKING:
+    from longshore.definition.resources import Config, Network
+    from longshore.definition.stack import Stack
+
+
+# Read by whoever needs the cluster's keys, from the first manager that answered (playbooks/keys.yml).
+_REGISTRY_PASSWORD = (
+    "{{ (groups['swarm_manager'] | map('extract', hostvars) | selectattr('longshore_cluster_keys', 'defined') | first)"
+    ".longshore_cluster_keys['registry.password'] }}"
+)
+REGISTRY = "registry.longshore.internal:5000"
+
+
+def variables(definition: Stack) -> dict[str, Any]:
+    """What is the same on every server."""
+    normalized = {name: service.normalized() for name, service in definition.services.items()}
+    return {
+        "secrets": secrets.of_stack(definition),
+        "services_stack": definition.name,
+        "services_services": normalized,
+        "services_networks": {"default": {}, **{name: _network(used) for name, used in definition.networks.items()}},
+        "services_configs": {name: _content(definition, config) for name, config in definition.configs.items()},
+        "services_secrets": secrets.of_stack(definition),
+        "services_environments": secrets.of_environments(definition),
+        "images_pulled": {name: known["image"] for name, known in normalized.items() if known["image"] is not None},
+        "build_stack": definition.name,
+        "build_services": {name: known["build"] for name, known in normalized.items() if known["build"] is not None},
+    }
+
+
+def of_server(definition: Stack, name: str) -> dict[str, Any]:
+    """``images_services``: the services whose tasks this server may run."""
+    return {
+        "images_services": [
+            service.name for service in definition.services.values() if name in definition.eligible_servers(service)
+        ]
+    }
+
+
+def _network(network: Network) -> dict[str, Any]:
+    return {
+        "internal": network.internal,
+        "attachable": network.attachable,
+        "driver_opts": {"encrypted": ""} if network.encrypted else {},
+    }
+
+
+def _content(definition: Stack, config: Config) -> str:
+    if config.content is not None:
+        return config.content
+    path = resolved(definition.path, config.file)
+    return path.read_text() if path is not None else ""
