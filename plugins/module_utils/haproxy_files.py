@@ -13,7 +13,7 @@ import shutil
 import stat
 from contextlib import contextmanager, suppress
 
-from .haproxy_model import HaproxyError
+from .haproxy_model import HaproxyError, normalize
 from .haproxy_render import CONFIG_DIR, STATE_DIR
 from .haproxy_unit import JOIN_SCRIPT, NETWORKS_FILE, NETWORKS_UNIT, UNIT, USER_ID
 
@@ -108,8 +108,10 @@ def read_fragments(without: str) -> list[dict[str, Any]]:
         if os.path.basename(os.path.dirname(path)) == without:
             continue
         try:
-            found.append(json.loads(read(path) or ""))
-        except ValueError as error:
+            # An earlier version may have written it: what it does not say takes its default.
+            given = json.loads(read(path) or "")
+            found.append(normalize(given["stack"], given["routes"], given["backends"], given["settings"]))
+        except (ValueError, KeyError, TypeError, AttributeError, HaproxyError) as error:
             raise HaproxyError([f"{path} is damaged ({error}); run its stack's playbook again or remove it"]) from error
     return found
 
@@ -130,9 +132,7 @@ def wrong_directories() -> list[tuple[str, int, int, int]]:
 
 def stale_maps(config: dict[str, str]) -> list[str]:
     """Map files that no configuration refers to any more."""
-    return sorted(
-        path for path in glob.glob(f"{CONFIG_DIR}/maps/*") if os.path.relpath(path, CONFIG_DIR) not in config
-    )
+    return sorted(path for path in glob.glob(f"{CONFIG_DIR}/maps/*") if os.path.relpath(path, CONFIG_DIR) not in config)
 
 
 @contextmanager

@@ -45,8 +45,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 RESERVED = ("cluster", "haproxy")
-# The first is the default. leastconn sends most requests to a server that refuses them fastest; when a host with several
-# tasks died under load, 5 of 9000 requests failed with it, each after four refusals.
+# The first is the default. leastconn sends most requests to the server that refuses them fastest: when a host with
+# several tasks died under load, 5 of 9000 requests failed with it, each after four refusals.
 BALANCE = ("roundrobin", "leastconn", "random", "source")
 
 # A Swarm name is at most 64 characters; these are what this collection names its objects with.

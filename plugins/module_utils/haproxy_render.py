@@ -159,8 +159,8 @@ def _defaults(settings: Mapping[str, Any]) -> str:
         "option http-restrict-req-hdr-names delete",
         "option idle-close-on-response",
         "option redispatch 1",
-        # Refusals cost nothing; servers that stay silent are known to be down before the third.
-        "retries 8",
+        # Enough for a host that died with half of the servers; more would let a GET that kills its server kill more.
+        "retries 5",
         "retry-on conn-failure empty-response junk-response 0rtt-rejected",
         # A server that vanished without a word: its connections end after 2 s and three probes of 1 s.
         "option srvtcpka",
@@ -178,7 +178,8 @@ def _defaults(settings: Mapping[str, Any]) -> str:
         f"timeout tunnel {milliseconds(settings['timeout_tunnel'])}",
         "timeout check 2s",
         "http-error " + _page(502, "Bad gateway", "The service broke off its answer. Please try again."),
-        "http-error " + _page(503, "Service unavailable", "Nothing can answer right now. Please try again soon.")
+        "http-error "
+        + _page(503, "Service unavailable", "Nothing can answer right now. Please try again soon.")
         + " hdr retry-after 5",
         "http-error " + _page(504, "Gateway timeout", "The service took too long to answer."),
     )
@@ -279,14 +280,15 @@ def _backend(name: str, backend: Mapping[str, Any], sticky: bool) -> str:
         ]
     server = (
         f"check inter {milliseconds(check['interval'])} fastinter 500ms downinter 1s rise 1 fall 2 "
-        "observe layer4 error-limit 3 on-error mark-down tcp-ut 4s"
+        "observe layer4 error-limit 2 on-error mark-down tcp-ut 4s"
     )
     if check["port"]:
         server += f" port {check['port']}"
     by_name = server + " resolvers docker resolve-prefer ipv4 init-addr last,none"
     if "service" in backend:
         slots = max(16, 2 * backend["maximum"])
-        lines.append(f"server-template task 1-{slots} tasks.{backend['service']}:{backend['port']} {by_name}")
+        # Without the family HAProxy ignores tcp-ut, and a request that a dead host never acknowledged hangs.
+        lines.append(f"server-template task 1-{slots} ipv4@tasks.{backend['service']}:{backend['port']} {by_name}")
     else:
         for index, target in enumerate(backend["servers"], 1):
             address, options = _address(target["address"])
