@@ -5,11 +5,26 @@
 
 from __future__ import annotations
 
+from .compose import ImportResult, import_compose
 from .document import VaultValue
 from .load import load
 from .problems import DefinitionError, Problem
+from .schema import json_schema
 from .servers import Connection, Hop, Server
 from .service import Service
 from .stack import Stack
 
-__all__ = ["Connection", "DefinitionError", "Hop", "Problem", "Server", "Service", "Stack", "VaultValue", "load"]
+__all__ = [
+    "Connection",
+    "DefinitionError",
+    "Hop",
+    "ImportResult",
+    "Problem",
+    "Server",
+    "Service",
+    "Stack",
+    "VaultValue",
+    "import_compose",
+    "json_schema",
+    "load",
+]

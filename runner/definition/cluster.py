@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from .base import TEXT, Model, Short, many, one
-from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Texts, Whole
+from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Texts, Whole, matching
 from .service import Logging
 from .values import SecretText
 
@@ -24,7 +24,6 @@ class Prune(Model):
     """Removal of what no container uses."""
 
     images: bool = one("Unused images.", True)
-    build_cache: bool = one("Build cache.", True)
     keep: Duration = one("What was used in this time stays.", 604800.0)
 
 
@@ -40,15 +39,15 @@ class Docker(Model):
     daemon: dict[str, Any] = many("Further keys of daemon.json.", dict)
     prune: Annotated[
         Prune | None, Short(lambda v: {} if v is True else None if v is False else v, {"type": "boolean"})
-    ] = one("Removes unused images and build cache once a day; false leaves all.", None)
+    ] = one("Removes unused images once a day; false leaves all.", None)
 
 
 class Swarm(Model):
     """The cluster."""
 
     address_pools: list[NetworkAddress] = many("Ranges for overlay networks; hard to change later.", list)
-    subnet_size: Whole = one("The prefix length of each overlay network.", 24, ge=8, le=30)
-    heartbeat: Duration = one("How often a server says that it is alive.", 5.0, ge=1)
+    subnet_size: Whole = one("The prefix length of each overlay network.", 20, ge=8, le=30)
+    heartbeat: Duration = one("How often a server says that it is alive.", 2.0, ge=1)
     task_history: Whole = one("Ended tasks kept for each slot.", 5, ge=0, le=1000)
     certificate_expiry: Duration = one("Lifetime of a node's certificate.", 7776000.0, ge=3600)
 
@@ -58,7 +57,12 @@ class Stats(Model):
 
     address: Address = one("The address that it listens on.", "127.0.0.1")
     port: Port = one("Its port.", 8404)
-    user: str = one("The user.", "longshore", pattern=r"^[A-Za-z0-9._-]+$", max_length=64)
+    user: str = one(
+        "The user.",
+        "longshore",
+        **matching(r"^[A-Za-z0-9._-]+$", "must be letters, digits, '.', '_' and '-'"),
+        max_length=64,
+    )
     password: SecretText | None = one("The password; default: made once and kept on the servers.", None)
 
 
@@ -104,7 +108,7 @@ class UnattendedUpgrades(Model):
 
     enabled: bool = one("Install them every day.", True)
     reboot: bool = one("Restart a server that needs it.", False)
-    reboot_time: str = one("When.", "04:00", pattern=r"^[0-2][0-9]:[0-5][0-9]$")
+    reboot_time: str = one("When.", "04:00", **matching(r"^[0-2][0-9]:[0-5][0-9]$", "must be a time such as 04:00"))
 
 
 def upgrades(value: Any) -> Any:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -55,10 +56,12 @@ def words(model: type[BaseModel], error: Any) -> tuple[tuple[str | int, ...], st
         choices = re.findall(r"'([^']*)'", expected) or [expected]
         message = f"must be {' or '.join(choices)}" if len(choices) < 3 else f"must be one of {', '.join(choices)}"
         given = error.get("input")
-        return path, message, suggestion(given, choices) if isinstance(given, str) else ""
+        return path, message, suggestion(given, choices) if isinstance(given, str) and len(choices) > 1 else ""
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         return path, WORDS.get(pattern, f"must match {pattern}"), ""
+    if error.get("input") is None and kind != "missing":
+        return path, "has no value", ""
     return path, _WORDS.get(kind) or _limit(kind, context) or error["msg"], ""
 
 
@@ -99,23 +102,33 @@ def allowed(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
     """The keys that the mapping at ``path`` may have."""
     current: Any = model
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part)) or next(
-                (item for item in current.model_fields.values() if item.alias == part), None
-            )
-            current = _inner(field.annotation) if field is not None else None
-        # Names and positions lead into what the mapping or list holds, which _inner has found already.
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return [field.alias or name for name, field in current.model_fields.items()]
-    return []
+        current = next((inner for one in _variants(current) if (inner := _within(one, part)) is not None), None)
+    known: list[str] = []
+    for one in _variants(current):
+        if _is_model(one):
+            known += [field.alias or name for name, field in one.model_fields.items()]
+    return known
 
 
-def _inner(annotation: Any) -> Any:
-    """The model within ``list[…]``, ``dict[…]``, ``Annotated[…]`` and ``… | None``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in reversed(get_args(annotation)):
-        found = _inner(argument)
-        if found is not None:
-            return found
-    return None
+def _variants(annotation: Any) -> list[Any]:
+    """The types that ``Annotated[…]`` and ``… | None`` stand for."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _variants(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return [one for argument in get_args(annotation) for one in _variants(argument)]
+    return [annotation]
+
+
+def _within(annotation: Any, part: str | int) -> Any:
+    """The type of what ``part`` leads to in a value of the type ``annotation``."""
+    if _is_model(annotation):
+        fields = annotation.model_fields
+        field = fields.get(str(part)) or next((item for item in fields.values() if item.alias == part), None)
+        return field.annotation if field is not None else None
+    arguments = get_args(annotation)
+    return arguments[-1] if get_origin(annotation) in (dict, list) else None
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from .checks import check
 from .checks.context import Context, problem
-from .document import Map, read
+from .document import Map, parse, read
 from .errors import words
 from .overlay import overlaid
 from .problems import DefinitionError, Problem
@@ -23,7 +23,7 @@ from .stack import Stack
 from .support import not_yet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 # Sections that map names to things: one wrong thing leaves the others to be checked.
 _NAMED = frozenset(
@@ -50,19 +50,26 @@ def load(path: str | os.PathLike[str], environment: str | None = None) -> Stack:
     ``environment`` (such as ``staging``) lays ``<stem>.<environment>.yml`` beside the file over it; the file's own
     environment needs no overlay. Raises DefinitionError with everything that is wrong.
     """
+    return _quietly(lambda: _checked(*read(Path(path), os.fspath(path)), Path(path), environment))
+
+
+def load_text(content: bytes, path: Path) -> Stack:
+    """As ``load``, from the bytes of a file that would stand at ``path``."""
+    return _quietly(lambda: _checked(*parse(content, os.fspath(path)), path, None))
+
+
+def _quietly(work: Callable[[], Stack]) -> Stack:
     # Thousands of small objects and no garbage among them: collections would only walk them all again and again.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _load(Path(path), environment)
+        return work()
     finally:
         if collecting:
             gc.enable()
 
 
-def _load(path: Path, environment: str | None) -> Stack:
-    shown = os.fspath(path)
-    root, problems = read(path, shown)
+def _checked(root: Map, problems: list[Problem], path: Path, environment: str | None) -> Stack:
     if environment is not None:
         root = _with_overlay(root, path, environment, problems)
     problems += [problem(root, place, message, key=True) for place, message in not_yet(root)]
@@ -135,8 +142,12 @@ def _valid_part(data: dict[str, Any], root: Map, errors: Iterable[Any]) -> Conte
     kept = dict(data)
     broken: dict[str, set[str]] = {}
     lost: set[str] = set()
+    wrong_keys: dict[str, set[str]] = {}
     for error in errors:
         section, *rest = error["loc"]
+        if section == "services" and len(rest) > 1 and "[key]" not in rest[:2]:
+            wrong_keys.setdefault(str(rest[0]), set()).add(str(rest[1]))
+            continue
         if section in _NAMED and rest and isinstance(kept.get(section), dict):
             broken.setdefault(section, set()).add(str(rest[0]))
         else:
@@ -145,10 +156,18 @@ def _valid_part(data: dict[str, Any], root: Map, errors: Iterable[Any]) -> Conte
     for section, names in broken.items():
         if section in kept:
             kept[section] = {name: item for name, item in kept[section].items() if name not in names}
+    partial = set(wrong_keys) - broken.get("services", set())
+    if partial and "services" in kept:
+        kept["services"] = {
+            name: {key: item for key, item in service.items() if key not in wrong_keys.get(name, ())}
+            if name in partial
+            else service
+            for name, service in kept["services"].items()
+        }
     kept["plugin"] = "longshore.stack.stack"
     if "name" in lost:
         kept["name"] = "stack"
     try:
-        return Context(Stack.model_validate(kept), root, broken, lost)
+        return Context(Stack.model_validate(kept), root, broken, lost, partial)
     except ValidationError:
         return None

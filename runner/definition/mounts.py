@@ -9,7 +9,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from .base import INTEGER, TEXT, Model, Short, many, one
-from .scalars import AbsolutePath, Mode, Port, Size, Whole, expand_range
+from .scalars import AbsolutePath, Mode, Port, Size, Whole, expand_range, matching
 
 _PORT = re.compile(r"(?:(?P<published>[0-9-]+):)?(?P<target>[0-9-]+)(?:/(?P<protocol>[a-z]+))?")
 
@@ -70,8 +70,16 @@ class Grant(Model):
     target: str | None = one(
         "The file's path; a bare name stands in /run/secrets (a config: in /).", None, min_length=1
     )
-    uid: str = one("The file's owner, a number.", "0", pattern=r"^[0-9]{1,10}$")
-    gid: str = one("The file's group, a number.", "0", pattern=r"^[0-9]{1,10}$")
+    uid: str = one(
+        "The file's owner, a number.",
+        "0",
+        **matching(r"^[0-9]{1,10}$", "must be a number; names are the image's own business"),
+    )
+    gid: str = one(
+        "The file's group, a number.",
+        "0",
+        **matching(r"^[0-9]{1,10}$", "must be a number; names are the image's own business"),
+    )
     mode: Mode | None = one("The file's mode, in octal; default: 0400 (a config: 0444).", None)
 
 

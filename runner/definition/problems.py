@@ -28,7 +28,7 @@ class Problem:
         place = f"{self.file}:{self.line}:{self.column}: "
         path = f"{self.path}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}{path}{self.message}{hint}"
+        return _one_line(f"{place}{path}{self.message}{hint}")
 
 
 class DefinitionError(ValueError):
@@ -37,6 +37,13 @@ class DefinitionError(ValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+def _one_line(text: str) -> str:
+    """``text`` with what a terminal would act on (line ends, control characters) as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def suggestion(wrong: str, known: Iterable[str]) -> str:

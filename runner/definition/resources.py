@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import model_validator
 
 from .base import TEXT, Model, Short, many, one
-from .scalars import AbsolutePath, Duration, Mode, NetworkAddress, Owner, ServerName, Whole
+from .scalars import AbsolutePath, Duration, Mode, NetworkAddress, Owner, ServerName, Whole, matching
 from .values import SecretText, is_secret
 
 
@@ -19,7 +19,9 @@ class Secret(Model):
 
     generate: Whole | None = one("Made once on the servers, so many characters long, and kept.", None, ge=8, le=4096)
     env: str | None = one(
-        "The environment variable of the operator that holds it.", None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"
+        "The environment variable of the operator that holds it.",
+        None,
+        **matching(r"^[A-Za-z_][A-Za-z0-9_]*$", "must be an environment variable's name"),
     )
     file: str | None = one("A file, relative to the stack file.", None, min_length=1)
     value: SecretText | None = one("A Vault value or {{ lookup(…) }}.", None)

@@ -146,6 +146,12 @@ def _named(pattern: str, words: str, longest: int) -> Any:
     return StringConstraints(pattern=pattern, min_length=1, max_length=longest)
 
 
+def matching(pattern: str, words: str) -> dict[str, str]:
+    """A key's constraint, with the words for its error."""
+    WORDS[pattern] = words
+    return {"pattern": pattern}
+
+
 _LOWER = "must be lower-case letters, digits and '-', with a letter first"
 StackName = Annotated[str, _named(r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", _LOWER, 20)]
 ServerName = Annotated[str, _named(r"^[a-z0-9]+(?:-+[a-z0-9]+)*$", "must be lower-case letters, digits and '-'", 63)]

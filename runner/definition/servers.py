@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import PrivateAttr
 
 from .base import BOOLEAN, Model, Short, many, one
-from .scalars import Address, IpAddress, Pairs, Port, Tag, Texts
+from .scalars import Address, IpAddress, Pairs, Port, Tag, Texts, matching
 
 if TYPE_CHECKING:
     from .stack import Stack
@@ -26,7 +26,7 @@ class Ssh(Model):
     user: str | None = one(
         "The user to log in as; one other than root needs sudo without a password. Default: root.",
         None,
-        pattern=r"^[a-z_][a-z0-9_.-]*$",
+        **matching(r"^[a-z_][a-z0-9_.-]*$", "must be a user's name such as ops"),
         max_length=32,
     )
     port: Port | None = one("The port of the SSH server. Default: 22.", None)
@@ -50,7 +50,11 @@ class User(Model):
     sudo: bool = one("May become root without a password.", False)
     shell: str = one("The login shell.", "/bin/bash")
     groups: Texts = many("Further groups.", list)
-    expires: str | None = one("The last day of the account, such as 2027-01-31.", None, pattern=r"^\d{4}-\d\d-\d\d$")
+    expires: str | None = one(
+        "The last day of the account, such as 2027-01-31.",
+        None,
+        **matching(r"^\d{4}-\d\d-\d\d$", "must be a date such as 2027-01-31"),
+    )
     state: Literal["present", "absent"] = one("absent removes the account; its home stays.", "present")
 
 

@@ -32,6 +32,7 @@ from .scalars import (
     UrlPath,
     Whole,
     is_address,
+    matching,
     pairs,
 )
 from .values import SecretText, is_secret
@@ -68,7 +69,7 @@ def _build_form(value: Any) -> Any:
 class Route(Model):
     """Requests that the load balancers send to the service."""
 
-    host: RouteHost | None = one("The host name; *.example.org for all below it; left out: every other name.", None)
+    host: RouteHost = one("The host name; *.example.org for all below it; left out: every other name.", "")
     path: UrlPath = one("Requests whose path begins so.", "/")
     port: Port = one("The container's port.")
     sticky: bool = one("A visitor stays with one task, by a cookie.", False)
@@ -217,7 +218,18 @@ def _env_files(value: Any) -> Any:
 
 _LISTED = Short(_named, TEXTS)
 EnvironmentValues = Annotated[dict[EnvironmentName, SecretText], Short(pairs, TEXTS)]
-Ulimits = dict[str, Annotated[Ulimit, Short(lambda v: {"soft": v, "hard": v} if isinstance(v, int) else v, INTEGER)]]
+
+
+def _ulimit(value: Any) -> Any:
+    """One number for both limits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"soft": value, "hard": value}
+    if isinstance(value, dict):
+        return value
+    raise ValueError("must be a number, or a mapping of soft and hard")
+
+
+Ulimits = dict[str, Annotated[Ulimit, Short(_ulimit, INTEGER)]]
 
 
 class Service(Model):
@@ -248,7 +260,7 @@ class Service(Model):
     stop_signal: Signal | None = one("Sent to stop a task; default: the image's own, else SIGTERM.", None)
     init: bool | None = one("Run a small init as process 1.", None)
     user: str | None = one("User, or user:group, in the container.", None, min_length=1, max_length=64)
-    working_dir: str | None = one("The working directory.", None, pattern=r"^/")
+    working_dir: str | None = one("The working directory.", None, **matching(r"^/", "must be an absolute path"))
     hostname: str | None = one(
         "The container's host name; Docker's {{.Node.Hostname}} templates work.", None, min_length=1, max_length=253
     )

@@ -15,7 +15,7 @@ from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
 from .later import Backups, Database, Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
-from .scalars import Pairs, SecretName, ServerName, ServiceName, StackName, Texts, UserName, VolumeName
+from .scalars import Pairs, SecretName, ServerName, ServiceName, StackName, Texts, UserName, VolumeName, matching
 from .servers import Server, Ssh, User
 from .service import Service
 
@@ -28,7 +28,12 @@ class Stack(Model):
 
     plugin: Literal["longshore.stack.stack"] = one("Marks the file as a stack file.")
     name: StackName = one("The stack's name; every object of it begins with it.")
-    environment: str = one("Which environment this is.", "production", pattern=r"^[a-z][a-z0-9-]*$", max_length=30)
+    environment: str = one(
+        "Which environment this is.",
+        "production",
+        **matching(r"^[a-z][a-z0-9-]*$", "must be lower-case letters, digits and '-', with a letter first"),
+        max_length=30,
+    )
     servers: dict[ServerName, Server] = one("The machines.", min_length=1)
     ssh: Ssh = many("How to log in to servers that do not say it themselves.", Ssh)
     services: dict[ServiceName, Service] = many("What runs.", dict)
@@ -49,7 +54,7 @@ class Stack(Model):
     timezone: str | None = one(
         "Every server's time zone, such as Europe/Berlin; default: left as it is.",
         None,
-        pattern=r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*$",
+        **matching(r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*$", "must be a time zone such as Europe/Berlin"),
     )
     unattended_upgrades: Annotated[UnattendedUpgrades, Short(upgrades, {"type": "boolean"})] = many(
         "The distribution's security updates.", UnattendedUpgrades
@@ -115,7 +120,8 @@ class Stack(Model):
         return any(service.routes for service in self.services.values())
 
     def _tagged(self, tag: str) -> list[str]:
-        return [name for name in self._hosts if tag in self._tags[name]]
+        known = self._tags
+        return [name for name in self._hosts if tag in known[name]]
 
     def registry_server(self) -> str | None:
         """The server of the stack's own registry; None when nothing is built."""
@@ -137,7 +143,8 @@ class Stack(Model):
     def eligible_servers(self, service: Service) -> list[str]:
         """Servers that may run ``service``, by its tags and its volumes. Its other constraints are Swarm's to judge."""
         tags = set(service.placement.tags)
-        names = [name for name in self._hosts if tags <= self._tags[name]]
+        known = self._tags
+        names = [name for name in self._hosts if tags <= known[name]]
         for mount in service.volumes:
             volume = self.volumes.get(mount.source or "") if mount.type == "volume" else None
             if volume is None:

@@ -13,6 +13,9 @@ from ..document import Map, locate
 from ..problems import Problem, suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..service import Service
     from ..stack import Stack
 
 
@@ -21,13 +24,14 @@ class Context:
     """The part of the file that is valid by itself, and the names of the rest.
 
     ``broken`` has, for each section, the names that are in the file but not in ``stack``; ``lost`` the sections that
-    could not be read at all. A check that needs the whole of a section asks ``whole`` first.
+    could not be read at all; ``partial`` the services that are in ``stack`` without their wrong keys. A check that needs the whole of a section asks ``whole`` first.
     """
 
     stack: Stack
     root: Map
     broken: dict[str, set[str]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    partial: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
     def complain(self, path: tuple[str | int, ...], message: str, hint: str = "", key: bool = False) -> None:
@@ -36,7 +40,13 @@ class Context:
 
     def whole(self, *sections: str) -> bool:
         """Whether nothing in these sections was left out."""
+        if self.partial and "services" in sections:
+            return False
         return not any(section in self.lost or self.broken.get(section) for section in sections)
+
+    def whole_services(self) -> Iterator[tuple[str, Service]]:
+        """The services of which nothing was left out."""
+        return ((name, service) for name, service in self.stack.services.items() if name not in self.partial)
 
     def names(self, section: str) -> set[str]:
         """All names in a section, broken ones too."""

@@ -22,7 +22,7 @@ def check(context: Context) -> None:
     if not context.whole("servers"):
         return
     tags = {tag for server in context.stack.servers.values() for tag in server.tags}
-    for name, service in context.stack.services.items():
+    for name, service in context.whole_services():
         wrong = [(index, tag) for index, tag in enumerate(service.placement.tags) if tag not in tags]
         for index, tag in wrong:
             context.complain(
@@ -33,7 +33,8 @@ def check(context: Context) -> None:
     if context.stack.has_routes() and not context.stack.load_balancers():
         first = next(name for name, service in context.stack.services.items() if service.routes)
         context.complain(("services", first, "routes"), "no server has the tag lb, so nothing would listen", key=True)
-    _volumes(context)
+    if context.whole("services"):
+        _volumes(context)
 
 
 def _service(context: Context, name: str, service: Service) -> None:

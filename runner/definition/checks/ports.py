@@ -26,7 +26,7 @@ def check(context: Context) -> None:
 
 def _routes(context: Context) -> None:
     taken: dict[tuple[str, str], str] = {}
-    for name, service in context.stack.services.items():
+    for name, service in context.whole_services():
         for index, route in enumerate(service.routes):
             key = (route.host or "", route.path.rstrip("/"))
             if key in taken:
@@ -39,7 +39,7 @@ def _routes(context: Context) -> None:
 
 def _ports(context: Context) -> None:
     taken = _reserved(context)
-    for name, service in context.stack.services.items():
+    for name, service in context.whole_services():
         published = [(index, port) for index, port in enumerate(service.ports) if port.published is not None]
         if not published:
             continue

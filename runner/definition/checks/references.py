@@ -66,7 +66,12 @@ def _service(context: Context, name: str, service: Service) -> None:
         if context.expect("services", other, path, "service") and other in context.stack.services:
             needed = context.stack.services[other]
             condition = service.depends_on[other].condition
-            if condition == "service_healthy" and not needed.routes and needed.healthcheck is None:
+            if (
+                condition == "service_healthy"
+                and other not in context.partial
+                and not needed.routes
+                and needed.healthcheck is None
+            ):
                 context.complain(path, f"'{other}' has no healthcheck, so nobody would know that it is healthy")
 
 

@@ -19,7 +19,7 @@ Path = tuple[str | int, ...]
 
 def check(context: Context) -> None:
     """Check each service by itself."""
-    for name, service in context.stack.services.items():
+    for name, service in context.whole_services():
         base: Path = ("services", name)
         _image(context, service, base)
         _healthcheck(context, service, base)

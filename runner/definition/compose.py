@@ -1,0 +1,169 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``longshore import compose.yml``: a Compose file as a stack file. What has no place there becomes a note."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from .compose_service import ServiceImport, slug
+from .document import read
+from .load import load_text
+from .problems import DefinitionError
+
+if TYPE_CHECKING:
+    import os
+
+PLACEHOLDER = "192.0.2.1"
+SERVER = "server1"
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """``text``: a stack file; ``notes``: what was not taken over, or has to be looked at, a line each."""
+
+    text: str
+    notes: list[str]
+
+
+def import_compose(path: str | os.PathLike[str]) -> ImportResult:
+    """The Compose file at ``path`` as a stack file on one server, whose address has to be filled in.
+
+    Raises DefinitionError when the file can't be read as YAML.
+    """
+    file = Path(path)
+    root, problems = read(file, str(file))
+    if problems:
+        raise DefinitionError(problems)
+    return _Import(file, root).result()
+
+
+class _Import:
+    def __init__(self, file: Path, root: dict[str, Any]) -> None:
+        self._file = file
+        self._root = root
+        self._notes: list[str] = []
+        self._stack: dict[str, Any] = {}
+
+    def result(self) -> ImportResult:
+        root = self._root
+        self._stack = {
+            "plugin": "longshore.stack.stack",
+            "name": slug(str(root.get("name") or self._file.absolute().parent.name), 20) or "stack",
+            "servers": {SERVER: {"address": PLACEHOLDER, "tags": ["app", "lb", "build"]}},
+        }
+        self._notes.append(f"servers.{SERVER}.address: {PLACEHOLDER} is a placeholder; write your server's address")
+        for name in root:
+            if not name.startswith("x-") and name not in (
+                "name",
+                "services",
+                "volumes",
+                "networks",
+                "secrets",
+                "configs",
+                "version",
+            ):
+                self._notes.append(f"{name}: not taken over")
+        for section, convert in (
+            ("secrets", self._secret),
+            ("configs", self._config),
+            ("volumes", self._volume),
+            ("networks", self._network),
+        ):
+            things = root.get(section)
+            if isinstance(things, dict) and things:
+                self._stack[section] = {
+                    name: convert(name, item if isinstance(item, dict) else {}) for name, item in things.items()
+                }
+        self._services()
+        return self._finished()
+
+    def _services(self) -> None:
+        services = self._root.get("services")
+        if not isinstance(services, dict):
+            self._notes.append("services: there are none")
+            return
+        names = {name: slug(name, 30) or "service" for name in services}
+        self._stack["services"] = {}
+        for name, service in services.items():
+            if names[name] != name:
+                self._notes.append(f"services.{name}: is called '{names[name]}' here")
+            if not isinstance(service, dict):
+                self._notes.append(f"services.{name}: is no mapping; not taken over")
+                continue
+            worker = ServiceImport(name, service, services, names, self._file.parent)
+            self._stack["services"][names[name]] = worker.run()
+            self._notes += worker.notes
+            for volume in worker.new_volumes:
+                self._stack.setdefault("volumes", {}).setdefault(volume, {"server": SERVER})
+            for config, source in worker.new_configs.items():
+                self._stack.setdefault("configs", {})[config] = {"file": source}
+
+    def _finished(self) -> ImportResult:
+        text = yaml.safe_dump(_plain(self._stack), sort_keys=False, allow_unicode=True, width=110)
+        try:
+            load_text(text.encode(), self._file.with_name("stack.yml"))
+        except DefinitionError as error:
+            self._notes += [f"{problem.path}: {problem.message}" for problem in error.problems]
+        notes = list(dict.fromkeys(self._notes))
+        header = "".join(f"# - {' '.join(note.split())}\n" for note in notes)
+        return ImportResult(f"# Imported from {self._file.name}. To look at:\n{header}\n{text}", notes)
+
+    def _left(self, path: str, item: dict[str, Any], known: tuple[str, ...]) -> None:
+        self._notes += [
+            f"{path}.{key}: not taken over" for key in item if key not in known and not key.startswith("x-")
+        ]
+
+    def _secret(self, name: str, item: dict[str, Any]) -> dict[str, Any]:
+        self._left(f"secrets.{name}", item, ("file", "environment", "external"))
+        if item.get("file"):
+            return {"file": item["file"]}
+        variable = str(item.get("environment") or re.sub(r"\W", "_", name).upper())
+        if not item.get("environment"):
+            self._notes.append(f"secrets.{name}: external; its value is taken from the environment variable {variable}")
+        return {"env": variable}
+
+    def _config(self, name: str, item: dict[str, Any]) -> dict[str, Any]:
+        self._left(f"configs.{name}", item, ("file", "content"))
+        if item.get("file"):
+            return {"file": item["file"]}
+        if item.get("content") is None:
+            self._notes.append(f"configs.{name}: has no file and no content; fill in its content")
+        return {"content": str(item.get("content") or "").replace("$$", "$")}
+
+    def _volume(self, name: str, item: dict[str, Any]) -> dict[str, Any]:
+        if item.get("driver") not in (None, "local") or item.get("driver_opts"):
+            self._notes.append(f"volumes.{name}: its driver is not taken over; it is a directory of {SERVER}")
+        self._left(f"volumes.{name}", item, ("driver", "driver_opts"))
+        return {"server": SERVER}
+
+    def _network(self, name: str, item: dict[str, Any]) -> dict[str, Any]:
+        result = {key: item[key] for key in ("internal", "attachable") if isinstance(item.get(key), bool)}
+        ipam = item.get("ipam")
+        configured = ipam.get("config") if isinstance(ipam, dict) else None
+        if (
+            isinstance(configured, list)
+            and configured
+            and isinstance(configured[0], dict)
+            and configured[0].get("subnet")
+        ):
+            result["subnet"] = configured[0]["subnet"]
+        if item.get("driver") not in (None, "bridge", "overlay"):
+            self._notes.append(f"networks.{name}.driver: not taken over; networks are overlays")
+        self._left(f"networks.{name}", item, ("internal", "attachable", "ipam", "driver"))
+        return result
+
+
+def _plain(value: Any) -> Any:
+    """``value`` of types that YAML writes without tags or aliases."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
