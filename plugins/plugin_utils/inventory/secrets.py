@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.parsing.vault import EncryptedString
 from ansible.template import trust_as_template
-
 from longshore.definition.document import VaultValue
 from longshore.definition.servers import resolved
 

@@ -11,7 +11,13 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import connection, edge, secrets, server, services
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
+    connection,
+    edge,
+    secrets,
+    server,
+    services,
+)
 
 if TYPE_CHECKING:
     from longshore.definition.stack import Stack
