@@ -79,7 +79,7 @@ options:
     type: str
     default: ""
   restarting:
-    description: Whether a drained node is put back by whoever finds it later.
+    description: Whether this is about a restart; a node drained for one is put back by whoever finds it later.
     type: bool
     default: false
   timeout:
@@ -202,6 +202,11 @@ def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run
     changed = node["availability"] != "drain"
     if check:
         return changed, []
+    if parameters["restarting"]:
+        # One server at a time: what an interrupted restart left drained takes tasks again first.
+        for other in nodes(docker):
+            if RESTARTING in other["labels"] and other["id"] != node["id"]:
+                activate(docker, other["id"])
     moving = services_on(docker, node["id"])
     if changed:
         drain(docker, node["id"], parameters["restarting"])
@@ -210,7 +215,8 @@ def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run
 
 
 def _active(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
-    changed = node["availability"] != "active" or RESTARTING in node["labels"]
+    # In check mode the node was not drained a moment ago, as it would have been for its restart.
+    changed = node["availability"] != "active" or RESTARTING in node["labels"] or (check and parameters["restarting"])
     if not check:
         wait_until_ready(docker, node["id"], parameters["timeout"], run)
         if changed:
