@@ -3,4 +3,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Longshore: one stack file becomes a running stack on your own servers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from longshore.runs import Event, Job, Result, Run
+    from longshore.runs.jobs import Options
+    from longshore.stack import BadInput, Stack
+
 __version__ = "0.1.0"
+__all__ = ["BadInput", "Event", "Job", "Options", "Result", "Run", "Stack", "__version__"]
+
+# Imported when they are first used: the inventory plugin needs none of them, and `longshore --help` must be quick.
+_HOMES = {
+    "BadInput": "longshore.stack",
+    "Event": "longshore.runs",
+    "Job": "longshore.runs",
+    "Options": "longshore.runs.jobs",
+    "Result": "longshore.runs",
+    "Run": "longshore.runs",
+    "Stack": "longshore.stack",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'longshore' has no attribute {name!r}")
+    import importlib  # noqa: PLC0415 - as above
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

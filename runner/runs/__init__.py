@@ -21,8 +21,9 @@ from longshore.runs.events import (
     TaskFinished,
     TaskStarted,
 )
+from longshore.runs.exit_code import ExitCode
 from longshore.runs.job import Job
-from longshore.runs.result import Counters, ExitCode, Failure, Result, ServerChange, Status
+from longshore.runs.result import Counters, Failure, Result, ServerChange, Status
 from longshore.runs.run import Run, start
 
 __all__ = [

@@ -8,7 +8,10 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from longshore.runs.result import Result
 
 TaskStatus = Literal["ok", "changed", "failed", "ignored", "unreachable", "skipped"]
 
@@ -124,7 +127,11 @@ class Cancelling(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """The last event; ``result`` is ``Result.to_dict()``."""
+    """The last event. As JSON it holds the fields of the result (``Result.to_dict()``) itself."""
 
     type: ClassVar[str] = "run_finished"
-    result: dict[str, Any]
+    result: Result
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON data: ``type``, ``time`` and the result's fields."""
+        return {"type": self.type, "time": self.time, **self.result.to_dict()}

@@ -7,22 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Any
 
 from longshore.runs.events import Change, Event, Line, PlayStarted, TaskFinished
-
-
-class ExitCode(IntEnum):
-    """The exit codes of the command line (docs/architecture.md)."""
-
-    DONE = 0
-    FAILED = 1
-    CHANGES = 2
-    BAD_INPUT = 3
-    DEGRADED = 4
-    LOCKED = 5
-    CANCELLED = 130
+from longshore.runs.exit_code import ExitCode
 
 
 class Status(str, Enum):
@@ -217,5 +206,7 @@ class Tally:
 
 
 def _holder(data: dict[str, Any]) -> str:
-    held = data.get("locked_by") or ""
-    return ", ".join(f"{key} {value}" for key, value in held.items()) if isinstance(held, dict) else str(held)
+    held = data.get("locked")
+    if not isinstance(held, dict):
+        return ""
+    return f"{held.get('owner') or 'somebody'} (run {held.get('run', '')})"

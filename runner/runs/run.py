@@ -119,7 +119,7 @@ class Run:
                 duration=time.monotonic() - started,
                 log=str(self.directory),
             )
-            self._emit(RunFinished(result=self._result.to_dict()))
+            self._emit(RunFinished(result=self._result))
         except BaseException as error:  # raised again in wait(), in the caller's thread
             self._error = error
         finally:

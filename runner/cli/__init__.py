@@ -1,0 +1,8 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: a thin shell over ``longshore.Stack``.
+
+``app`` declares the commands, ``drive`` sees a run through, the views show it. Nothing slow is imported before it is
+needed: ``longshore --help`` is to be there at once.
+"""

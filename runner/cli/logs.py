@@ -1,0 +1,79 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``longshore logs``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from longshore.cli.ending import end
+from longshore.cli.guarding import refusing
+from longshore.cli.options import LogSource, shared
+
+if TYPE_CHECKING:
+    from longshore.runs.logs import LogLine
+
+app = typer.Typer()
+
+_COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
+
+
+@app.command()
+@shared
+@refusing
+def logs(  # noqa: PLR0917 - typer calls it, by name
+    options: LogSource,
+    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Default: all.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines appear, until Ctrl-C.")] = False,
+    since: Annotated[str, typer.Option("--since", metavar="TIME", help="Such as 10m, 2h, 2026-01-31T14:25:00.")] = "",
+    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="The last lines of each container.")] = None,
+    previous: Annotated[bool, typer.Option("--previous", help="Also of containers that have ended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per line.")] = False,
+) -> None:
+    """The services' logs from all servers, merged by time.
+
+    -f follows; the stack file is given with --file.
+    """
+    from longshore.runs import ssh  # noqa: PLC0415 - only when something runs
+    from longshore.runs.logs import Query, Streams  # noqa: PLC0415 - as above
+
+    stack = options.load()
+    names = stack.services(services or [])
+    labels = [f"com.docker.swarm.service.name={stack.name}_{name}" for name in names]
+    query = Query(
+        labels=labels or [f"longshore.stack={stack.name}"],
+        since=since,
+        tail="all" if tail is None else str(tail),
+        ended=previous,
+        follow=follow,
+    )
+    commands = {
+        server: ssh.argv(stack.definition.servers[server].connection(), query.words())
+        for server in stack.definition.docker_hosts()
+    }
+    colour = sys.stdout.isatty()
+    try:
+        with Streams(commands, stack.name) as streams:
+            for line in streams.lines():
+                sys.stdout.write(_json(line) if as_json else _text(line, colour=colour))
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        end(0 if follow else 130)
+    for server, why in sorted(streams.failed.items()):
+        typer.echo(f"{server}: {why}", err=True)
+    end(0 if not streams.failed else 1 if len(streams.failed) == len(commands) else 4)
+
+
+def _text(line: LogLine, *, colour: bool) -> str:
+    label = f"{line.task}@{line.server}"
+    if colour:
+        label = f"\033[{_COLOURS[sum(line.task.encode()) % len(_COLOURS)]}m{label}\033[0m"
+    return f"{label} | {line.text}\n"
+
+
+def _json(line: LogLine) -> str:
+    return json.dumps({"time": line.time, "server": line.server, "task": line.task, "text": line.text}) + "\n"

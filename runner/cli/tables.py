@@ -1,0 +1,114 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables on a terminal, as text. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their content, the last one open; empty when there are no rows."""
+    if not rows:
+        return ""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    )
+
+
+def services(known: Mapping[str, Mapping[str, Any]]) -> str:
+    """What runs where, from the state that the modules give."""
+    rows = []
+    for name, service in sorted(known.items()):
+        where = "  ".join(f"{server} x{count}" if count > 1 else server for server, count in _where(service))
+        rows.append((name, f"{service.get('running', 0)}/{service.get('wanted', 0)}", _image(service), where or "-"))
+    notes = [f"{name}: {note}" for name, service in sorted(known.items()) for note in _notes(service)]
+    return "\n".join(part for part in (table(("SERVICE", "RUNNING", "IMAGE", "WHERE"), rows), *notes) if part)
+
+
+def tasks(known: Sequence[Mapping[str, Any]], *, ended: bool = False) -> str:
+    """One line per task; with ``ended`` those too that are over."""
+    rows = [
+        (
+            f"{task['service']}.{task['slot']}" if task.get("slot") else str(task["service"]),
+            str(task.get("server") or "-"),
+            str(task["state"]),
+            short_time(str(task.get("since") or "")),
+            str(task.get("error") or ""),
+        )
+        for task in known
+        if ended or task.get("wanted") == "running"
+    ]
+    return table(("TASK", "SERVER", "STATE", "SINCE (UTC)", "ERROR"), rows)
+
+
+def nodes(known: Sequence[Mapping[str, Any]]) -> str:
+    """One line per server of the cluster."""
+    rows = [
+        (
+            str(node["server"]),
+            str(node["state"]),
+            str(node["availability"]),
+            "leader" if node.get("leader") else str(node["role"]),
+            str(node.get("address") or ""),
+            " ".join(node.get("tags") or []),
+        )
+        for node in known
+    ]
+    return table(("SERVER", "STATE", "AVAILABILITY", "ROLE", "ADDRESS", "TAGS"), rows)
+
+
+def releases(known: Sequence[Mapping[str, Any]]) -> str:
+    """One line per kept release, the newest first."""
+    rows = [
+        (
+            f"{release['number']}{' *' if release.get('current') else ''}",
+            short_time(str(release.get("time") or "")),
+            str(release.get("owner") or ""),
+            f"rollback to {release['of']}" if release.get("of") else str(release.get("kind") or ""),
+            ", ".join(
+                f"{name} {_commit(service)}" for name, service in sorted((release.get("services") or {}).items())
+            ),
+            str(release.get("reason") or ""),
+        )
+        for release in known
+    ]
+    return table(("RELEASE", "TIME (UTC)", "BY", "KIND", "SERVICES", "REASON"), rows)
+
+
+def short_image(image: str) -> str:
+    """An image without what nobody reads: the registry of our own, and most of the digest."""
+    name, _, digest = image.partition("@")
+    name = name.removeprefix("registry.longshore.internal:5000/")
+    return f"{name}@{digest.removeprefix('sha256:')[:12]}" if digest else name
+
+
+def short_time(stamp: str) -> str:
+    """``2026-01-31 14:25:01`` from an ISO time."""
+    return stamp[:19].replace("T", " ")
+
+
+def _where(service: Mapping[str, Any]) -> list[tuple[str, int]]:
+    return sorted((service.get("per_server") or {}).items())
+
+
+def _image(service: Mapping[str, Any]) -> str:
+    return short_image(str(service.get("image") or ""))
+
+
+def _commit(service: Mapping[str, Any]) -> str:
+    return str(service.get("commit") or "")[:10] or short_image(str(service.get("image") or ""))
+
+
+def _notes(service: Mapping[str, Any]) -> list[str]:
+    notes = []
+    if service.get("stopped"):
+        notes.append("stopped by command")
+    elif service.get("scaled") is not None:
+        notes.append(f"scaled to {service['scaled']} by command")
+    if service.get("error"):
+        notes.append(str(service["error"]))
+    return notes

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jobs of a stack: which playbook with which variables each operation is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longshore.runs.job import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What applies to every operation; see ``Job`` for their meaning."""
+
+    check: bool = False
+    diff: bool = False
+    limit: str | None = None
+    forks: int = 20
+    verbosity: int = 0
+    vault_password_file: Path | None = None
+    reason: str = ""
+
+
+class Jobs:
+    """Makes the jobs of one stack file. Whether services and servers exist is for the caller to check."""
+
+    def __init__(self, stack_file: Path, environment: str | None = None, options: Options | None = None) -> None:
+        self._stack_file = stack_file
+        self._environment = environment
+        self._options = options or Options()
+
+    def up(self) -> Job:
+        """Everything that the stack file says, on every server."""
+        return self._job("site")
+
+    def plan(self) -> Job:
+        """What ``up`` would change; touches nothing."""
+        return self._job("site", check=True, diff=True)
+
+    def deploy(self, services: Sequence[str] = ()) -> Job:
+        """The services (all, or these) on servers that are already converged."""
+        return self._job("deploy", longshore_services=list(services))
+
+    def build(self, services: Sequence[str] = ()) -> Job:
+        """The images of the services that are built, without deploying them."""
+        return self._job("build", longshore_services=list(services))
+
+    def scale(self, replicas: Mapping[str, str]) -> Job:
+        """Replicas of running services: ``{"web": "5"}``, or relative, ``"+2"`` and ``"-1"``."""
+        return self._job("scale", longshore_scale=dict(replicas), longshore_scale_state="scaled")
+
+    def restart(self, services: Sequence[str]) -> Job:
+        """New tasks for the services, by their update rules."""
+        return self._state("restarted", services)
+
+    def stop(self, services: Sequence[str]) -> Job:
+        """No tasks for the services, until ``start``."""
+        return self._state("stopped", services)
+
+    def start(self, services: Sequence[str]) -> Job:
+        """As many tasks as before ``stop``."""
+        return self._state("started", services)
+
+    def rollback(self, release: int | None = None) -> Job:
+        """Back to a recorded release (default: the one before)."""
+        return self._job("rollback") if release is None else self._job("rollback", longshore_release=release)
+
+    def status(self) -> Job:
+        """What runs where; changes nothing."""
+        return self._job("status")
+
+    def run(self, service: str, command: Sequence[str]) -> Job:
+        """A command once, on the service's image with its environment, secrets and networks."""
+        return self._job("run", longshore_run_service=service, longshore_run_command=list(command))
+
+    def server_drain(self, server: str) -> Job:
+        """Move the tasks away from a server."""
+        return self._job("server_drain", longshore_server=server)
+
+    def server_remove(self, server: str) -> Job:
+        """Take a server out of the cluster."""
+        return self._job("server_remove", longshore_server=server)
+
+    def destroy(self, name: str, *, cluster: bool = False) -> Job:
+        """Remove the stack, or the whole cluster; ``name`` is the stack's name as the operator typed it."""
+        return self._job("destroy", longshore_destroy={"name": name, "cluster": cluster})
+
+    def _state(self, state: str, services: Sequence[str]) -> Job:
+        return self._job("scale", longshore_scale=dict.fromkeys(services, ""), longshore_scale_state=state)
+
+    def _job(self, playbook: str, *, check: bool = False, diff: bool = False, **variables: Any) -> Job:
+        options = self._options
+        return Job(
+            playbook=f"longshore.stack.{playbook}",
+            stack_file=self._stack_file,
+            environment=self._environment,
+            extra_variables=variables,
+            check=check or options.check,
+            diff=diff or options.diff,
+            limit=options.limit,
+            forks=options.forks,
+            verbosity=options.verbosity,
+            vault_password_file=options.vault_password_file,
+            reason=options.reason,
+        )

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stack for programs: load its file, then do to it what the command line can do."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longshore.runs import Event, Job, Result, Run, start
+from longshore.runs.jobs import Jobs, Options
+
+if TYPE_CHECKING:
+    from longshore.definition import Stack as Definition
+
+OnEvent = Callable[[Event], None]
+_REPLICAS = re.compile(r"[+-]?[0-9]{1,6}")
+
+
+class BadInput(ValueError):
+    """What was asked for cannot be done with this stack file; the message says why."""
+
+
+class Stack:
+    """One stack file.
+
+    Each operation blocks, hands every event to ``on_event`` as it happens, and gives the ``Result``; it raises
+    ``BadInput`` before anything is touched. To do something else meanwhile, or to cancel, ``start()`` a job of
+    ``jobs`` and read ``Run.events()``:
+
+        with stack.start(stack.jobs.up()) as run:
+            for event in run.events():
+                ...
+    """
+
+    def __init__(self, definition: Definition, environment: str | None, options: Options) -> None:
+        self.definition = definition
+        self.environment = environment
+        self.options = options
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str] = "stack.yml", environment: str | None = None, options: Options | None = None
+    ) -> Stack:
+        """Read and check a stack file. Raises ``longshore.definition.DefinitionError`` with all that is wrong."""
+        from longshore.definition import load  # noqa: PLC0415 - pydantic's 0.2 s only when a file is read
+
+        return cls(load(path, environment), environment, options or Options())
+
+    @property
+    def path(self) -> Path:
+        """The stack file, absolute."""
+        return self.definition.path
+
+    @property
+    def name(self) -> str:
+        """The stack's name."""
+        return str(self.definition.name)
+
+    @property
+    def jobs(self) -> Jobs:
+        """What can be started."""
+        return Jobs(self.path, self.environment, self.options)
+
+    def start(self, job: Job) -> Run:
+        """Start a job; returns at once."""
+        return start(job)
+
+    def run_job(self, job: Job, on_event: OnEvent | None = None) -> Result:
+        """Start a job and see it through. An exception (also from ``on_event``) cancels the run before it goes on."""
+        with self.start(job) as run:
+            for event in run.events():
+                if on_event is not None:
+                    on_event(event)
+        return run.wait()
+
+    def up(self, on_event: OnEvent | None = None) -> Result:
+        """Everything that the file says, on every server."""
+        return self.run_job(self.jobs.up(), on_event)
+
+    def plan(self, on_event: OnEvent | None = None) -> Result:
+        """What ``up`` would change: ``Result.changes``. Touches nothing."""
+        return self.run_job(self.jobs.plan(), on_event)
+
+    def deploy(self, services: Sequence[str] = (), on_event: OnEvent | None = None) -> Result:
+        """The services (all, or these), on servers that are converged already."""
+        return self.run_job(self.jobs.deploy(self.services(services)), on_event)
+
+    def build(self, services: Sequence[str] = (), on_event: OnEvent | None = None) -> Result:
+        """The images of the services that are built (all, or these)."""
+        return self.run_job(self.jobs.build(self.services(services)), on_event)
+
+    def scale(self, replicas: dict[str, str | int], on_event: OnEvent | None = None) -> Result:
+        """Replicas of services, absolute (``5``) or relative (``"+2"``, ``"-1"``)."""
+        return self.run_job(self.jobs.scale(self.replicas(replicas)), on_event)
+
+    def restart(self, services: Sequence[str], on_event: OnEvent | None = None) -> Result:
+        """New tasks for services, by their update rules."""
+        return self.run_job(self.jobs.restart(self.services(services)), on_event)
+
+    def stop(self, services: Sequence[str], on_event: OnEvent | None = None) -> Result:
+        """No tasks for services, until ``start_services``."""
+        return self.run_job(self.jobs.stop(self.services(services)), on_event)
+
+    def start_services(self, services: Sequence[str], on_event: OnEvent | None = None) -> Result:
+        """As many tasks as before ``stop``."""
+        return self.run_job(self.jobs.start(self.services(services)), on_event)
+
+    def rollback(self, release: int | None = None, on_event: OnEvent | None = None) -> Result:
+        """Back to a recorded release (default: the one before)."""
+        return self.run_job(self.jobs.rollback(release), on_event)
+
+    def status(self, on_event: OnEvent | None = None) -> Result:
+        """What runs where: ``Result.data["stack_info"]``."""
+        return self.run_job(self.jobs.status(), on_event)
+
+    def server_drain(self, server: str, on_event: OnEvent | None = None) -> Result:
+        """Move the tasks away from a server."""
+        return self.run_job(self.jobs.server_drain(self.server(server)), on_event)
+
+    def server_remove(self, server: str, on_event: OnEvent | None = None) -> Result:
+        """Take a server out of the cluster."""
+        return self.run_job(self.jobs.server_remove(self.server(server)), on_event)
+
+    def destroy(self, name: str, *, cluster: bool = False, on_event: OnEvent | None = None) -> Result:
+        """Remove the stack (``cluster``: everything). ``name`` must be its name: nobody destroys by accident."""
+        if name != self.name:
+            raise BadInput(f"{name!r} is not the name of this stack; nothing was touched")
+        return self.run_job(self.jobs.destroy(name, cluster=cluster), on_event)
+
+    def with_options(self, **changes: object) -> Stack:
+        """The same stack with other ``Options``."""
+        return Stack(self.definition, self.environment, replace(self.options, **changes))  # type: ignore[arg-type]
+
+    def services(self, names: Sequence[str]) -> list[str]:
+        """``names``, if each is a service of the stack; else raises ``BadInput``."""
+        return [self.service(name) for name in dict.fromkeys(names)]
+
+    def service(self, name: str) -> str:
+        """``name``, if it is a service of the stack; else raises ``BadInput``."""
+        return _known("service", name, self.definition.services)
+
+    def server(self, name: str) -> str:
+        """``name``, if it is a server of the stack; else raises ``BadInput``."""
+        return _known("server", name, self.definition.servers)
+
+    def replicas(self, wanted: dict[str, str | int]) -> dict[str, str]:
+        """``wanted`` with text for numbers; raises ``BadInput`` for an unknown service or what is not a number."""
+        for service, replicas in wanted.items():
+            self.service(service)
+            if not _REPLICAS.fullmatch(str(replicas)):
+                raise BadInput(f"{service}={replicas}: give a number, or one with a sign: {service}=5, {service}=+2")
+            if self.definition.services[service].normalized().get("mode") == "global":
+                raise BadInput(f"{service} runs once on every server (mode: global), so it has no replicas to scale")
+        return {service: str(replicas) for service, replicas in wanted.items()}
+
+
+def _known(kind: str, name: str, known: Iterable[str]) -> str:
+    names = list(known)
+    if name in names:
+        return name
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(names) or 'none'}"
+    raise BadInput(f"there is no {kind} {name!r} in the stack file ({hint})")
