@@ -42,8 +42,8 @@ notes:
 options:
   lock_wait:
     description:
-      - How many seconds to wait for another run that holds the stack's lock. When it still holds it then, the task fails
-        and RV(ignore:locked) in the result says who holds it.
+      - How many seconds to wait for another run that holds the stack's lock. When it still holds it then, the task
+        fails, and C(locked) in its result says who holds it.
       - The lock of a run that has died ends by itself after 60 seconds.
     type: float
     default: 0.0

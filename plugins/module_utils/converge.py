@@ -10,7 +10,7 @@ Private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.longshore.stack.plugins.module_utils import one_off, overrides, releases
+from ansible_collections.longshore.stack.plugins.module_utils import explain, one_off, overrides, releases
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import bound
 from ansible_collections.longshore.stack.plugins.module_utils.plan import used
 from ansible_collections.longshore.stack.plugins.module_utils.rollout import Rollout, ServiceFailed
@@ -43,6 +43,7 @@ class Converger:
         docker: Docker,
         writer: Writer,
         run: Run,
+        *,
         state: State,
         desired: Desired,
         plan: Plan,
@@ -55,7 +56,7 @@ class Converger:
         self._desired = desired
         self._plan = plan
         self._secrets = list(secrets)
-        self._rollout = Rollout(docker, writer, run, state.stack, state.nodes, self._secrets)
+        self._rollout = Rollout(docker, writer, run, stack=state.stack, nodes=state.nodes, secrets=self._secrets)
 
     def apply(self) -> None:
         """Do it all. Raises ``ConvergeFailed`` after having gone back, or what the fence and the engine raise."""
@@ -140,9 +141,8 @@ class Converger:
             networks.get(f"{stack}_{EDGE}", ""),
         )
         deadline = wanted.settings["deadline"]
-        one_off.run_job(
-            self._docker, self._writer, self._run, stack, change.name, spec, deadline, self._state.nodes, self._secrets
-        )
+        place = explain.Place(self._docker, stack, self._state.nodes, self._secrets)
+        one_off.run_job(place, self._writer, self._run, change.name, spec=spec, deadline=deadline)
 
     def _enlist(self, change: ServiceChange) -> None:
         networks, secrets, configs = self._state.ids()

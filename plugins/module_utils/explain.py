@@ -9,6 +9,7 @@ Private to the collection.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ansible_collections.longshore.stack.plugins.module_utils import placement
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
@@ -27,32 +28,34 @@ LOG_WIDTH = 400
 LOG_PATIENCE = 5.0
 
 
-def explain(
-    docker: Docker,
-    stack: str,
-    name: str,
-    failure: Failure,
-    spec: Mapping[str, Any],
-    nodes: list[dict[str, Any]],
-    secrets: Iterable[str] = (),
-) -> str:
+@dataclass
+class Place:
+    """Where it happened: a manager's engine, the stack, all nodes, and the ``secrets`` to be masked."""
+
+    docker: Docker
+    stack: str
+    nodes: list[dict[str, Any]]
+    secrets: Iterable[str] = ()
+
+
+def explain(place: Place, name: str, failure: Failure, spec: Mapping[str, Any]) -> str:
     """Several lines about one failed service. Reads the container's state, where it is on this node, and the log."""
-    task = failure.task
-    servers = placement.server_names(stack, nodes)
+    task, docker, nodes = failure.task, place.docker, place.nodes
+    servers = placement.server_names(place.stack, nodes)
     container = _inspect(docker, task)
     lines = [f"service {name}: {_what(failure, task, servers)}"]
     lines += [f"  why: {reason}" for reason in _why(failure, task, spec, nodes, container)]
     health = _health_output(container)
     if health:
         lines += ["  health check said:", *(f"    {line}" for line in health)]
-    log = tail(docker, task) if task else []
+    log = tail(docker, task) if task and (task["Status"].get("ContainerStatus") or {}).get("ContainerID") else []
     if log:
         lines += [
             f"  last lines of its log (task {task['ID'][:12] if task else ''}):",
             *(f"    {line}" for line in log),
         ]
     lines.append(f"  what to do: {_cure(failure, task, spec, container)}")
-    return mask("\n".join(lines), secrets)
+    return mask("\n".join(lines), place.secrets)
 
 
 def tail(docker: Docker, task: Mapping[str, Any], lines: int = LOG_LINES) -> list[str]:
@@ -105,7 +108,7 @@ def _why(
         return _why_no_place(error, spec, nodes)
     if "No such image" in error or "pull access denied" in error or "manifest unknown" in error:
         return [f"the image {image} was not found: {_plain(error)}"]
-    if "unhealthy" in error or (container.get("Health") or {}).get("Status") == "unhealthy":
+    if "unhealthy" in error:
         return [f"its health check failed: {_check(spec)}"]
     if container.get("OOMKilled"):
         return ["out of memory: the kernel ended it" + _memory(spec)]

@@ -29,7 +29,7 @@ CLOCK_MARGIN = 2.0
 LABEL = "longshore.lock."
 
 
-class Locked(Exception):  # noqa: N818 - names an outcome, not a fault
+class Locked(Exception):
     """Another run holds the lock: ``holder`` has ``owner``, ``run``, ``since``, ``reason`` and ``expires``."""
 
     def __init__(self, stack: str, holder: dict[str, Any]) -> None:
@@ -38,7 +38,7 @@ class Locked(Exception):  # noqa: N818 - names an outcome, not a fault
         self.holder = holder
 
 
-class LeaseLost(Exception):  # noqa: N818 - names an outcome, not a fault
+class LeaseLost(Exception):
     """This run's lock was taken over, broken, cancelled, or could not be renewed in time."""
 
 

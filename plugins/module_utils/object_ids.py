@@ -79,5 +79,5 @@ def stripped(value: Any) -> Any:
 
 
 _KEPT = ("Replicas", "Global")
-_NOTHING = (None, "", [], {}, 0, False)
+_NOTHING: tuple[object, ...] = (None, "", [], {}, 0, False)
 _UNSAID = {"Runtime": "container", "Isolation": "default"}

@@ -13,14 +13,13 @@ import time
 from copy import deepcopy
 
 from ansible_collections.longshore.stack.plugins.module_utils import explain
-from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
 from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import STACK, patient
 from ansible_collections.longshore.stack.plugins.module_utils.watch import NO_PLACE_PATIENCE, Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
@@ -66,20 +65,12 @@ def job_spec(
 
 
 def run_job(
-    docker: Docker,
-    writer: Writer,
-    run: Run,
-    stack: str,
-    service: str,
-    spec: Mapping[str, Any],
-    deadline: float,
-    nodes: list[dict[str, Any]],
-    secrets: Iterable[str],
+    place: explain.Place, writer: Writer, run: Run, service: str, *, spec: Mapping[str, Any], deadline: float
 ) -> None:
     """Run the job to its end and remove it. Raises ``BeforeDeployFailed``."""
+    docker = place.docker
     found = docker.get("/services", filters={"name": [spec["Name"]]})
     old = next((one for one in found if one["Spec"]["Name"] == spec["Name"]), None)
-    values = list(secrets)
     until = time.monotonic() + deadline
     if old is not None:
         run.progress(f"{service}: before_deploy of an earlier run is there; waiting for its end")
@@ -95,9 +86,9 @@ def run_job(
         run.progress(f"{service}: before_deploy done")
         writer.remove(f"/services/{identifier}")
         return
-    text = explain.explain(docker, stack, f"{service} (before_deploy)", failure, spec, nodes, values)
+    text = explain.explain(place, f"{service} (before_deploy)", failure, spec)
     writer.remove(f"/services/{identifier}")
-    raise BeforeDeployFailed(mask(text, values))
+    raise BeforeDeployFailed(text)
 
 
 def _wait(docker: Docker, run: Run, identifier: str, until: float) -> Failure | None:

@@ -60,6 +60,7 @@ class Rollout:
         docker: Docker,
         writer: Writer,
         run: Run,
+        *,
         stack: str,
         nodes: list[dict[str, Any]],
         secrets: Iterable[str] = (),
@@ -81,6 +82,7 @@ class Rollout:
         live: dict[str, Any] | None,
         spec: dict[str, Any] | None,
         settings: Mapping[str, Any],
+        *,
         replaces: bool,
         resumes: bool = False,
     ) -> None:
@@ -190,6 +192,7 @@ class Rollout:
         self,
         item: _Item,
         live: Mapping[str, Any],
+        *,
         monitor: float,
         deadline: float,
         tolerant: bool,
@@ -232,7 +235,8 @@ class Rollout:
             return ""
         live = self._docker.get(f"/services/{item.identifier}")
         nodes = self._docker.get("/nodes")
-        return explain.explain(self._docker, self._stack, item.name, watch.failure, live["Spec"], nodes, self._secrets)
+        place = explain.Place(self._docker, self._stack, nodes, self._secrets)
+        return explain.explain(place, item.name, watch.failure, live["Spec"])
 
 
 def wanted_tasks(spec: Mapping[str, Any], nodes: list[dict[str, Any]]) -> int:

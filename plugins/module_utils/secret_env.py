@@ -57,7 +57,7 @@ def env_file(values: Mapping[str, str]) -> bytes:
     for name, value in sorted(values.items()):
         if not _IDENTIFIER.match(name):
             raise ValueError(
-                f"the secret variable {name!r} can't be exported: use letters, digits and '_', or a file under 'secrets'"
+                f"the secret variable {name!r} can't be exported: use letters, digits and '_', or a file in 'secrets'"
             )
         if "\0" in value:
             raise ValueError(f"the value of the secret variable {name} holds a NUL character")
@@ -88,7 +88,7 @@ def check_argv(kind: str, port: int, path: str, seconds: float) -> list[str]:
 
 def mask(text: str, values: Iterable[str]) -> str:
     """``text`` with every secret value replaced; values shorter than four characters can't be told from chance."""
-    for value in sorted({part for value in values for part in (value, *value.splitlines())}, key=len, reverse=True):
-        if len(value) >= 4:
-            text = text.replace(value, MASK)
+    parts = {part for value in values for part in (value, *value.splitlines()) if len(part) >= 4}
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, MASK)
     return text

@@ -114,11 +114,12 @@ def _entry(name: str, entry: Any) -> tuple[str, Any]:
         key, _, value = str(entry).partition("=")
         return key, value
     if isinstance(entry, dict):
-        for word in ("Target", "Name", "PublishedPort", "SecretName", "ConfigName"):
+        if "File" in entry:
+            rest = {key: value for key, value in entry["File"].items() if key != "Name"}
+            return str(entry["File"].get("Name")), {**entry, "File": rest}
+        for word in ("Target", "Name", "PublishedPort"):
             if word in entry:
                 return str(entry[word]), {key: value for key, value in entry.items() if key != word} or "yes"
-        if "File" in entry:
-            return str(entry["File"].get("Name")), entry
     return str(entry), "yes"
 
 

@@ -67,7 +67,8 @@ class Change:
     def apply(self, docker: Docker, run: Run, lease: Lease) -> None:
         """Do it and wait. Raises ``ConvergeFailed`` after having gone back."""
         state = self._state
-        rollout = Rollout(docker, Writer(docker, state.stack, lease.check, {}), run, state.stack, state.nodes)
+        writer = Writer(docker, state.stack, lease.check, {})
+        rollout = Rollout(docker, writer, run, stack=state.stack, nodes=state.nodes)
         newest = state.records.get(state.newest, {}).get("services", {})
         for name in (name for name, fields in self._fields.items() if fields):
             before, after = state.spec(name), self._specs[name]

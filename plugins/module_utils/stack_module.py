@@ -36,6 +36,12 @@ def run_of(parameters: Mapping[str, Any]) -> Run:
     return run if run.id else Run(f"adhoc-{os.getpid()}-{time.time_ns()}", run.owner or "ansible", run.reason)
 
 
+def about(run: Run) -> dict[str, str]:
+    """What a release record says about the run that made it."""
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"run": run.id, "owner": run.owner, "reason": run.reason, "time": when}
+
+
 def connect(check_mode: bool) -> Docker | None:
     """The manager's engine; None in check mode where there is no engine or no Swarm yet. Raises ``NotAManager``."""
     docker = Docker.connect()

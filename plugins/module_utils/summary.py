@@ -60,7 +60,8 @@ def services(docker: Docker, state: State) -> dict[str, dict[str, Any]]:
 
 
 def tasks(docker: Docker, state: State) -> list[dict[str, Any]]:
-    """Every task: service, slot, id, container, server, ``state`` and ``wanted`` (Swarm's words), since, image, error."""
+    """Every task: service, slot, id, container, server, ``state`` and ``wanted`` (Swarm's words), since, image,
+    error."""
     servers = placement.server_names(state.stack, state.nodes)
     names = {service["ID"]: name for name, service in state.services.items()}
     found = []

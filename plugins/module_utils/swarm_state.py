@@ -27,7 +27,7 @@ LEADER_PATIENCE = 30.0
 STACK, SERVICE, KIND, RELEASE = "longshore.stack", "longshore.service", "longshore.kind", "longshore.release"
 
 
-class NotAManager(Exception):  # noqa: N818 - names what is wrong with the server
+class NotAManager(Exception):
     """The engine can't answer for a Swarm."""
 
 

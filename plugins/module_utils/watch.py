@@ -91,7 +91,8 @@ class Watch:
         for task in new:
             state = task["Status"]["State"]
             bad = state in ("failed", "rejected") or (state == "complete" and not once)
-            if not bad or task["ID"] in self._failed:
+            # One that was asked to go may end as badly as it likes.
+            if not bad or task["ID"] in self._failed or task["DesiredState"] == "remove" or self.wanted == 0:
                 continue
             self._failed.add(task["ID"])
             # A crash starts the window anew.

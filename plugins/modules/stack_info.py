@@ -37,29 +37,37 @@ EXAMPLES = r"""
 RETURN = r"""
 services:
   description:
-    - By service C(image), C(release), C(mode), C(wanted) and C(running) tasks, C(per_server) (running tasks by server), C(checked)
-      (a health check stands behind "running"), C(scaled) (the number set by command), C(stopped), C(update) and C(error).
+    - By service C(image), C(release), C(mode), C(wanted) and C(running) tasks, C(per_server) (running tasks by
+      server), C(checked)
+      (a health check stands behind "running"), C(scaled) (the number set by command), C(stopped), C(update) and
+      C(error).
   returned: when in O(subset)
   type: dict
 tasks:
-  description: Every task with C(service), C(slot), C(id), C(container), C(server), C(state), C(wanted), C(since), C(image), C(error).
+  description:
+    - Every task with C(service), C(slot), C(id), C(container), C(server), C(state), C(wanted), C(since), C(image),
+      C(error).
   returned: when in O(subset)
   type: list
   elements: dict
 nodes:
-  description: Every node with C(server), C(hostname), C(id), C(role), C(leader), C(availability), C(state), C(address), C(tags).
+  description:
+    - Every node with C(server), C(hostname), C(id), C(role), C(leader), C(availability), C(state), C(address),
+      C(tags).
   returned: when in O(subset)
   type: list
   elements: dict
 releases:
   description:
-    - Every kept release, newest first, with C(number), C(time), C(run), C(owner), C(reason), C(kind), C(of), C(current) and
+    - Every kept release, newest first, with C(number), C(time), C(run), C(owner), C(reason), C(kind), C(of),
+      C(current) and
       C(services) (C(image) and C(commit) of each).
   returned: when in O(subset)
   type: list
   elements: dict
 lock:
-  description: Who holds the stack's lock, with C(run), C(owner), C(reason), C(since), C(expires); empty when nobody does.
+  description:
+    - Who holds the stack's lock, with C(run), C(owner), C(reason), C(since), C(expires); empty when nobody does.
   returned: when in O(subset)
   type: dict
 """
@@ -69,6 +77,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import stack_modul
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 SUBSETS = ["services", "tasks", "nodes", "releases", "lock"]
@@ -79,7 +88,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     stack = module.params["stack"]
     docker = stack_module.connect(check_mode=True)
     state = swarm_state.read(docker, stack) if docker else swarm_state.State(stack)
-    read = {
+    read: dict[str, Callable[[], Any]] = {
         "services": lambda: summary.services(docker, state) if docker else {},
         "tasks": lambda: summary.tasks(docker, state) if docker else [],
         "nodes": lambda: summary.nodes(state),

@@ -13,7 +13,8 @@ author:
   - The Longshore founders (@longshore)
 description:
   - The lock is a lease of 60 seconds that a module renews while it works, so it ends by itself when its run dies.
-  - M(longshore.stack.stack_services) and the others take it themselves; this module is for holding it over several tasks, each of
+  - M(longshore.stack.stack_services) and the others take it themselves; this module is for holding it over several
+    tasks, each of
     which must start within 60 seconds of the end of the one before, and for operators.
 extends_documentation_fragment:
   - longshore.stack.stack
@@ -25,7 +26,8 @@ options:
       - V(taken) takes the lock for O(run), or renews it.
       - V(released) gives it back if O(run) holds it.
       - V(cancelled) tells the modules of O(run) on this server to stop at their next safe point.
-      - V(absent) breaks the lock, whoever holds it; the run that held it stops before its next write. It needs O(run.reason).
+      - V(absent) breaks the lock, whoever holds it; the run that held it stops before its next write. It needs
+        O(run.reason).
     type: str
     choices: [taken, released, cancelled, absent]
     default: taken

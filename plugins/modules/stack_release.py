@@ -66,8 +66,6 @@ lock_note:
   type: str
 """
 
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import plan as plans
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
@@ -107,21 +105,15 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
     docker = stack_module.connect(check_mode=False)
     if docker is None:
         raise swarm_state.NotAManager("the Docker engine does not answer on this server")
-    about = {
-        "run": run.id,
-        "owner": run.owner,
-        "reason": run.reason,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
     note = ""
     with stack_module.held_unless(module.check_mode, docker, stack, run, module.params["lock_wait"]) as lease:
         state = swarm_state.read(docker, stack)
         desired = chosen(state, module.params["number"])
-        plan = plans.make(state, desired, about)
+        plan = plans.make(state, desired, stack_module.about(run))
         if lease is not None:
             note = lease.note
             writer = Writer(docker, stack, lease.check, module.params["registry_auth"])
-            Converger(docker, writer, run, state, desired, plan).apply()
+            Converger(docker, writer, run, state=state, desired=desired, plan=plan).apply()
     result = {
         "changed": bool(plan.changes()),
         "changes": plan.changes(),

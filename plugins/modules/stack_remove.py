@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - The Longshore founders (@longshore)
 description:
-  - Removes the stack's services, jobs, networks, configs, secrets, release records and node labels, in this order, and waits until
+  - Removes the stack's services, jobs, networks, configs, secrets, release records and node labels, in this order, and
+    waits until
     its tasks have ended.
   - What holds data is left alone, volumes and their directories on the servers above all.
 extends_documentation_fragment:

@@ -13,7 +13,8 @@ author:
   - The Longshore founders (@longshore)
 description:
   - Changes running services by command and waits until they run as wanted.
-  - A number of replicas set here is kept by later deploys while the stack file still says the same number as now; a stopped
+  - A number of replicas set here is kept by later deploys while the stack file still says the same number as now; a
+    stopped
     service stays stopped until it is started.
   - What does not come up is explained, taken back, and the task fails.
 extends_documentation_fragment:
@@ -23,7 +24,8 @@ extends_documentation_fragment:
 options:
   services:
     description:
-      - The services by name. With O(state=scaled) each has its number of replicas, as V(5), V(+2) or V(-1); otherwise the values
+      - The services by name. With O(state=scaled) each has its number of replicas, as V(5), V(+2) or V(-1); otherwise
+        the values
         don't matter.
     type: dict
     required: true

@@ -34,13 +34,15 @@ options:
     default: {}
   image_configs:
     description:
-      - What each service's image says about itself, as the engine's image C(Config) (Entrypoint, Cmd, Env, Healthcheck, User).
+      - What each service's image says about itself, as the engine's image C(Config) (Entrypoint, Cmd, Env, Healthcheck,
+        User).
       - What is not given is read from the manager's engine, which pulls the image where it has to.
     type: dict
     default: {}
   networks:
     description:
-      - The networks by name; each has C(driver_opts), C(internal), C(attachable), C(enable_ipv6), C(external) and C(name).
+      - The networks by name; each has C(driver_opts), C(internal), C(attachable), C(enable_ipv6), C(external) and
+        C(name).
     type: dict
     default: {}
   configs:
@@ -49,8 +51,8 @@ options:
     default: {}
   secrets:
     description:
-      - Base64 of a JSON object with C(secrets) (values by name) and C(environment) (by service, the values of its secret
-        variables).
+      - Base64 of a JSON object with C(secrets) (values by name) and C(environment) (by service, the values of its
+        secret variables).
     type: str
     default: ''
   registry_auth:
@@ -116,6 +118,12 @@ services:
   description: For each service of the stack how many tasks are wanted and how many run.
   returned: success, not in check mode
   type: dict
+degraded:
+  description:
+    - Explanations, by service, of what lacks tasks because a server that would fit is away. Swarm starts them when it
+      is back.
+  returned: success, not in check mode
+  type: dict
 unresolved:
   description: Services whose image was not pinned by digest.
   returned: success
@@ -133,12 +141,11 @@ locked:
 
 import base64
 import json
-import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import lease as locks
 from ansible_collections.longshore.stack.plugins.module_utils import plan as plans
-from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
+from ansible_collections.longshore.stack.plugins.module_utils import stack_module, standing, summary, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, Given, from_file
 from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs
@@ -150,6 +157,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
+    from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 
 
 def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[str]]:
@@ -195,42 +203,43 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
     run = stack_module.run_of(module.params)
     docker = stack_module.connect(module.check_mode)
     desired, secrets = wanted(module, docker)
-    about = {
-        "run": run.id,
-        "owner": run.owner,
-        "reason": run.reason,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
     state = swarm_state.read(docker, stack) if docker else swarm_state.State(stack)
-    plan = plans.make(state, desired, about)
+    plan = plans.make(state, desired, stack_module.about(run))
     note = ""
-    if docker is not None and not module.check_mode:
-        other = locks.holder(state.lock)
-        if plan.changes() or plan.touched or plan.record or (other and other["run"] != run.id):
-            with stack_module.held(docker, stack, run, module.params["lock_wait"]) as lease:
-                note = lease.note
-                # What was read before the lock was held may be old.
-                state = swarm_state.read(docker, stack)
-                plan = plans.make(state, desired, about)
-                writer = Writer(docker, stack, lease.check, module.params["registry_auth"])
-                Converger(docker, writer, run, state, desired, plan, secrets).apply()
+    if docker is not None and not module.check_mode and must_write(state, plan, run):
+        with stack_module.held(docker, stack, run, module.params["lock_wait"]) as lease:
+            note = lease.note
+            # What was read before the lock was held may be old.
+            state = swarm_state.read(docker, stack)
+            plan = plans.make(state, desired, stack_module.about(run))
+            writer = Writer(docker, stack, lease.check, module.params["registry_auth"])
+            Converger(docker, writer, run, state=state, desired=desired, plan=plan, secrets=secrets).apply()
     changes = plan.changes()
-    result = {
+    images = {name: one.spec["TaskTemplate"]["ContainerSpec"]["Image"] for name, one in desired.services.items()}
+    result: dict[str, Any] = {
         "changed": bool(changes),
         "changes": changes,
         "release": {"number": plan.number, "new": plan.record is not None},
-        "unresolved": sorted(
-            name
-            for name, one in desired.services.items()
-            if "@" not in one.spec["TaskTemplate"]["ContainerSpec"]["Image"]
-        ),
+        "unresolved": sorted(name for name, image in images.items() if "@" not in image),
         "lock_note": note,
     }
-    if module._diff:  # noqa: SLF001 - AnsibleModule offers no other way to ask
+    if module._diff:
         result["diff"] = plan.diff()
     if docker is not None and not module.check_mode:
+        alone = set(desired.services) - {change.name for change in plan.touched}
+        broken, result["degraded"] = standing.unsettled(docker, run, state, sorted(alone), secrets)
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
+        if broken:
+            done = "This run's changes are made and stay. " if changes else ""
+            texts = "\n".join(broken.values())
+            module.fail_json(msg=f"{done}What this run left alone does not run as wanted:\n{texts}", **result)
     return result
+
+
+def must_write(state: swarm_state.State, plan: plans.Plan, run: Run) -> bool:
+    """Whether the lock is needed: for changes, for what an earlier run began, and to wait for another run's end."""
+    other = locks.holder(state.lock)
+    return bool(plan.changes() or plan.touched or plan.record or (other and other["run"] != run.id))
 
 
 def main() -> None:
