@@ -15,7 +15,7 @@ import yaml
 from .compose_service import ServiceImport, slug
 from .document import read
 from .load import load_text
-from .problems import DefinitionError
+from .problems import DefinitionError, one_line
 
 if TYPE_CHECKING:
     import os
@@ -111,9 +111,9 @@ class _Import:
             load_text(text.encode(), self._file.with_name("stack.yml"))
         except DefinitionError as error:
             self._notes += [f"{problem.path}: {problem.message}" for problem in error.problems]
-        notes = list(dict.fromkeys(self._notes))
-        header = "".join(f"# - {' '.join(note.split())}\n" for note in notes)
-        return ImportResult(f"# Imported from {self._file.name}. To look at:\n{header}\n{text}", notes)
+        notes = list(dict.fromkeys(map(one_line, self._notes)))
+        header = "".join(f"# - {note}\n" for note in notes)
+        return ImportResult(f"# Imported from {one_line(self._file.name)}. To look at:\n{header}\n{text}", notes)
 
     def _left(self, path: str, item: dict[str, Any], known: tuple[str, ...]) -> None:
         self._notes += [

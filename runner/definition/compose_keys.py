@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every key of a Compose service: what Longshore does with it. The one source for the errors, the import and the reference."""
+"""Every key of a Compose service, and what Longshore does with it: for the errors, the import and the reference."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SERVICE_KEYS: dict[str, ComposeKey] = {
     "configs": ComposeKey(SUPPORTED),
     "container_name": ComposeKey(
         REFUSED,
-        "a service has several tasks, and an update has old and new side by side; others reach it by its service's name",
+        "a service has several tasks, and an update has old and new ones; others reach it by the service's name",
     ),
     "cpu_count": ComposeKey(REFUSED, "it is for Windows; write resources: {limits: {cpus: …}}"),
     "cpu_percent": ComposeKey(REFUSED, "it is for Windows; write resources: {limits: {cpus: …}}"),
@@ -53,7 +53,7 @@ SERVICE_KEYS: dict[str, ComposeKey] = {
     ),
     "deploy": ComposeKey(
         REFUSED,
-        "its keys stand in the service itself: replicas, mode, endpoint_mode, labels, resources, placement, restart, update",
+        "its keys stand in the service: replicas, mode, endpoint_mode, labels, resources, placement, restart, update",
     ),
     "develop": ComposeKey(REFUSED, "it is for a developer's own machine"),
     "device_cgroup_rules": ComposeKey(REFUSED, "Swarm gives services no devices"),

@@ -63,7 +63,10 @@ class ServiceImport:
                 continue
             convert = getattr(self, f"_key_{key}", None)
             if convert is not None:
-                convert(value)
+                try:
+                    convert(value)
+                except (AttributeError, TypeError, ValueError):
+                    self._note(key, "not taken over: it has not the shape that Compose gives it")
             elif key in _RESOURCES:
                 part, name = _RESOURCES[key]
                 self._resources(part, name, self._plain(value, key))
@@ -88,7 +91,7 @@ class ServiceImport:
         self._result.setdefault("resources", {}).setdefault(part, {})[name] = value
 
     def _plain(self, value: Any, key: str, live: bool = False) -> Any:
-        """``value`` without Compose's ``${…}``: looked up at each deploy where ``live``, else its default or its name."""
+        """``value`` without Compose's ``${…}``: looked up by each deploy where ``live``, else its default or name."""
         if isinstance(value, dict):
             return {name: self._plain(item, key, live) for name, item in value.items()}
         if isinstance(value, list):
@@ -114,28 +117,30 @@ class ServiceImport:
             self._note("deploy", "is no mapping")
             return
         for key, item in value.items():
-            if key in ("replicas", "mode", "endpoint_mode"):
+            converted = getattr(self, f"_deploy_{key}", None)
+            if converted is not None and isinstance(item, dict | list):
+                converted(item)
+            elif key in ("replicas", "mode", "endpoint_mode"):
                 self._result[key] = self._plain(item, f"deploy.{key}")
-            elif key == "labels":
-                self._note("deploy.labels", "are labels of the containers here")
-                self._key_labels(item)
-            elif key == "restart_policy":
-                self._result["restart"] = self._plain(item, "deploy.restart_policy")
-            elif key == "resources" and isinstance(item, dict):
-                for part in ("limits", "reservations"):
-                    for name, amount in (item.get(part) or {}).items():
-                        if name in ("cpus", "memory", "pids") and (part, name) != ("reservations", "pids"):
-                            self._resources(part, name, self._plain(amount, "deploy.resources"))
-                        else:
-                            self._note(f"deploy.resources.{part}.{name}", "not taken over")
-            elif key == "placement" and isinstance(item, dict):
-                self._placement(item)
-            elif key == "update_config" and isinstance(item, dict):
-                self._update(item)
             else:
                 self._note(f"deploy.{key}", "not taken over")
 
-    def _placement(self, item: dict[str, Any]) -> None:
+    def _deploy_labels(self, item: Any) -> None:
+        self._note("deploy.labels", "are labels of the containers here")
+        self._key_labels(item)
+
+    def _deploy_restart_policy(self, item: Any) -> None:
+        self._result["restart"] = self._plain(item, "deploy.restart_policy")
+
+    def _deploy_resources(self, item: Any) -> None:
+        for part in ("limits", "reservations"):
+            for name, amount in (item.get(part) or {}).items():
+                if name in ("cpus", "memory", "pids") and (part, name) != ("reservations", "pids"):
+                    self._resources(part, name, self._plain(amount, "deploy.resources"))
+                else:
+                    self._note(f"deploy.resources.{part}.{name}", "not taken over")
+
+    def _deploy_placement(self, item: Any) -> None:
         names = {"constraints": "constraints", "max_replicas_per_node": "max_per_server"}
         for key, value in item.items():
             if key in names:
@@ -143,7 +148,7 @@ class ServiceImport:
             else:
                 self._note(f"deploy.placement.{key}", "not taken over: Swarm spreads tasks by itself")
 
-    def _update(self, item: dict[str, Any]) -> None:
+    def _deploy_update_config(self, item: Any) -> None:
         for key, value in item.items():
             if key in ("parallelism", "delay", "monitor", "order") and value:
                 self._result.setdefault("update", {})[key] = value

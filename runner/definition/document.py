@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
 from .problems import DefinitionError, Problem
 
@@ -89,7 +89,7 @@ class _Stream(io.StringIO):
 
 
 class _Frame:
-    """A collection that is being read: its anchor, the values in it, its height, and the key that waits for a value."""
+    """A collection that is being read: its anchor, the values in it, its height, the key that waits for a value."""
 
     __slots__ = ("anchor", "height", "key", "key_mark", "merges", "target", "values")
 
@@ -104,7 +104,7 @@ class _Frame:
 
 
 def read(path: Path, shown: str) -> tuple[Map, list[Problem]]:
-    """The mapping in the file at ``path``, with what is wrong but did not stop the reading; ``shown`` is its name there.
+    """The mapping in the file at ``path``, with what is wrong but did not stop the reading; ``shown`` names it.
 
     Raises DefinitionError when the file can't be read as one YAML mapping.
     """
@@ -150,7 +150,7 @@ def _at(shown: str, before: str, message: str) -> Problem:
     return Problem(shown, len(lines), len(lines[-1]) + 1, "", message)
 
 
-class _Stop(yaml.MarkedYAMLError):  # type: ignore[misc]
+class _Stop(yaml.MarkedYAMLError):
     """The rest of the file is not worth reading."""
 
 

@@ -138,7 +138,7 @@ def _problems(root: Map, errors: Iterable[Any]) -> list[Problem]:
 
 
 def _valid_part(data: dict[str, Any], root: Map, errors: Iterable[Any]) -> Context | None:
-    """What can still be checked when something is wrong: the file without the wrong things. None when too little is left."""
+    """What can still be checked: the file without the wrong things. None when too little is left."""
     kept = dict(data)
     broken: dict[str, set[str]] = {}
     lost: set[str] = set()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from .healthcheck import Healthcheck
@@ -17,6 +16,9 @@ from .values import is_secret
 if TYPE_CHECKING:
     from .mounts import Grant
     from .service import Build, Service
+
+
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a path in containers, for mounting, not for files
 
 
 def normalized(service: Service) -> dict[str, Any]:
@@ -86,7 +88,9 @@ def mounts(service: Service) -> list[Mount]:
     if service.shm_size is not None:
         result.append(
             Mount(
-                type="tmpfs", target="/dev/shm", tmpfs=TmpfsOptions.model_construct(size=service.shm_size, mode=0o1777)
+                type="tmpfs",
+                target=SHARED_MEMORY,
+                tmpfs=TmpfsOptions.model_construct(size=service.shm_size, mode=0o1777),
             )
         )
     return result
@@ -119,7 +123,9 @@ def _build(service: Service, build: Build) -> dict[str, Any]:
 
 
 def _grant(grant: Grant, directory: str, mode: int) -> dict[str, Any]:
-    target = os.path.join(directory, grant.target or grant.source)
+    target = grant.target or grant.source
+    if not target.startswith("/"):
+        target = f"{directory.rstrip('/')}/{target}"
     return {
         "source": grant.source,
         "target": target,

@@ -28,7 +28,7 @@ class Problem:
         place = f"{self.file}:{self.line}:{self.column}: "
         path = f"{self.path}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return _one_line(f"{place}{path}{self.message}{hint}")
+        return one_line(f"{place}{path}{self.message}{hint}")
 
 
 class DefinitionError(ValueError):
@@ -39,7 +39,7 @@ class DefinitionError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """``text`` with what a terminal would act on (line ends, control characters) as escapes."""
     if text.isprintable():
         return text

@@ -15,6 +15,21 @@ from .support import NOT_YET as SECTIONS_NOT_YET
 
 _MADE = "<!-- Made by `python -m longshore.definition.reference docs/reference`; do not edit. -->"
 
+_INTRODUCTION = """\
+Every key, its type, its default and its meaning. Service keys are those of the Compose Specification wherever it has
+the concept ([all of Compose's keys](compose-keys.md)). Durations are written `500ms`, `30s`, `1m30s`, `14d`; sizes
+`512M`, `1.5G`; modes in octal, `"0440"`. Where the type says "text or list of text", one item stands for a list of one.
+
+`shop.staging.yml` beside `shop.yml` overlays it (`longshore -e staging …`): mappings merge, anything else replaces,
+`null` removes a key. Keys that begin with `x-` at the top or in a service are not read: a place for YAML anchors.
+
+Vault values (`!vault`), `{{ secrets.NAME }}` and `{{ lookup('env', 'NAME') }}` may stand in a service's `environment`,
+in `secrets`, and in passwords of `registries` and `load_balancer.stats`; elsewhere they are refused.""".splitlines()
+_COMPOSE_INTRODUCTION = """\
+Every key of a service in the Compose Specification: {supported} are supported with the same meaning, {later} are not
+supported yet, {refused} are refused, each with the reason and what to write instead. Nothing is ever ignored.
+`longshore import compose.yml` translates what has another place here."""
+
 
 def reference_markdown() -> dict[str, str]:
     """File name → content of each page."""
@@ -29,15 +44,7 @@ def _stack_file() -> str:
         "",
         _MADE,
         "",
-        "Every key, its type, its default and its meaning. Service keys are those of the Compose Specification wherever it has "
-        "the concept ([all of Compose's keys](compose-keys.md)). Durations are written `500ms`, `30s`, `1m30s`, `14d`; sizes "
-        '`512M`, `1.5G`; modes in octal, `"0440"`. A list of one may be written as its item where the type says so.',
-        "",
-        "`shop.staging.yml` beside `shop.yml` overlays it (`longshore -e staging …`): mappings merge, anything else replaces, "
-        "`null` removes a key. Keys that begin with `x-` at the top or in a service are not read: a place for YAML anchors.",
-        "",
-        "Vault values (`!vault`) and `{{ secrets.NAME }}` or `{{ lookup('env', 'NAME') }}` may stand in a service's "
-        "`environment`, in `secrets`, and in passwords of `registries` and `load_balancer.stats`; elsewhere they are refused.",
+        *_INTRODUCTION,
         "",
         "## Top level",
         "",
@@ -142,9 +149,9 @@ def _compose_keys() -> str:
         "",
         _MADE,
         "",
-        f"Every key of a service in the Compose Specification: {counts[SUPPORTED]} are supported with the same meaning, "
-        f"{counts[NOT_YET]} are not supported yet, {counts[REFUSED]} are refused, each with the reason and what to write "
-        "instead. Nothing is ever ignored. `longshore import compose.yml` translates what has another place here.",
+        *_COMPOSE_INTRODUCTION.format(
+            supported=counts[SUPPORTED], later=counts[NOT_YET], refused=counts[REFUSED]
+        ).splitlines(),
         "",
         "| key | status | remark |",
         "|---|---|---|",

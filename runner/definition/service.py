@@ -199,7 +199,7 @@ def _hosts(value: Any) -> Any:
     if isinstance(value, dict):
         entries = [(name, one) for name, item in value.items() for one in (item if isinstance(item, list) else [item])]
     elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-        entries = [item.split("=" if "=" in item else ":", 1) for item in value]  # type: ignore[misc]
+        entries = [item.split("=" if "=" in item else ":", 1) for item in value]
     else:
         return value
     result = []

@@ -24,7 +24,8 @@ class Context:
     """The part of the file that is valid by itself, and the names of the rest.
 
     ``broken`` has, for each section, the names that are in the file but not in ``stack``; ``lost`` the sections that
-    could not be read at all; ``partial`` the services that are in ``stack`` without their wrong keys. A check that needs the whole of a section asks ``whole`` first.
+    could not be read at all; ``partial`` the services that are in ``stack`` without their wrong keys. A check
+    that needs the whole of a section asks ``whole`` first.
     """
 
     stack: Stack

@@ -40,18 +40,15 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
         for part in ("key", "known_hosts"):
             if value := getattr(ssh, part):
                 yield (*base, part), value
-    for name, secret in stack.secrets.items():
-        if secret.file is not None:
-            yield ("secrets", name, "file"), secret.file
-    for name, config in stack.configs.items():
-        if config.file is not None:
-            yield ("configs", name, "file"), config.file
+    for section in ("secrets", "configs"):
+        for name, item in getattr(stack, section).items():
+            if item.file is not None:
+                yield (section, name, "file"), item.file
     for index, file in enumerate(stack.ca_certificates):
         yield ("ca_certificates", index), file
-    for name, user in stack.users.items():
-        for index, key in enumerate(user.keys):
-            if " " not in key.strip():
-                yield ("users", name, "keys", index), key
+    keys = [(name, index, key) for name, user in stack.users.items() for index, key in enumerate(user.keys)]
+    # A key has blanks in it; a file that holds one has none in its name.
+    yield from ((("users", name, "keys", index), key) for name, index, key in keys if " " not in key.strip())
 
 
 def _readable(context: Context, path: Path, name: str) -> None:

@@ -68,8 +68,8 @@ def _volumes(context: Context) -> None:
     stack = context.stack
     users: dict[str, list[Service]] = {}
     for service in stack.services.values():
-        for volume in local_volumes(service):
-            users.setdefault(volume, []).append(service)
+        for mounted in local_volumes(service):
+            users.setdefault(mounted, []).append(service)
     for name, volume in stack.volumes.items():
         if volume.type != "local":
             continue

@@ -52,17 +52,20 @@ def _service(context: Context, name: str, service: Service) -> None:
     for index, mount in enumerate(service.volumes):
         if mount.type == "volume" and mount.source is not None:
             context.expect("volumes", mount.source, (*base, "volumes", index), "volume")
-    for index, grant in enumerate(service.secrets):
-        context.expect("secrets", grant.source, (*base, "secrets", index), "secret")
-    for index, grant in enumerate(service.configs):
-        context.expect("configs", grant.source, (*base, "configs", index), "config")
+    for section, grants in (("secrets", service.secrets), ("configs", service.configs)):
+        for index, grant in enumerate(grants):
+            context.expect(section, grant.source, (*base, section, index), section[:-1])
     for network, use in service.networks.items():
         context.expect("networks", network, (*base, "networks", network), "network", ["default"])
         for index, alias in enumerate(use.aliases):
             if alias != name and alias in context.stack.services:
                 context.complain((*base, "networks", network, "aliases", index), f"'{alias}' is another service's name")
+    _dependencies(context, name, service)
+
+
+def _dependencies(context: Context, name: str, service: Service) -> None:
     for other in service.depends_on:
-        path = (*base, "depends_on", other)
+        path: Path = ("services", name, "depends_on", other)
         if context.expect("services", other, path, "service") and other in context.stack.services:
             needed = context.stack.services[other]
             condition = service.depends_on[other].condition
@@ -122,16 +125,21 @@ def _text(context: Context, value: str, path: Path, in_list: bool) -> None:
                 path, "a Vault value can't stand here", "it can in secrets, environment (as a mapping) and passwords"
             )
         return
-    if any(_fits(path, pattern) for pattern in FREE_TEXT):
-        return
     if not allowed:
-        if has_reference(value):
+        if has_reference(value) and not any(_fits(path, pattern) for pattern in FREE_TEXT):
             context.complain(
                 path,
                 "'{{ … }}' is not resolved here, only in environment, secrets and passwords",
                 "write the value itself",
             )
         return
+    _references(context, value, path)
+    if path[0] == "services" and is_secret(value) and not in_list and not str(path[-1]).isidentifier():
+        words = "a secret's variable is exported by a shell: its name is letters, digits and '_'"
+        context.complain(path, words, key=True)
+
+
+def _references(context: Context, value: str, path: Path) -> None:
     secrets, databases, wrong = references(value)
     for message in wrong:
         context.complain(path, message, "{{ secrets.NAME }} and {{ lookup('env', 'NAME') }} are known")
@@ -140,10 +148,6 @@ def _text(context: Context, value: str, path: Path, in_list: bool) -> None:
     for name in sorted(databases):
         if context.expect("databases", name, path, "database"):
             context.complain(path, "managed databases: not supported yet")
-    if path[0] == "services" and is_secret(value) and not in_list and not str(path[-1]).isidentifier():
-        context.complain(
-            path, "a secret's variable is exported by a shell: its name is letters, digits and '_'", key=True
-        )
 
 
 def _fits(path: Path, pattern: tuple[str, ...]) -> bool:

@@ -19,10 +19,13 @@ _NAMES = st.sampled_from(
 )
 _TEXTS = st.sampled_from(
     [
-        "nginx:1", "80:80", "8000-8005:8000-8005", "1m30s", "512M", "data:/data", "/etc:/etc:ro", "no", "0440", "{{", "}}",
-        "{{ secrets.key }}", "{{ databases.main.url }}", "{{ lookup('env', 'A') }}", "{{.Node.Hostname}}", "A=b", "app", "lb",
+        "nginx:1", "80:80", "8000-8005:8000-8005", "1m30s", "512M", "data:/data", "/etc:/etc:ro", "no", "0440",
+        "{{", "}}",
+        "{{ secrets.key }}", "{{ databases.main.url }}", "{{ lookup('env', 'A') }}", "{{.Node.Hostname}}", "A=b",
+        "app", "lb",
         "198.51.100.7", "ops@gate.example:22", "*.shop.example", "start-first", "global", "local", "shared", "'", "\"",
-        "/", "..", "$ANSIBLE_VAULT;1.1", "a:b:c:d", "1e999", "9" * 400, "\x85", "999.999.999.999", "::1", "[::1]:22", "-1",
+        "/", "..", "$ANSIBLE_VAULT;1.1", "a:b:c:d", "1e999", "9" * 400, "\x85", "999.999.999.999", "::1",
+        "[::1]:22", "-1",
     ]
 )  # fmt: skip
 _SCALARS: st.SearchStrategy[Any] = st.one_of(
@@ -50,8 +53,10 @@ def _anything(draw: st.DrawFn, depth: int = 0) -> Any:
 
 _ANYTHING = _anything()
 _FIELDS = [
-    "command", "entrypoint", "environment", "env_file", "secrets", "configs", "healthcheck", "mode", "replicas", "placement",
-    "resources", "update", "restart", "stop_grace_period", "labels", "cap_add", "sysctls", "ulimits", "dns", "extra_hosts",
+    "command", "entrypoint", "environment", "env_file", "secrets", "configs", "healthcheck", "mode", "replicas",
+    "placement",
+    "resources", "update", "restart", "stop_grace_period", "labels", "cap_add", "sysctls", "ulimits", "dns",
+    "extra_hosts",
     "logging", "volumes", "tmpfs", "networks", "ports", "expose", "routes", "depends_on", "build", "shm_size",
 ]  # fmt: skip
 _PORTS = st.integers(1, 65535)
@@ -133,7 +138,8 @@ def _broken(text: str, cut: int, extra: str) -> str:
 
 
 _PIECES = st.sampled_from(
-    ["- ", ": ", "? ", "[", "]", "{", "}", "&a ", "*a", "<<: ", "!vault ", "!!int ", "|\n", ">-\n", "\n", "  ", "\t", "#", "---\n",
+    ["- ", ": ", "? ", "[", "]", "{", "}", "&a ", "*a", "<<: ", "!vault ", "!!int ", "|\n", ">-\n", "\n", "  ", "\t", "#",
+     "---\n",
      "services:", "web:", "%YAML 1.1\n", "'", '"', "\ufeff", "\x00", "null", "~"]
 )  # fmt: skip
 _TEXT: st.SearchStrategy[bytes] = st.one_of(

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
-from longshore.definition import DefinitionError
+from longshore.definition import DefinitionError, Problem, Stack, import_compose
 from longshore.definition.load import load_text
 
-from .strategies import texts
+from .strategies import near_stacks, texts
 
 _PROFILES = {"test": 2_000, "soak": 100_000}
 for _name, _examples in _PROFILES.items():
@@ -23,18 +26,24 @@ for _name, _examples in _PROFILES.items():
 _PROFILE = os.environ.get("LONGSHORE_HYPOTHESIS_PROFILE", "test")
 
 
+def _loaded(content: bytes) -> tuple[list[Problem], Stack | None]:
+    try:
+        return [], load_text(content, Path("shop.yml"))
+    except DefinitionError as error:
+        return error.problems, None
+
+
 @settings(settings.get_profile(_PROFILE))
 @given(texts())
 def test_any_file_is_understood_or_refused_with_places(content: bytes) -> None:
-    try:
-        stack = load_text(content, Path("shop.yml"))
-    except DefinitionError as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.line >= 1
-            assert problem.column >= 1
-            assert problem.message
-            assert "\n" not in str(problem)
+    problems, stack = _loaded(content)
+    for problem in problems:
+        assert problem.line >= 1
+        assert problem.column >= 1
+        assert problem.message
+        assert "\n" not in str(problem)
+    if stack is None:
+        assert problems
         return
     for service in stack.services.values():
         json.dumps(service.normalized(), allow_nan=False)
@@ -42,3 +51,18 @@ def test_any_file_is_understood_or_refused_with_places(content: bytes) -> None:
     for server in stack.servers.values():
         assert server.connection().ssh_options()
     assert set(stack.managers()) <= set(stack.docker_hosts()) <= set(stack.servers)
+
+
+@settings(settings.get_profile(_PROFILE), max_examples=200)
+@given(near_stacks())
+def test_any_compose_file_is_imported_with_notes(
+    tmp_path_factory: pytest.TempPathFactory, services: dict[str, Any]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "compose.yml"
+    file.write_text(yaml.safe_dump(services, allow_unicode=True))
+    try:
+        result = import_compose(file)
+    except DefinitionError:
+        return
+    assert result.notes
+    assert yaml.safe_load(result.text)["plugin"] == "longshore.stack.stack"

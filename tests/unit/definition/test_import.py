@@ -21,7 +21,10 @@ services:
     environment: [A=1, B, "C=${X:-q}", "D=$$5"]
     volumes: ["data:/data", "/cache", "./nginx.conf:/etc/nginx.conf:ro", "./src:/src"]
     depends_on: {db: {condition: service_healthy}, init: {condition: service_completed_successfully}}
-    deploy: {replicas: 1, resources: {limits: {cpus: "0.5"}}, update_config: {order: start-first, failure_action: continue}}
+    deploy:
+      replicas: 1
+      resources: {limits: {cpus: "0.5"}}
+      update_config: {order: start-first, failure_action: continue}
     mem_limit: 1g
     networks: [front]
   db:

@@ -36,13 +36,16 @@ def web(keys: str) -> dict[str, Any]:
 def test_a_service_of_one_line_has_every_key() -> None:
     assert web("") == {
         "name": "web", "image": "nginx:1", "build": None, "command": None, "entrypoint": None, "environment": {},
-        "secret_environment": [], "secrets": [], "configs": [], "healthcheck": None, "mode": "replicated", "replicas": 1,
+        "secret_environment": [], "secrets": [], "configs": [], "healthcheck": None, "mode": "replicated",
+        "replicas": 1,
         "placement": {"tags": [], "constraints": [], "max_per_server": None},
-        "resources": {"limits": {"cpus": None, "memory": None, "pids": None}, "reservations": {"cpus": None, "memory": None}},
+        "resources": {"limits": {"cpus": None, "memory": None, "pids": None},
+                      "reservations": {"cpus": None, "memory": None}},
         "update": {"order": "start-first", "parallelism": 1, "delay": 0.0, "monitor": 5.0, "deadline": 300.0,
                    "on_failure": "rollback"},
         "restart": {"condition": "any", "delay": 5.0, "max_attempts": None, "window": None},
-        "stop_grace_period": 10.0, "stop_signal": None, "init": None, "user": None, "working_dir": None, "hostname": None,
+        "stop_grace_period": 10.0, "stop_signal": None, "init": None, "user": None, "working_dir": None,
+        "hostname": None,
         "labels": {}, "cap_add": [], "cap_drop": [], "sysctls": {}, "ulimits": {}, "dns": [], "dns_search": [],
         "extra_hosts": [], "read_only": False, "tty": False, "stdin_open": False, "logging": None, "volumes": [],
         "networks": {"default": {"aliases": []}}, "ports": [], "expose": [], "routes": [], "depends_on": {},
@@ -69,7 +72,8 @@ def test_a_service_of_one_line_has_every_key() -> None:
           {"type": "bind", "source": "/etc", "target": "/e", "read_only": False, "size": None, "mode": None}]),
         ("tmpfs: '/run:size=64m,mode=1777', shm_size: 1g", "volumes",
          [{"type": "tmpfs", "source": None, "target": "/run", "read_only": False, "size": 64 * 1024**2, "mode": 0o1777},
-          {"type": "tmpfs", "source": None, "target": "/dev/shm", "read_only": False, "size": 1024**3, "mode": 0o1777}]),
+          {"type": "tmpfs", "source": None, "target": "/dev/shm", "read_only": False, "size": 1024**3,
+           "mode": 0o1777}]),
         ("secrets: [key, {source: key, target: /k, mode: 0440, uid: 5}]", "secrets",
          [{"source": "key", "target": "/run/secrets/key", "uid": "0", "gid": "0", "mode": 0o400},
           {"source": "key", "target": "/k", "uid": "5", "gid": "0", "mode": 0o440}]),
@@ -77,7 +81,8 @@ def test_a_service_of_one_line_has_every_key() -> None:
         ("restart: 'on-failure:3'", "restart",
          {"condition": "on-failure", "delay": 5.0, "max_attempts": 3, "window": None}),
         ("restart: no", "restart", {"condition": "none", "delay": 5.0, "max_attempts": None, "window": None}),
-        ("networks: {back: {aliases: [www]}, default: }", "networks", {"back": {"aliases": ["www"]}, "default": {"aliases": []}}),
+        ("networks: {back: {aliases: [www]}, default: }", "networks",
+         {"back": {"aliases": ["www"]}, "default": {"aliases": []}}),
         ("extra_hosts: {a.example: 192.0.2.1, b: ['192.0.2.2', '::1']}", "extra_hosts",
          ["a.example:192.0.2.1", "b:192.0.2.2", "b:::1"]),
         ("ulimits: {nofile: 1024, nproc: {soft: 1, hard: 2}}", "ulimits",
@@ -125,7 +130,8 @@ def test_the_order_follows_from_what_two_tasks_cannot_share(keys: str, order: st
 def test_secret_values_travel_apart() -> None:
     service = load(
         "services:\n  web:\n    image: nginx\n    environment:\n      PLAIN: a\n      KEY: '{{ secrets.key }}'\n"
-        "      HOME_: '{{ lookup(''env'', ''HOME'') }}'\n      VAULT: !vault |\n        $ANSIBLE_VAULT;1.1;AES256\n        3061\n"
+        "      HOME_: '{{ lookup(''env'', ''HOME'') }}'\n"
+        "      VAULT: !vault |\n        $ANSIBLE_VAULT;1.1;AES256\n        3061\n"
     ).services["web"]
     known = service.normalized()
     assert known["environment"] == {"PLAIN": "a"}

@@ -57,7 +57,10 @@ def test_the_examples_fit_the_schema(file: Path) -> None:
 
 def test_the_schema_sees_what_is_wrong() -> None:
     validator = jsonschema.Draft202012Validator(json_schema())
-    text = "{plugin: longshore.stack.stack, name: shop, servers: {a: {address: a}}, services: {web: {image: x, privileged: true}}}"
+    text = (
+        "{plugin: longshore.stack.stack, name: shop, servers: {a: {address: a}}, "
+        "services: {web: {image: x, privileged: true}}}"
+    )
     assert [list(error.path) for error in validator.iter_errors(yaml.safe_load(text))] == [
         ["services", "web", "privileged"]
     ]

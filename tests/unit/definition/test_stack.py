@@ -69,10 +69,9 @@ servers:
   inner: {address: 10.0.0.1, ssh: {gateway: gate, user: root}}
   db: {address: 10.0.0.2, tags: [db], ssh: {gateway: inner}}
 """
-    try:
+    with pytest.raises(DefinitionError) as raised:
         load_text(text.encode(), Path("/srv/none/shop.yml"))
-    except DefinitionError as error:
-        assert [problem.path for problem in error.problems] == ["ssh.key", "ssh.known_hosts"]
+    assert [problem.path for problem in raised.value.problems] == ["ssh.key", "ssh.known_hosts"]
     gone = text.replace(", key: id, known_hosts: known", "")
     way = load_text(gone.encode(), Path("/srv/none/shop.yml")).servers["db"].connection()
     assert (way.address, way.port, way.user, way.key) == ("10.0.0.2", 2222, "ops", None)
@@ -154,7 +153,7 @@ def test_an_error_of_the_overlay_names_the_overlay(tmp_path: Path) -> None:
         f"{overlay}:3:3: services.odl: null removes a key, but there is none; an empty mapping is written {{}} "
         "(did you mean 'old'?)",
     ]
-    with pytest.raises(DefinitionError, match="there is no environment 'dev': no file shop.dev.yml beside this one"):
+    with pytest.raises(DefinitionError, match=r"there is no environment 'dev': no file shop\.dev\.yml beside this one"):
         load(tmp_path / "shop.yml", "dev")
 
 
