@@ -18,7 +18,7 @@ import time
 from .docker_api import DockerError
 from .image_buildlog import BuildLog
 from .image_definition import command, image_name
-from .image_engine import ImageError, configuration, explain, is_final, local, push, remote_digest
+from .image_engine import ImageError, configuration, explain, local, push, remote_digest
 from .image_process import Overdue
 from .image_reference import Reference
 from .image_source import GitSource, SourceError, inside, unpack, write_private
@@ -177,7 +177,7 @@ class Builder:
         try:
             return remote_digest(self._docker.clone(), reference, self._credentials)
         except DockerError as error:
-            if self._settings["check"] or (is_final(error) and "unknown" in error.message):
+            if self._settings["check"] or "unknown" in error.message:
                 return ""
             raise BuildError(build.service, explain(reference, error, self._credentials)) from error
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Raised when the way of building changes so much that an image of before is no answer any more.
 RECIPE = 1
 KEYS = ("git", "path", "ref", "context", "dockerfile", "target", "args")
-_SCP = re.compile(r"(?:(?P<user>[^@/]+)@)?(?P<host>[^:/@]+):(?P<path>(?!//).+)")
+_SCP = re.compile(r"(?:(?P<user>[^@/]+)@)?(?P<host>[^:/@]+):(?P<path>(?!//|:).+)")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 

@@ -37,6 +37,9 @@ AUTH_SPEC: dict[str, Any] = {
 # A registry that was asked by a hundred servers at once may fail some of them; the second try comes 2 s later.
 ATTEMPTS = 3
 PAUSE = 2.0
+# Registries' words, as the engine hands them on; its status does not tell these apart.
+_NO_ACCESS = ("unauthorized", "denied", "authentication required", "no basic auth credentials")
+_UNKNOWN = ("manifest unknown", "name unknown", "not found")
 
 
 class ImageError(Exception):
@@ -92,9 +95,9 @@ def explain(reference: Reference, error: DockerError, credentials: Credentials) 
     message = error.message.strip()
     text = message.lower()
     who = "with the given credentials" if credentials.knows(reference) else "and no credentials are given for it"
-    if "unauthorized" in text or "denied" in text or "authentication required" in text or error.status in (401, 403):
+    if error.status in (401, 403) or any(word in text for word in _NO_ACCESS):
         cause = f"no access at {reference.domain}, {who}; or there is no such image"
-    elif "manifest unknown" in text or "not found" in text or "name unknown" in text or error.status == 404:
+    elif error.status == 404 or any(word in text for word in _UNKNOWN):
         cause = f"there is no such image at {reference.domain}"
     elif "x509" in text or "certificate" in text:
         cause = f"the certificate of {reference.domain} is not trusted by the Docker engine"
@@ -108,8 +111,7 @@ def explain(reference: Reference, error: DockerError, credentials: Credentials) 
 def is_final(error: DockerError) -> bool:
     """Whether trying again cannot help: the registry has answered, and the answer is no."""
     text = error.message.lower()
-    words = ("unauthorized", "denied", "authentication required", "manifest unknown", "not found", "x509", "no space")
-    return error.status in (401, 403, 404) or any(word in text for word in words)
+    return error.status in (401, 403, 404) or any(word in text for word in (*_NO_ACCESS, *_UNKNOWN, "x509", "no space"))
 
 
 def remote_digest(docker: Docker, reference: Reference, credentials: Credentials) -> str:
@@ -223,8 +225,7 @@ def configuration(image: Mapping[str, Any]) -> dict[str, Any]:
     """What the image itself says of how to run it.
 
     Gives ``Entrypoint`` and ``Cmd`` (lists or None), ``Healthcheck`` (the engine's form or None), ``User``,
-    ``WorkingDir`` and ``StopSignal`` (texts), ``ExposedPorts`` (``["80/tcp"]``), ``Env`` (names only, since values may
-    be secret).
+    ``WorkingDir`` and ``StopSignal`` (texts), ``ExposedPorts`` (``["80/tcp"]``), ``Env`` (``["PATH=/bin"]``).
     """
     config = image.get("Config") or {}
     return {
@@ -235,7 +236,7 @@ def configuration(image: Mapping[str, Any]) -> dict[str, Any]:
         "WorkingDir": config.get("WorkingDir") or "",
         "StopSignal": config.get("StopSignal") or "",
         "ExposedPorts": sorted(config.get("ExposedPorts") or {}),
-        "Env": sorted(entry.split("=", 1)[0] for entry in config.get("Env") or []),
+        "Env": config.get("Env") or [],
     }
 
 

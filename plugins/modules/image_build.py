@@ -126,6 +126,23 @@ options:
     description: Archives of directories on the server. Set by the action plugin.
     type: dict
     default: {}
+  run:
+    description: The run that this belongs to; it can be cancelled, and shows its progress.
+    type: dict
+    default: {}
+    suboptions:
+      id:
+        description: Its name. Without one it can neither be cancelled nor shows anything.
+        type: str
+        default: ""
+      owner:
+        description: Who runs it.
+        type: str
+        default: ""
+      reason:
+        description: Why.
+        type: str
+        default: ""
 """
 
 EXAMPLES = r"""
@@ -156,7 +173,7 @@ images:
 configs:
   description:
     - By service, what the image says of how to run it, for the images that are on this server.
-    - C(Entrypoint), C(Cmd), C(Healthcheck), C(User), C(WorkingDir), C(StopSignal), C(ExposedPorts), C(Env) (names).
+    - C(Entrypoint), C(Cmd), C(Healthcheck), C(User), C(WorkingDir), C(StopSignal), C(ExposedPorts), C(Env).
   returned: success
   type: dict
 failures:

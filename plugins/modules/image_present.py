@@ -49,6 +49,23 @@ options:
       - Bytes that must be free before anything is pulled; a server whose disk is full loses more than a deploy.
     type: int
     default: 1073741824
+  run:
+    description: The run that this belongs to; it can be cancelled, and shows its progress.
+    type: dict
+    default: {}
+    suboptions:
+      id:
+        description: Its name. Without one it can neither be cancelled nor shows anything.
+        type: str
+        default: ""
+      owner:
+        description: Who runs it.
+        type: str
+        default: ""
+      reason:
+        description: Why.
+        type: str
+        default: ""
 """
 
 EXAMPLES = r"""
@@ -67,7 +84,7 @@ pulled:
 configs:
   description:
     - By image, what it says of how to run it. In check mode without the images that would be pulled.
-    - C(Entrypoint), C(Cmd), C(Healthcheck), C(User), C(WorkingDir), C(StopSignal), C(ExposedPorts), C(Env) (names).
+    - C(Entrypoint), C(Cmd), C(Healthcheck), C(User), C(WorkingDir), C(StopSignal), C(ExposedPorts), C(Env).
   returned: success
   type: dict
 """
@@ -93,10 +110,11 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMEN
 AT_ONCE = 3
 
 
-def parse(images: list[str]) -> dict[str, Reference]:
+def parse(images: list[str], check_mode: bool) -> dict[str, Reference]:
     references = {name: Reference.parse(name) for name in images}
     loose = sorted(name for name, reference in references.items() if not reference.digest)
-    if loose:
+    # What is not built yet, because this is check mode, has no digest yet.
+    if loose and not check_mode:
         raise ValueError(f"without a digest another image may come each time: {', '.join(loose)}")
     return references
 
@@ -112,9 +130,9 @@ def check_space(docker: Docker, wanted: int) -> None:
 
 
 def converge(docker: Docker, module: AnsibleModule, run: Run) -> dict[str, object]:
-    references = parse(module.params["images"])
+    references = parse(module.params["images"], module.check_mode)
     credentials = Credentials(module.params["registry_auth"])
-    found = {name: local(docker, reference) for name, reference in references.items()}
+    found = {name: local(docker, reference) if reference.digest else None for name, reference in references.items()}
     missing = [name for name, image in found.items() if image is None]
 
     def fetch(name: str) -> None:
@@ -162,7 +180,7 @@ def main() -> None:
     try:
         docker = Docker.connect()
         if docker is None and module.check_mode:
-            missing = list(parse(module.params["images"]))
+            missing = list(parse(module.params["images"], True))
             module.exit_json(changed=bool(missing), pulled=missing, configs={}, diff=difference(missing, missing))
         if docker is None:
             module.fail_json(msg="no Docker engine answers on this server")

@@ -43,6 +43,23 @@ options:
         description: Password or token.
         type: str
         required: true
+  run:
+    description: The run that this belongs to; it can be cancelled, and shows its progress.
+    type: dict
+    default: {}
+    suboptions:
+      id:
+        description: Its name. Without one it can neither be cancelled nor shows anything.
+        type: str
+        default: ""
+      owner:
+        description: Who runs it.
+        type: str
+        default: ""
+      reason:
+        description: Why.
+        type: str
+        default: ""
 """
 
 EXAMPLES = r"""
@@ -64,7 +81,7 @@ images:
 configs:
   description:
     - By service, what the image says of how to run it, for the images that are on this server already.
-    - C(Entrypoint), C(Cmd), C(Healthcheck), C(User), C(WorkingDir), C(StopSignal), C(ExposedPorts), C(Env) (names).
+    - C(Entrypoint), C(Cmd), C(Healthcheck), C(User), C(WorkingDir), C(StopSignal), C(ExposedPorts), C(Env).
   returned: success
   type: dict
 """
@@ -85,9 +102,16 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMEN
 AT_ONCE = 8
 
 
+def parse(service: str, name: str) -> Reference:
+    try:
+        return Reference.parse(name)
+    except ValueError as error:
+        raise ValueError(f"{service}: {error}") from error
+
+
 def resolve_all(docker: Docker, module: AnsibleModule, run: Run) -> dict[str, object]:
     """Resolve each different name once."""
-    wanted = {service: Reference.parse(str(name)) for service, name in module.params["images"].items()}
+    wanted = {service: parse(service, str(name)) for service, name in module.params["images"].items()}
     credentials = Credentials(module.params["registry_auth"])
     mirrors = ((docker.get("/info").get("RegistryConfig") or {}).get("Mirrors")) or []
     references = {str(reference): reference for reference in wanted.values()}
