@@ -145,18 +145,9 @@ class _Import:
 
     def _network(self, name: str, item: dict[str, Any]) -> dict[str, Any]:
         result = {key: item[key] for key in ("internal", "attachable") if isinstance(item.get(key), bool)}
-        ipam = item.get("ipam")
-        configured = ipam.get("config") if isinstance(ipam, dict) else None
-        if (
-            isinstance(configured, list)
-            and configured
-            and isinstance(configured[0], dict)
-            and configured[0].get("subnet")
-        ):
-            result["subnet"] = configured[0]["subnet"]
         if item.get("driver") not in (None, "bridge", "overlay"):
             self._notes.append(f"networks.{name}.driver: not taken over; networks are overlays")
-        self._left(f"networks.{name}", item, ("internal", "attachable", "ipam", "driver"))
+        self._left(f"networks.{name}", item, ("internal", "attachable", "driver"))
         return result
 
 

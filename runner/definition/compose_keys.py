@@ -155,7 +155,7 @@ ELSEWHERE: dict[tuple[str, ...], str] = {
     ("volumes", "*", "external"): "the stack makes its volumes under its own name",
     ("networks", "*", "driver"): "networks are always overlays",
     ("networks", "*", "external"): "a stack's networks are its own",
-    ("networks", "*", "ipam"): "write subnet",
+    ("networks", "*", "ipam"): "addresses come from the Swarm's pool: swarm: {address_pools: […]}",
     ("services", "*", "healthcheck", "start_interval"): "not supported yet",
     ("services", "*", "depends_on", "*", "restart"): "not supported yet",
     ("services", "*", "update", "failure_action"): "write on_failure",

@@ -69,6 +69,7 @@ class Stack(Model):
     _path: Path = PrivateAttr(default_factory=Path)
     _hosts: list[str] = PrivateAttr(default_factory=list)
     _tags: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
+    _eligible: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -78,6 +79,7 @@ class Stack(Model):
     def bind(self, path: Path) -> None:
         """Tell every part its name and the stack it belongs to."""
         self._path = path
+        self._eligible = {}
         for name, server in self.servers.items():
             server._name, server._stack = name, self
         self._tags = {name: frozenset(server.tags) for name, server in self.servers.items()}
@@ -142,6 +144,13 @@ class Stack(Model):
 
     def eligible_servers(self, service: Service) -> list[str]:
         """Servers that may run ``service``, by its tags and its volumes. Its other constraints are Swarm's to judge."""
+        # Asked for each server and service by the inventory: worked out once.
+        known = self._eligible.get(service.name)
+        if known is None:
+            known = self._eligible[service.name] = tuple(self._may_run(service))
+        return list(known)
+
+    def _may_run(self, service: Service) -> list[str]:
         tags = set(service.placement.tags)
         known = self._tags
         names = [name for name in self._hosts if tags <= known[name]]

@@ -20,6 +20,8 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("monitoring",): "vital signs",
     ("servers", "*", "public_address"): "public names of servers",
     ("servers", "*", "public_address6"): "public names of servers",
+    ("networks", "*", "subnet"): "subnets of networks",
+    ("docker", "version"): "a certain version of Docker's packages",
     ("swarm", "certificate_expiry"): "the lifetime of node certificates",
     ("unattended_upgrades", "reboot"): "restarts after upgrades",
     ("unattended_upgrades", "reboot_time"): "restarts after upgrades",

@@ -138,8 +138,8 @@ def _broken(text: str, cut: int, extra: str) -> str:
 
 
 _PIECES = st.sampled_from(
-    ["- ", ": ", "? ", "[", "]", "{", "}", "&a ", "*a", "<<: ", "!vault ", "!!int ", "|\n", ">-\n", "\n", "  ", "\t", "#",
-     "---\n",
+    ["- ", ": ", "? ", "[", "]", "{", "}", "&a ", "*a", "<<: ", "!vault ", "!!int ", "|\n", ">-\n", "\n", "  ", "\t",
+     "#", "---\n",
      "services:", "web:", "%YAML 1.1\n", "'", '"', "\ufeff", "\x00", "null", "~"]
 )  # fmt: skip
 _TEXT: st.SearchStrategy[bytes] = st.one_of(
