@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from longshore import __version__
 from longshore.cli import files, inside, lab, logs, look
 from longshore.cli.ending import end
 from longshore.cli.guarding import refusing
@@ -26,23 +27,26 @@ app = typer.Typer(
 )
 server = typer.Typer(help="Add, drain or remove a server.", no_args_is_help=True, rich_markup_mode=None)
 
-Services = Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Default: all of them.")]
+Services = Annotated[list[str] | None, typer.Argument(metavar="SERVICE...", help="Default: all of them.")]
 SomeServices = Annotated[list[str], typer.Argument(metavar="SERVICE...")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Its name in the stack file.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"longshore {__version__}")
+        end(0)
 
 
 @app.callback()
 def top(
     file: File = None,
     environment: Environment = None,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback has done the work
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version.")
+    ] = False,
 ) -> None:
     """One stack file becomes a running, protected stack on your own servers."""
-    if version:
-        from longshore import __version__  # noqa: PLC0415 - only asked for here
-
-        typer.echo(f"longshore {__version__}")
-        end(0)
     remember(Source(file=file, environment=environment))
 
 
@@ -136,7 +140,7 @@ def start(options: Common, services: SomeServices) -> None:
 @refusing
 def rollback(
     options: Common,
-    release: Annotated[int | None, typer.Argument(metavar="[N]", min=1, help="Default: the release before.")] = None,
+    release: Annotated[int | None, typer.Argument(metavar="N", min=1, help="Default: the release before.")] = None,
 ) -> None:
     """Go back to an earlier release.
 

@@ -27,7 +27,7 @@ _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 @refusing
 def logs(  # noqa: PLR0917 - typer calls it, by name
     options: LogSource,
-    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Default: all.")] = None,
+    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE...", help="Default: all.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines appear, until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option("--since", metavar="TIME", help="Such as 10m, 2h, 2026-01-31T14:25:00.")] = "",
     tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="The last lines of each container.")] = None,

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands about files, and what all commands do with input that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_bench import longshore, write
+
+
+def test_validate_accepts_a_good_file_and_finds_the_default_one(tmp_path: Path) -> None:
+    write(tmp_path / "stack.yml")
+    done = longshore("validate", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is valid" in done.stdout
+
+
+def test_validate_reports_every_problem_with_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.yml", servces={}, services={"web": {"image": "nginx:1", "replcas": 2}})
+    done = longshore("validate", "-f", path)
+    assert done.returncode == 3
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{path}:") for line in lines)
+    assert "did you mean 'replicas'?" in done.stderr
+    told = json.loads(longshore("validate", "--json", "-f", path).stdout)
+    assert told["valid"] is False
+    assert {problem["path"] for problem in told["problems"]} == {"servces", "services.web.replcas"}
+    assert all(problem["line"] > 0 for problem in told["problems"])
+
+
+def test_the_stack_file_may_stand_before_the_command(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.yml")
+    assert longshore("-f", path, "validate").returncode == 0
+
+
+def test_an_environments_overlay_is_used(tmp_path: Path) -> None:
+    path = write(tmp_path / "shop.yml")
+    (tmp_path / "shop.staging.yml").write_text("services: {web: {replcas: 1}}\n")
+    assert longshore("validate", "-f", path).returncode == 0
+    done = longshore("validate", "-f", path, "-e", "staging")
+    assert done.returncode == 3
+    assert "shop.staging.yml:1:" in done.stderr
+
+
+def test_schema_is_json_schema() -> None:
+    schema = json.loads(longshore("schema").stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert "services" in schema["properties"]
+
+
+def test_import_writes_a_stack_file_that_is_valid(tmp_path: Path) -> None:
+    compose = tmp_path / "compose.yml"
+    compose.write_text("name: blog\nservices:\n  web: {image: 'nginx:1', ports: ['80:80'], container_name: x}\n")
+    done = longshore("import", compose)
+    assert done.returncode == 0
+    assert "note: " in done.stderr
+    (tmp_path / "stack.yml").write_text(done.stdout)
+    assert longshore("validate", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["deploy", "wbe"], "did you mean 'web'?"),
+        (["scale", "web=many"], "web=5"),
+        (["scale", "agent=2"], "once on every server"),
+        (["server", "drain", "app9"], "there is no server 'app9'"),
+        (["destroy", "--yes-destroy", "shopp"], "is not the name of this stack"),
+        (["exec", "nobody", "true"], "there is no service 'nobody'"),
+        (["logs", "nobody"], "there is no service 'nobody'"),
+        (["rollback", "0"], "greater than"),
+        (["up", "--nonsense"], "--nonsense"),
+        (["fly"], "fly"),
+    ],
+)
+def test_bad_input_is_refused_with_three_before_anything_runs(tmp_path: Path, words: list[str], reason: str) -> None:
+    path = write(tmp_path / "s.yml")
+    done = longshore("-f", path, *words)
+    assert done.returncode == 3
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_refusal_is_json_when_json_is_wanted(tmp_path: Path) -> None:
+    done = longshore("deploy", "--json", "-f", write(tmp_path / "s.yml"), "wbe")
+    told = json.loads(done.stdout)
+    assert (told["status"], told["exit_code"]) == ("bad_input", 3)
+    assert "wbe" in told["problems"][0]["message"]
+
+
+def test_destroy_asks_for_the_name(tmp_path: Path) -> None:
+    done = longshore("destroy", "-f", write(tmp_path / "s.yml"))
+    assert done.returncode != 0
+    assert "Its name, to go on" in done.stdout + done.stderr
+
+
+def test_an_installed_package_says_where_the_lab_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from longshore.cli import lab  # noqa: PLC0415 - the one test that needs it
+
+    assert lab.program() is not None
+    monkeypatch.setattr(lab, "__file__", str(tmp_path / "a" / "b" / "c" / "lab.py"))
+    assert lab.program() is None

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps, summaries, plans and tables: what an operator reads."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from longshore.cli import plan_text, tables
+from longshore.cli.steps import Steps, hosts, outcome, seconds
+from longshore.cli.summary import failures, state, summary
+from longshore.cli.views import JsonView, PlainView
+from longshore.runs import (
+    Change,
+    Failure,
+    FieldChange,
+    Line,
+    Place,
+    PlayStarted,
+    Result,
+    RunFinished,
+    ServerChange,
+    Status,
+    TaskFinished,
+    TaskStarted,
+)
+
+
+def place(task: str, host: str) -> Place:
+    return Place(id=task, task=task, role="server", play="Play", host=host)
+
+
+def finished(task: str, host: str, status: Any, time: float = 2.0, **more: Any) -> TaskFinished:
+    return TaskFinished(place=place(task, host), status=status, duration=1.0, time=time, **more)
+
+
+def definition() -> Any:
+    web = SimpleNamespace(normalized=lambda: {"routes": [{"host": "shop.example", "path": None, "port": 3000}]})
+    return SimpleNamespace(services={"web": web})
+
+
+def result(**fields: Any) -> Result:
+    return Result(**{"run": "r1", "status": Status.DONE, "duration": 12.3, **fields})
+
+
+def test_a_step_closes_when_the_next_begins_and_counts_its_servers() -> None:
+    steps = Steps()
+    for host in ("a", "b"):
+        assert list(steps.add(TaskStarted(place=place("One", host), time=1.0))) == []
+    assert list(steps.add(finished("One", "a", "ok"))) == []
+    assert steps.current is not None
+    assert list(steps.current.running) == ["b"]
+    assert list(steps.add(finished("One", "b", "changed", 4.0))) == []
+    (closed,) = steps.add(TaskStarted(place=place("Two", "a"), time=5.0))
+    assert (closed.title, closed.duration, outcome(closed)) == ("server: One", 3.0, "changed")
+    (last,) = [*steps.add(finished("Two", "a", "failed")), *steps.add(PlayStarted(play="Next"))]
+    assert outcome(last) == "failed"
+
+
+def test_a_step_that_all_servers_skip_is_not_told() -> None:
+    steps = Steps()
+    steps.add(TaskStarted(place=place("One", "a"), time=1.0))
+    steps.add(finished("One", "a", "skipped"))
+    assert list(steps.add(RunFinished(result=result()))) == []
+
+
+def test_plain_view_writes_a_line_per_step_and_failures_at_once() -> None:
+    stream = io.StringIO()
+    with PlainView(stream) as view:
+        view.show(TaskStarted(place=place("Prepare", "a"), time=1.0))
+        view.show(Line(text="[a] step 3 of 9"))
+        view.show(finished("Prepare", "a", "failed", message="the disk is full"))
+        view.show(RunFinished(result=result()))
+    assert stream.getvalue().splitlines() == [
+        "[a] step 3 of 9",
+        "failed: a: the disk is full",
+        "x server: Prepare  a  1.0 s  failed: a",
+    ]
+
+
+def test_json_view_ends_with_the_result() -> None:
+    stream = io.StringIO()
+    with JsonView(stream) as view:
+        view.show(finished("Prepare", "a", "ok"))
+        view.show(RunFinished(result=result(data={"stack_info": {"lock": None}})))
+    first, last = map(json.loads, stream.getvalue().splitlines())
+    assert (first["type"], first["place"]["host"]) == ("task_finished", "a")
+    assert (last["type"], last["status"], last["exit_code"]) == ("run_finished", "done", 0)
+    assert last["data"]["stack_info"] == {"lock": None}
+
+
+def test_a_plan_shows_fields_and_the_same_change_on_many_servers_once() -> None:
+    package = Change(text="packages installed: chrony")
+    web = Change(
+        text="update service web",
+        kind="service",
+        name="web",
+        action="update",
+        fields=(
+            FieldChange(path="image", before="web:1", after="web:2"),
+            FieldChange(path="environment.NEW", before=None, after="x"),
+            FieldChange(path="environment.SECRET", before="****", after="**** (changed)"),
+        ),
+    )
+    changes = (
+        ServerChange(host="app1", role="server", task="Prepare", change=package),
+        ServerChange(host="app2", role="server", task="Prepare", change=package),
+        ServerChange(host="app1", role="services", task="Converge", change=web),
+    )
+    assert plan_text.plan(result(check=True, changes=changes)).splitlines() == [
+        "server: Prepare",
+        "  ~ packages installed: chrony  [app1 app2]",
+        "",
+        "services: Converge",
+        "  ~ service web  [app1]",
+        "      image               web:1 → web:2",
+        "      environment.NEW     (absent) → x",
+        "      environment.SECRET  **** → **** (changed)",
+        "",
+        "2 changes. `longshore up` makes them.",
+    ]
+    assert plan_text.plan(result(check=True)) == "No changes."
+
+
+def test_exit_code_two_is_for_a_check_with_changes_alone() -> None:
+    change = ServerChange(host="a", role="", task="", change=Change(text="x"))
+    assert result(check=True, changes=(change,)).exit_code == 2
+    assert result(check=True).exit_code == 0
+    assert result(changes=(change,)).exit_code == 0
+    assert result(check=True, changes=(change,), status=Status.FAILED).exit_code == 1
+    assert result(check=True, changes=(change,), status=Status.DEGRADED).exit_code == 4
+
+
+SERVICES = {
+    "web": {
+        "image": "registry.longshore.internal:5000/shop/web@sha256:0123456789abcdef0123",
+        "wanted": 3,
+        "running": 3,
+        "per_server": {"app1": 2, "app2": 1},
+    }
+}
+
+
+def test_a_summary_says_what_runs_where_and_how_it_is_reached() -> None:
+    told = summary(result(data={"stack_services": {"services": SERVICES}}), definition())
+    assert told.splitlines()[0] == "Done in 12 s, nothing changed"
+    assert "web      3/3      shop/web@0123456789ab  app1 x2  app2" in told
+    assert "shop.example/ → web:3000" in told
+
+
+def test_a_failure_is_one_screen_with_where_why_and_what_to_do() -> None:
+    long = "\n".join(f"line {number}" for number in range(200)) + "\ncheck the image's name"
+    same = [Failure(host=f"app{number}", role="server", task="Prepare", message="no space") for number in range(40)]
+    told = summary(
+        result(
+            status=Status.FAILED,
+            log="/state/r1",
+            failures=(*same, Failure(host="app1", role="services", task="Converge", message=long, cure="repair it")),
+        ),
+        definition(),
+    )
+    assert len(told.splitlines()) < 50
+    assert told.startswith("Failed in 12 s")
+    assert "app0 app1 app2 app3 app4 app5 … and 34 more  server: Prepare" in told
+    for text in ("no space", "line 0", "check the image's name", "what to do: repair it", "log: /state/r1"):
+        assert text in told
+
+
+def test_a_locked_stack_is_told_with_its_holder() -> None:
+    told = summary(result(status=Status.LOCKED, locked_by="ann@laptop (run r0)"), definition())
+    assert "Locked by another run" in told
+    assert "ann@laptop (run r0)" in told
+
+
+def test_many_failures_are_cut_to_a_screen() -> None:
+    told = failures([Failure(host="a", role="", task=f"t{number}", message="m") for number in range(12)])
+    assert "… and 7 other failures" in told
+
+
+def test_status_shows_services_servers_release_and_lock() -> None:
+    info = {
+        "services": SERVICES,
+        "nodes": [{"server": "app1", "state": "ready", "availability": "active", "role": "manager", "leader": True}],
+        "releases": [{"number": 7, "current": True, "time": "2026-01-31T14:25:01Z", "owner": "ann@laptop"}],
+        "lock": {"owner": "bob@desk", "run": "r9"},
+    }
+    told = state(result(data={"stack_info": info}), definition())
+    for text in ("Release 7, 2026-01-31 14:25:01 UTC, by ann@laptop", "app1    ready", "locked by bob@desk (run r9)"):
+        assert text in told
+
+
+def test_tables_of_tasks_leave_out_what_has_ended() -> None:
+    running = {"service": "web", "slot": 1, "server": "app1", "state": "running", "wanted": "running", "since": "2026"}
+    over = {**running, "slot": 2, "state": "failed", "wanted": "shutdown", "error": "exit code 1"}
+    assert "web.2" not in tables.tasks([running, over])
+    assert "exit code 1" in tables.tasks([running, over], ended=True)
+
+
+def test_words_for_times_and_servers() -> None:
+    assert [seconds(value) for value in (0.04, 9.94, 42.4, 185)] == ["0.0 s", "9.9 s", "42 s", "3 min 05 s"]
+    assert hosts(["a", "b"]) == "a b"
