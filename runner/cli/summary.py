@@ -23,6 +23,8 @@ _HEADS = {
     Status.LOCKED: "Locked by another run",
     Status.CANCELLED: "Cancelled",
 }
+# The modules that tell what runs after their work.
+_TELLING = ("stack_services", "stack_scale", "stack_release")
 # One screen: what does not fit is in the log.
 _FAILURES = 5
 _MESSAGE_LINES = 25
@@ -33,11 +35,10 @@ def summary(result: Result, definition: Definition) -> str:
     """The end of an ordinary run: what runs where and how it is reached, or what failed, where, why, what to do."""
     parts = [_head(result)]
     if result.status in (Status.DONE, Status.DEGRADED):
-        services = (result.data.get("stack_services") or {}).get("services")
-        if services:
-            parts += [tables.services(services), routes(definition)]
-        note = (result.data.get("stack_services") or {}).get("lock_note")
-        parts += [f"lock: {note}"] if note else []
+        told = [result.data[module] for module in _TELLING if module in result.data]
+        running = [data["services"] for data in told if data.get("services")]
+        parts += [tables.services(running[-1]), routes(definition)] if running else []
+        parts += [f"lock: {data['lock_note']}" for data in told if data.get("lock_note")]
     if result.unreachable:
         parts.append(
             f"Not reached: {hosts(result.unreachable)}. What they missed, the next `longshore up` catches up on."

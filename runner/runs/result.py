@@ -113,6 +113,7 @@ class Tally:
         self._locked_by = ""
         self._bad_input = False
         self._rescued: set[str] = set()
+        self._left_out: set[str] = set()
         self._reached: dict[str, bool] = {}
         self._lost_play = False
 
@@ -140,7 +141,11 @@ class Tally:
         counters = self._counters.setdefault(event.place.host, {})
         counters[event.status] = counters.get(event.status, 0) + 1
         if event.data:
-            self._data[event.action.rpartition(".")[2]] = event.data
+            name = event.action.rpartition(".")[2]
+            self._data[name] = event.data
+            if name == "guard":
+                # Servers that did not answer are left out from the start, so no task tells of them.
+                self._left_out |= {str(server) for server in event.data.get("unreachable_servers") or []}
         if event.status == "failed":
             self._locked_by = self._locked_by or _holder(event.data)
             self._bad_input = self._bad_input or bool(event.data.get("bad_input"))
@@ -163,7 +168,8 @@ class Tally:
         """The result of the run whose ``ansible-playbook`` ended with ``code``."""
         self._play_ended()
         failures = [failure for failure in self._failures if failure.host not in self._rescued]
-        unreachable = tuple(sorted(host for host, known in self._counters.items() if known.get("unreachable")))
+        lost = {host for host, known in self._counters.items() if known.get("unreachable")}
+        unreachable = tuple(sorted(lost | self._left_out))
         status = self._status(bool(failures), bool(unreachable), code)
         if cancelled and status not in (Status.DONE, Status.DEGRADED):
             status = Status.CANCELLED
