@@ -1,0 +1,237 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user of the role was promised, seen from a client that stands outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCENARIO = Path(__file__).resolve().parents[1]
+ROOT = SCENARIO.parents[1]
+LAB = os.environ.get("LAB", "lab")
+CONFIG = "/etc/longshore/haproxy/haproxy.cfg"
+testinfra_hosts = ["ansible://app1"]
+
+
+def lab(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "molecule/shared/lab"), *words], check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lab("status", "--name", LAB, "--json"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def addresses(described: dict[str, Any]) -> list[str]:
+    public = described["hosts"]["app1"]["public"]
+    return [public["v4"], f"[{public['v6']}]"]
+
+
+@pytest.fixture(scope="module")
+def client(described: dict[str, Any]) -> Callable[..., str]:
+    """Run a command on the client."""
+
+    def run(*words: str) -> str:
+        container = described["hosts"]["client"]["container"]
+        return subprocess.run(["docker", "exec", container, *words], capture_output=True, text=True, check=False).stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def status(client: Callable[..., str], addresses: list[str]) -> Callable[..., str]:
+    """The status with which a host's path is answered."""
+
+    def ask(host: str, path: str = "/", *options: str) -> str:
+        words = ["curl", "-s", "-m", "15", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {host}", *options]
+        return client(*words, f"http://{addresses[0]}{path}")
+
+    return ask
+
+
+def converge(*options: str, **variables: Any) -> dict[str, Any]:
+    """Run the scenario's play once more; gives the task's result."""
+    command = [
+        str(Path(sys.executable).parent / "ansible-playbook"),
+        "-i", str(ROOT / "molecule/inventory/lab.py"), str(SCENARIO / "converge.yml"),
+        "-e", json.dumps(variables), *options,
+    ]  # fmt: skip
+    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "LAB": LAB}
+    environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".ansible/collections")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    plays = json.loads(done.stdout[done.stdout.index("{") :])["plays"]
+    tasks = [task["hosts"]["app1"] for play in plays for task in play["tasks"]]
+    return next((task for task in reversed(tasks) if "changes" in task or task.get("failed")), tasks[-1])
+
+
+def seen(path: str) -> int:
+    """How often the two servers were asked for a path."""
+    return sum(
+        lab("ssh", "--name", LAB, host, "--", "cat", "/root/molecule-site.log").count(f" {path}\n")
+        for host in ("app2", "app3")
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def healthy(status: Callable[..., str]) -> None:
+    wait_for(lambda: status("molecule.example") == "200")
+
+
+def test_it_is_kept_by_systemd(host: Any) -> None:
+    assert host.service("longshore-haproxy").is_running
+    assert host.service("longshore-haproxy").is_enabled
+    assert host.file(CONFIG).mode == 0o640
+    host.check_output("docker kill longshore-haproxy")
+    wait_for(lambda: host.run("docker exec longshore-haproxy true").rc == 0)
+    assert converge()["changed"] is False
+
+
+def test_both_families_of_addresses_arrive_and_nothing_that_is_pretended(
+    client: Callable[..., str], addresses: list[str], described: dict[str, Any]
+) -> None:
+    pretended = ["X-Forwarded-For: 1.1.1.1", "X_Forwarded_For: 2.2.2.2", "Forwarded: for=3.3.3.3", "X-Real-IP: 4.4.4.4"]
+    options = [word for header in pretended for word in ("-H", header)]
+    for address, family in zip(addresses, ("v4", "v6"), strict=True):
+        own = described["hosts"]["client"]["public"][family]
+        got = client("curl", "-sg", "-H", "Host: molecule.example", *options, f"http://{address}/headers")
+        headers = {name.lower(): value for name, value in json.loads(got).items()}
+        assert headers["x-forwarded-for"] == own
+        assert headers["x-forwarded-proto"] == "http"
+        assert headers["x-forwarded-host"] == "molecule.example"
+        assert own in headers["forwarded"]
+        assert not any(word in got for word in ("1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"))
+
+
+def test_the_access_log_has_the_client(
+    host: Any, client: Callable[..., str], addresses: list[str], described: dict[str, Any]
+) -> None:
+    own = described["hosts"]["client"]["public"]
+    for address, family in zip(addresses, ("v4", "v6"), strict=True):
+        client("curl", "-sg", "-H", "Host: molecule.example", f"http://{address}/logged-{family}")
+        wait_for(
+            lambda family=family: (
+                f"/logged-{family}" in host.check_output("journalctl -u longshore-haproxy -o cat -n 50")
+            )
+        )  # type: ignore[misc]
+        lines = host.check_output("journalctl -u longshore-haproxy -o cat -n 50").splitlines()
+        entry = next(json.loads(line) for line in lines if f"/logged-{family}" in line)
+        assert (entry["client"], entry["status"], entry["host"]) == (own[family], 200, "molecule.example")
+
+
+@pytest.mark.parametrize(
+    ("host_name", "path", "answer"),
+    [
+        ("molecule.example", "/anything", "200"),
+        ("MOLECULE.example:80", "/", "200"),
+        ("a.molecule.example", "/api", "200"),
+        ("b.a.molecule.example", "/api/x", "200"),
+        ("a.molecule.example", "/apix", "404"),
+        ("a.molecule.example", "/", "404"),
+        ("xmolecule.example", "/api", "404"),
+        ("empty.molecule.example", "/", "503"),
+        ("elsewhere.example", "/", "404"),
+    ],
+)
+def test_routes(status: Callable[..., str], host_name: str, path: str, answer: str) -> None:
+    assert status(host_name, path) == answer
+
+
+def test_a_sticky_route_keeps_its_server(client: Callable[..., str], addresses: list[str]) -> None:
+    jar = "molecule-cookies"
+    words = ["curl", "-s", "-c", jar, "-b", jar, "-D", "-", "-o", "/dev/null", "-H", "Host: a.molecule.example"]
+    answers = [client(*words, f"http://{addresses[0]}/api").lower() for _ in range(6)]
+    assert len({line for answer in answers for line in answer.splitlines() if line.startswith("x-backend")}) == 1
+
+
+def test_the_statistics_are_for_this_server_only(host: Any, client: Callable[..., str], addresses: list[str]) -> None:
+    assert "molecule.site" in host.check_output("curl -s http://127.0.0.1:8404/")
+    assert client("curl", "-s", "-m", "3", f"http://{addresses[0]}:8404/") == ""
+
+
+def test_what_may_have_been_carried_out_is_never_sent_again(status: Callable[..., str]) -> None:
+    mark = f"/die-{time.time_ns()}"
+    for number in range(10):
+        wait_for(lambda: status("molecule.example") == "200")
+        assert status("molecule.example", f"{mark}-{number}", "-X", "POST", "-d", "x") in ("502", "000")
+        assert seen(f"{mark}-{number}") == 1
+    wait_for(lambda: status("molecule.example") == "200")
+    assert status("molecule.example", f"{mark}-get") != "200"
+    assert seen(f"{mark}-get") > 1
+
+
+def test_twenty_reloads_under_load_lose_nothing(
+    described: dict[str, Any], addresses: list[str], status: Callable[..., str]
+) -> None:
+    wait_for(lambda: status("molecule.example") == "200")
+    urls = [f"http://{address}/" for address in addresses]
+    words = ["python3", "/opt/lab/load.py", *urls, "--rate", "250", "--host", "molecule.example"]
+    container = described["hosts"]["client"]["container"]
+    words += ["--slow", "0.03", "--post", "0.2"]
+    load = subprocess.Popen(["docker", "exec", container, *words], stdout=subprocess.PIPE, text=True)
+    try:
+        for number in range(20):
+            result = converge(routes=[{"host": f"n{number}.example", "backend": "site"}])
+            assert result["reloaded"], result
+            assert not result["restarted"]
+    finally:
+        subprocess.run(["docker", "exec", container, "pkill", "-TERM", "-f", "load.py"], check=False)
+        report = json.loads(load.communicate(timeout=60)[0])
+    assert report["total"] > 2000
+    assert report["failed"] == 0, report
+    assert converge()["changed"]
+
+
+def test_check_mode_predicts_the_real_run(host: Any) -> None:
+    wanted = {"routes": [{"host": "new.example", "backend": "site"}]}
+    before = host.check_output("sha256sum %s", CONFIG)
+    predicted = converge("--check", "--diff", **wanted)
+    assert host.check_output("sha256sum %s", CONFIG) == before
+    done = converge("--diff", **wanted)
+    assert (predicted["changes"], predicted["diff"]) == (done["changes"], done["diff"])
+    assert converge("--check", **wanted)["changed"] is False
+    assert converge()["changed"]
+
+
+def test_what_haproxy_refuses_leaves_everything_as_it_was(host: Any, status: Callable[..., str]) -> None:
+    tree = "find /etc/longshore -type f -exec sha256sum {} +"
+    before = host.check_output(tree)
+    result = converge(user="")
+    assert result["failed"]
+    assert "'user' expects <name>" in result["msg"]
+    assert host.check_output(tree) == before
+    assert status("molecule.example") == "200"
+    assert converge()["changed"] is False
+
+
+def test_two_stacks_share_it_and_one_goes_without_a_trace(host: Any, status: Callable[..., str]) -> None:
+    before = host.file(CONFIG).content_string
+    assert converge(stack="molecule2")["changed"]
+    wait_for(lambda: status("molecule2.example") == "200")
+    clash = converge(stack="molecule3", routes=[{"host": "molecule.example", "backend": "site"}])
+    assert "molecule.example/ is routed by the stacks molecule and molecule3" in clash["msg"]
+    assert converge(stack="molecule2", state="absent")["changed"]
+    assert host.file(CONFIG).content_string == before
+    assert status("molecule2.example") == "404"
+    assert status("molecule.example") == "200"
