@@ -13,7 +13,8 @@ author: The Longshore founders (@longshore)
 description:
   - Reads one stack file and gives Ansible its servers, their groups and the variables of every role.
   - The file is checked whole before anything is given; all its errors are reported at once.
-  - The environment variable E(LONGSHORE_ENVIRONMENT) (C(longshore -e)) overlays C(<name>.<environment>.yml), which stands beside the file.
+  - The environment variable E(LONGSHORE_ENVIRONMENT) (C(longshore -e)) overlays C(<name>.<environment>.yml), which stands
+    beside the file.
   - Secret values are not part of the inventory. They are references, resolved when a task uses them.
 requirements:
   - The Python package C(longshore), which brings this collection and the definition model.
@@ -70,12 +71,16 @@ class InventoryModule(BaseInventoryPlugin):
             definition = read(path)
         except ValueError as error:
             raise AnsibleParserError(str(error)) from error
-        for group, members in groups.members(definition).items():
+        # Everything is worked out before anything is given: half an inventory must not look like a whole one.
+        members = groups.members(definition)
+        shared = variables.of_stack(definition)
+        own = {server: variables.of_server(definition, server) for server in definition.servers}
+        for group, servers in members.items():
             inventory.add_group(group)
-            for server in members:
+            for server in servers:
                 inventory.add_host(server, group=group)
-        for name, value in variables.of_stack(definition).items():
+        for name, value in shared.items():
             inventory.set_variable("longshore", name, value)
-        for server in definition.servers:
-            for name, value in variables.of_server(definition, server).items():
+        for server, known in own.items():
+            for name, value in known.items():
                 inventory.set_variable(server, name, value)

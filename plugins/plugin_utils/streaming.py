@@ -40,7 +40,7 @@ def fetch_command(run_id: str) -> str:
     return f"if mv {path} {taken} 2>/dev/null; then cat {taken}; rm -f {taken}; fi"
 
 
-class StreamingAction(ActionBase):  # type: ignore[misc] - core has no types
+class StreamingAction(ActionBase):  # type: ignore[misc]  # core has no types
     """An action whose module of the same name says how far it is."""
 
     def stream_module(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:

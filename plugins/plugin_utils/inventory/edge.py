@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ansible.template import trust_as_template
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def variables(definition: Stack) -> dict[str, Any]:
             for service in definition.services.values()
             for route in service.routes
         },
+        "haproxy_run": trust_as_template("{{ longshore_run }}"),
         "haproxy_image": balancer.image,
         "haproxy_http_port": balancer.http_port,
         "haproxy_maxconn": balancer.maxconn or 0,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets
+from ansible.template import trust_as_template
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import registries, secrets
 from longshore.definition.servers import resolved
 
 if TYPE_CHECKING:
@@ -15,12 +16,7 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 
-# Read by whoever needs the cluster's keys, from the first manager that answered (playbooks/keys.yml).
-_REGISTRY_PASSWORD = (
-    "{{ (groups['swarm_manager'] | map('extract', hostvars) | selectattr('longshore_cluster_keys', 'defined') | first)"
-    ".longshore_cluster_keys['registry.password'] }}"
-)
-REGISTRY = "registry.longshore.internal:5000"
+RUN = trust_as_template("{{ longshore_run }}")
 
 
 def variables(definition: Stack) -> dict[str, Any]:
@@ -34,9 +30,19 @@ def variables(definition: Stack) -> dict[str, Any]:
         "services_configs": {name: _content(definition, config) for name, config in definition.configs.items()},
         "services_secrets": secrets.of_stack(definition),
         "services_environments": secrets.of_environments(definition),
-        "images_pulled": {name: known["image"] for name, known in normalized.items() if known["image"] is not None},
+        "services_registry_auth": {login.pop("registry"): login for login in registries.logins(definition)},
+        "services_only": trust_as_template("{{ longshore_services | default([]) }}"),
+        "services_run": RUN,
+        "longshore_pulls": {name: known["image"] for name, known in normalized.items() if known["image"]},
+        "longshore_builds": {name: known["build"] for name, known in normalized.items() if known["build"]},
+        "images_pulled": _chosen("longshore_pulls"),
+        "images_registry_auth": registries.logins(definition),
+        "images_from": list(dict.fromkeys([*definition.managers(), *definition.builders()])),
+        "images_run": RUN,
         "build_stack": definition.name,
-        "build_services": {name: known["build"] for name, known in normalized.items() if known["build"] is not None},
+        "build_services": _chosen("longshore_builds"),
+        "build_registry_auth": registries.logins(definition),
+        "build_run": RUN,
     }
 
 
@@ -47,6 +53,14 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
             service.name for service in definition.services.values() if name in definition.eligible_servers(service)
         ]
     }
+
+
+def _chosen(variable: str) -> Any:
+    # `longshore deploy SERVICE…` names some; none means all.
+    return trust_as_template(
+        "{{ " + variable + " if services_only | length == 0 else "
+        + variable + " | dict2items | selectattr('key', 'in', services_only) | items2dict }}"
+    )
 
 
 def _network(network: Network) -> dict[str, Any]:

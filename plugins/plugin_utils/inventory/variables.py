@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
     edge,
+    registries,
     secrets,
     server,
     services,
@@ -33,6 +34,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
             "haproxy.stats": {"length": 24, "alphabet": "alphanumeric"},
         },
         "longshore_stack_credentials": secrets.made_once(definition),
+        **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),
     }
