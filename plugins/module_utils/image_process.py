@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 GRACE = 5.0
 
 
-class Stopped(Exception):  # noqa: N818 - names an outcome, not a fault
+class Stopped(Exception):
     """The program was ended because everything is to stop."""
 
 
-class Overdue(Exception):  # noqa: N818 - names an outcome, not a fault
+class Overdue(Exception):
     """The program was ended because its deadline had passed."""
 
 
