@@ -29,6 +29,7 @@ GWBRIDGE_OPTIONS = {
 }
 OUTSIDE: dict[str, Any] = {
     "engine": False,
+    "state": "inactive",
     "active": False,
     "node": "",
     "manager": False,
@@ -42,19 +43,24 @@ OUTSIDE: dict[str, Any] = {
 def report(docker: Docker | None) -> dict[str, Any]:
     """How an engine stands to a Swarm, in one or, on a manager, three calls.
 
-    ``engine`` (it answers), ``active`` (it is in a Swarm), ``node`` (its id there), ``manager``; on managers with a
+    ``engine`` (it answers), ``state`` (the engine's own word: ``inactive``, ``pending``, ``active``, ``error`` or
+    ``locked``), ``active`` (it is in a Swarm, sound or not), ``node`` (its id there), ``manager``; on managers with a
     majority also ``cluster`` (id), ``nodes`` (see ``swarm_plan.summary``) and ``settings``. ``problem`` says why a
-    manager cannot tell.
+    manager cannot tell, or what is wrong with the node.
     """
     if docker is None:
         return dict(OUTSIDE)
     swarm = docker.get("/info")["Swarm"]
     state = swarm["LocalNodeState"]
-    found = {**OUTSIDE, "engine": True, "active": state != "inactive"}
-    if state == "inactive":
-        return found
+    found = {**OUTSIDE, "engine": True, "state": state, "active": state != "inactive"}
+    if state not in ("inactive", "active"):
+        reason = swarm.get("Error") or "no reason is given"
+        found["problem"] = (
+            f"this server's part in the Swarm is {state}: {reason} If the Swarm has forgotten the server, take it out "
+            "by `longshore server remove`, then it can join anew."
+        )
     if state != "active":
-        raise SwarmError(f"this node's part of the Swarm is {state}: {swarm.get('Error') or 'no reason is given'}")
+        return found
     found.update(node=swarm["NodeID"], manager=bool(swarm.get("ControlAvailable")))
     if not found["manager"]:
         return found

@@ -97,8 +97,12 @@ engine:
   description: Whether an engine answers.
   returned: success
   type: bool
+state:
+  description: The engine's own word for its part in a Swarm, V(inactive), V(pending), V(active), V(error) or V(locked).
+  returned: success
+  type: str
 active:
-  description: Whether it is in a Swarm.
+  description: Whether it is in a Swarm, sound or not.
   returned: success
   type: bool
 node:
@@ -123,7 +127,7 @@ settings:
   returned: success
   type: dict
 problem:
-  description: Why a manager cannot tell about the Swarm.
+  description: Why a manager cannot tell about the Swarm, or what is wrong with the node.
   returned: success
   type: str
 token:
@@ -160,6 +164,8 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
         found = report(docker)
     if module.params["tokens"]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
+    if found["problem"]:
+        found["msg"] = found["problem"]
     return {**found, "changed": changed, "diff": difference}
 
 

@@ -26,7 +26,7 @@ options:
       - V(drained) moves a node's tasks away and waits until its services run elsewhere.
       - V(active) lets tasks come again, after the node is up.
       - V(demoted) makes a manager a worker, unless the others would lose their majority.
-      - V(removed) forgets a node that is down.
+      - V(removed) forgets a worker that is drained or dead.
     type: str
     choices: [converged, drained, active, demoted, removed]
     default: converged
@@ -114,6 +114,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+node:
+  description: Id of the node; empty when there is none to demote or remove.
+  returned: unless O(state=converged)
+  type: str
 changes:
   description: What was done, a few words each.
   returned: success
@@ -188,14 +192,15 @@ def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
     node = find(everything, parameters["node"], f"{parameters['label_prefix']}server", parameters["server"])
     name = parameters["server"] or parameters["node"]
     if node is None:
-        if parameters["state"] == "removed":
-            return answer([], "", "", [])
+        if parameters["state"] in ("demoted", "removed"):
+            return {**answer([], "", "", [f"{name} is not in the Swarm"]), "node": ""}
         raise SwarmError(f"{name} is not in the Swarm")
     act = {"drained": _drained, "active": _active, "demoted": _demoted, "removed": _removed}[parameters["state"]]
     before = f"{name} {node['role']} {node['availability']}\n"
     changed, remarks = act(docker, node, parameters, check, run)
     what = [f"{name} {parameters['state']}"] if changed else []
-    return answer(what, before, f"{name} {parameters['state']}\n" if changed else before, remarks)
+    after = f"{name} {parameters['state']}\n" if changed else before
+    return {**answer(what, before, after, remarks), "node": node["id"]}
 
 
 def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
@@ -234,11 +239,11 @@ def _demoted(docker: Docker, node: dict, _parameters: dict, check: bool, run: Ru
     return changed, []
 
 
-def _removed(docker: Docker, node: dict, _parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
-    if node["role"] == "manager" and not check:
-        raise SwarmError("refused: it is a manager; demote it first")
+def _removed(docker: Docker, node: dict, _parameters: dict, check: bool, _run: Run) -> tuple[bool, list[str]]:
+    if not check and (node["role"] == "manager" or (node["state"] == "ready" and node["availability"] != "drain")):
+        raise SwarmError("refused: demote and drain it first")
     if not check:
-        remove(docker, node["id"], run)
+        remove(docker, node["id"])
     return True, []
 
 
