@@ -42,9 +42,9 @@ notes:
 options:
   lock_wait:
     description:
-      - How many seconds to wait for another run that holds the stack's lock. When it still holds it then, the task
-        fails, and C(locked) in its result says who holds it.
-      - The lock of a run that has died ends by itself after 60 seconds.
+      - How many seconds to wait for another run that works on the stack. When it still does then, the task fails, and
+        C(locked) in its result says which run it is.
+      - The lock of a run that has died is always waited out. It ends by itself, at most 60 seconds after the death.
     type: float
     default: 0.0
 """

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 
 TTL = 60.0
-RENEW_EVERY = 15.0
+# So often that a second run learns soon whether the first is alive.
+RENEW_EVERY = 5.0
 # Managers' clocks may differ a little; the fence holds even where they differ much.
 CLOCK_MARGIN = 2.0
 LABEL = "longshore.lock."
@@ -82,22 +83,27 @@ class Lease:
         self.note = ""
 
     def take(self, wait: float) -> None:
-        """Take the lock, waiting up to ``wait`` seconds for another run; ``note`` then says what was waited for.
+        """Take the lock; ``note`` then says what was waited for.
 
-        Raises ``Locked`` when the other run still holds it, ``Cancelled`` when this one is to stop.
+        A run that lives (it renews its lock) is waited for up to ``wait`` seconds. One that gives no sign of life is
+        waited out, at most ``TTL``. Raises ``Locked`` when the other run lives and still holds it, ``Cancelled`` when
+        this one is to stop.
         """
         began = time.monotonic()
         seen: dict[str, Any] | None = None
+        lives = False
         while True:
             other = self._try()
             if other is None:
                 break
             if seen is None or other["run"] != seen["run"]:
-                self._run.progress(f"waiting for the lock of {self._stack}: {Locked(self._stack, other)}")
+                self._run.progress(f"waiting: {Locked(self._stack, other)}")
+            elif other["expires"] > seen["expires"]:
+                lives = True
             seen = other
-            if time.monotonic() - began >= wait:
+            if lives and time.monotonic() - began >= wait:
                 raise Locked(self._stack, other)
-            self._run.wait(1.0)
+            self._run.wait(0.5)
         if seen is not None and not self.note:
             self.note = (
                 f"waited {time.monotonic() - began:.0f} s for run {seen['run']} of {seen['owner'] or 'somebody'}"
