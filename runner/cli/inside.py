@@ -48,7 +48,8 @@ def exec_(
     stack = options.load()
     container = _container(stack, stack.service(service), stack.server(server) if server else None, slot)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    words = ["docker", "exec", "--interactive", *(["--tty"] if terminal else []), container.id, *_HELPER, *command]
+    options_ = ["--interactive", *(["--tty"] if terminal else [])]
+    words = ["docker", "exec", *options_, container.id, *_HELPER, *_words(command)]
     connection = stack.definition.servers[container.server].connection()
     # Ctrl-C belongs to the command over there; ssh hands it on.
     end(_call(ssh.argv(connection, words, terminal=terminal)))
@@ -63,7 +64,12 @@ def run(options: Common, service: Service, command: Command) -> None:
     With the image, environment, secrets, volumes and networks that the service has now.
     """
     stack = options.load()
-    look.run(options, stack, stack.jobs.run(stack.service(service), command))
+    look.run(options, stack, stack.jobs.run(stack.service(service), _words(command)))
+
+
+def _words(command: list[str]) -> list[str]:
+    # Since options behind the service are the command's, the parser leaves the separator in place.
+    return command[1:] if command[0] == "--" else command
 
 
 def _container(stack: Stack, service: str, server: str | None, slot: int | None) -> Container:

@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 
 from longshore.runs.events import Event, PlayStarted, RunFinished, TaskFinished, TaskStarted
 
+_MACHINERY = {
+    f"ansible.builtin.{name}"
+    for name in ("assert", "import_role", "include_role", "include_tasks", "set_fact", "validate_argument_spec")
+}
+
 
 @dataclass
 class Step:
@@ -29,8 +34,11 @@ class Step:
 
     @property
     def quiet(self) -> bool:
-        """Whether there is nothing to tell: every server skipped it."""
-        return all(event.status == "skipped" for event in self.finished.values()) and not self.running
+        """Whether there is nothing to tell: every server skipped it, or it was Ansible's machinery and went well."""
+        return not self.running and all(
+            event.status == "skipped" or (event.status == "ok" and event.action in _MACHINERY)
+            for event in self.finished.values()
+        )
 
     def servers(self, *statuses: str) -> list[str]:
         """The servers on which it ended in one of these ways."""

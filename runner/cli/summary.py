@@ -44,7 +44,7 @@ def summary(result: Result, definition: Definition) -> str:
             f"Not reached: {hosts(result.unreachable)}. What they missed, the next `longshore up` catches up on."
         )
     if result.status in (Status.FAILED, Status.BAD_INPUT, Status.LOCKED):
-        parts += [failures(result.failures), *_advice(result), f"log: {result.log}"]
+        parts += [failures(result.failures), *_advice(result), *([f"log: {result.log}"] if result.log else [])]
     if result.status is Status.CANCELLED:
         parts.append("Nothing goes on. The same command, run again, finishes what was begun.")
     return "\n\n".join(part for part in parts if part)
@@ -108,7 +108,8 @@ def _release_line(releases: Sequence[Mapping[str, Any]]) -> str:
 
 def _head(result: Result) -> str:
     changed = {change.host for change in result.changes}
-    changes = f", {len(result.changes)} changes on {hosts(sorted(changed))}" if changed else ", nothing changed"
+    count = f"{len(result.changes)} change{'' if len(result.changes) == 1 else 's'}"
+    changes = f", {count} on {hosts(sorted(changed))}" if changed else ", nothing changed"
     told = changes if result.status in (Status.DONE, Status.DEGRADED) else ""
     return f"{_HEADS[result.status]} in {seconds(result.duration)}{told}"
 

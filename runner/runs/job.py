@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import secrets
 import time
@@ -25,7 +26,12 @@ def new_run_id() -> str:
 
 def operator() -> str:
     """Who runs this, for messages: ``user@host``."""
-    name = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+    name = os.environ.get("SUDO_USER")
+    if not name:
+        try:
+            name = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            name = str(os.getuid())
     return f"{name}@{os.uname().nodename}"
 
 
@@ -45,6 +51,7 @@ class Job:
         vault_password_file: for values encrypted with Ansible Vault; None leaves it to ANSIBLE_VAULT_PASSWORD_FILE.
         cancel_playbook: what tells the servers that the run is cancelled (with ``longshore_cancel: mark``, and at the
             end ``release``); None when there is nobody to be told.
+        log: keep the events and Ansible's own output on this machine; no, when a command may print secrets.
         id, owner, reason: the run's name on the servers (letters, digits, ``.``, ``_``, ``-``), who runs it, and why.
 
     Raises ValueError for an id that cannot be a file name.
@@ -61,6 +68,7 @@ class Job:
     verbosity: int = 0
     vault_password_file: Path | None = None
     cancel_playbook: str | None = "longshore.stack.cancel"
+    log: bool = True
     id: str = field(default_factory=new_run_id)
     owner: str = field(default_factory=operator)
     reason: str = ""

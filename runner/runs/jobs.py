@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ class Jobs:
 
     def run(self, service: str, command: Sequence[str]) -> Job:
         """A command once, on the service's image with its environment, secrets and networks."""
-        return self._job("run", longshore_run_service=service, longshore_run_command=list(command))
+        job = self._job("run", longshore_run_service=service, longshore_run_command=list(command))
+        return replace(job, log=False)
 
     def server_drain(self, server: str) -> Job:
         """Move the tasks away from a server."""

@@ -106,6 +106,7 @@ class Process:
             *_arguments(job, self._directory / "extravars.json"),
         ]
         configuration.suppress_ansible_output = True
+        configuration.suppress_output_file = not job.log
         return configuration
 
     def _event(self, raw: dict[str, Any]) -> bool:

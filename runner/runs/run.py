@@ -37,7 +37,7 @@ class Run:
         self.job = job
         self.directory: Path = storage.create(job.id)
         self._queue: queue.Queue[Event | None] = queue.Queue()
-        self._log = (self.directory / "events.jsonl").open("a")
+        self._log = (self.directory / "events.jsonl").open("a") if job.log else None
         self._log_lock = threading.Lock()
         self._tally = Tally()
         self._process = Process(job, self.directory, self._raw)
@@ -117,20 +117,22 @@ class Run:
                 cancelled=canceller is not None,
                 code=code,
                 duration=time.monotonic() - started,
-                log=str(self.directory),
+                log=str(self.directory) if self.job.log else "",
             )
             self._emit(RunFinished(result=self._result))
         except BaseException as error:  # raised again in wait(), in the caller's thread
             self._error = error
         finally:
             (self.directory / "extravars.json").unlink(missing_ok=True)
-            self._log.close()
+            if self._log is not None:
+                self._log.close()
             self._queue.put(None)
 
     def _emit(self, event: Event) -> None:
-        with self._log_lock:
-            self._log.write(json.dumps(event.to_dict(), default=str) + "\n")
-            self._log.flush()
+        if self._log is not None:
+            with self._log_lock:
+                self._log.write(json.dumps(event.to_dict(), default=str) + "\n")
+                self._log.flush()
         self._queue.put(event)
 
     def _raw(self, raw: Mapping[str, Any]) -> None:
