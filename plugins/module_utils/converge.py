@@ -14,7 +14,6 @@ from ansible_collections.longshore.stack.plugins.module_utils import explain, on
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import bound
 from ansible_collections.longshore.stack.plugins.module_utils.plan import used
 from ansible_collections.longshore.stack.plugins.module_utils.rollout import Rollout, ServiceFailed
-from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import RELEASE, owned
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import read as read_state
 
@@ -56,11 +55,21 @@ class Converger:
         self._desired = desired
         self._plan = plan
         self._secrets = list(secrets)
-        self._rollout = Rollout(docker, writer, run, stack=state.stack, nodes=state.nodes, secrets=self._secrets)
 
     def apply(self) -> None:
         """Do it all. Raises ``ConvergeFailed`` after having gone back, or what the fence and the engine raise."""
         self._objects()
+        state = self._state
+        # After the networks are there: the edge network may be new.
+        self._rollout = Rollout(
+            self._docker,
+            self._writer,
+            self._run,
+            stack=state.stack,
+            edge=state.edge,
+            nodes=state.nodes,
+            secrets=self._secrets,
+        )
         touched = self._plan.touched
         self._before_deploys([change for change in touched if not self._waits_for_changed(change)])
         for change in touched:
@@ -138,7 +147,7 @@ class Converger:
             change.name,
             bound(change.after, networks, secrets, configs),
             wanted.before_deploy,
-            networks.get(f"{stack}_{EDGE}", ""),
+            self._state.edge,
         )
         deadline = wanted.settings["deadline"]
         place = explain.Place(self._docker, stack, self._state.nodes, self._secrets)

@@ -5,7 +5,7 @@
 
 Private to the collection. An update is first let through to its first batch alone. Only when that has stood the
 monitor window do the other tasks follow: so an image that starts well and crashes later takes one batch with it, never
-all.
+all. Of a service with one task, that serves requests and starts first, the old version gets a second task meanwhile.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ POLL = 0.3
 GATE_MARGIN = 30.0
 # How long the old version may take to serve again; seconds.
 BACK_DEADLINE = 90.0
+# How long a second task of the old version may take; without it the update goes on as well; seconds.
+SECOND_DEADLINE = 20.0
 
 
 class ServiceFailed(Exception):
@@ -50,10 +52,14 @@ class _Item:
     identifier: str = ""
     watch: Watch | None = None
     passed: bool = False
+    doubling: bool = False
 
 
 class Rollout:
-    """The services of one run. ``started`` are those that were touched, in order; ``failed`` the one that failed."""
+    """The services of one run. ``started`` are those that were touched, in order; ``failed`` the one that failed.
+
+    ``edge`` is the identifier of the network between load balancers and services, empty when there is none.
+    """
 
     def __init__(
         self,
@@ -62,6 +68,7 @@ class Rollout:
         run: Run,
         *,
         stack: str,
+        edge: str,
         nodes: list[dict[str, Any]],
         secrets: Iterable[str] = (),
     ) -> None:
@@ -69,6 +76,7 @@ class Rollout:
         self._writer = writer
         self._run = run
         self._stack = stack
+        self._edge = edge
         self._nodes = nodes
         self._secrets = list(secrets)
         self._items: dict[str, _Item] = {}
@@ -108,6 +116,9 @@ class Rollout:
             under_way = [item for item in self._items.values() if item.watch and not item.watch.done]
             self._look(under_way)
             for item in under_way:
+                if item.doubling:
+                    self._after_doubling(item)
+                    continue
                 if item.watch is not None and item.watch.failure is not None:
                     self.failed = item.name
                     raise ServiceFailed(self._explain(item))
@@ -150,7 +161,7 @@ class Rollout:
             other = self._items.get(name)
             if other is None:
                 continue
-            if other.watch is None or (condition == "service_healthy" and not other.watch.settled):
+            if other.watch is None or other.doubling or (condition == "service_healthy" and not other.watch.settled):
                 return False
         return True
 
@@ -159,11 +170,40 @@ class Rollout:
         if item.live is not None:
             item.identifier = item.live["ID"]
             tasks = self._tasks([item])
-        spec, settings = item.spec, item.settings
-        monitor, gated = settings["monitor"], False
-        before = wanted_tasks(item.live["Spec"], self._nodes) if item.live else 0
         # Before the write: whatever happens from here on has to be taken back.
         self.started.append(item.name)
+        if self._double(item):
+            return
+        self._write(item, tasks, wanted_tasks(item.live["Spec"], self._nodes) if item.live else 0)
+
+    def _double(self, item: _Item) -> bool:
+        """Give the old version a second task, if the service needs it for a safe update."""
+        spec, live = item.spec, item.live
+        if spec is None or live is None or not item.replaces or not item.settings["monitor"]:
+            return False
+        serves = any(network["Target"] == self._edge for network in spec["TaskTemplate"].get("Networks") or [])
+        single = all((one["Mode"].get("Replicated") or {}).get("Replicas") == 1 for one in (spec, live["Spec"]))
+        if not (serves and single and spec["UpdateConfig"].get("Order") == "start-first"):
+            return False
+        if not converged(self._tasks([item]), live["Spec"]["TaskTemplate"], 1):
+            return False
+        self._run.progress(f"{item.name}: a second task of the old version, to serve meanwhile")
+        doubled = self._writer.update_service(item.identifier, _with_replicas(live["Spec"], 2))
+        item.doubling = True
+        item.watch = self._watch(item, doubled, monitor=0.0, deadline=SECOND_DEADLINE, tolerant=False)
+        return True
+
+    def _after_doubling(self, item: _Item) -> None:
+        watch = item.watch
+        if watch is None or not (watch.done or watch.failure or watch.stuck):
+            return
+        item.doubling = False
+        # Where there is no room for a second one, the update goes the plain way.
+        self._write(item, self._tasks([item]), 2 if watch.done else 1)
+
+    def _write(self, item: _Item, tasks: list[dict[str, Any]], before: int) -> None:
+        spec, settings = item.spec, item.settings
+        monitor, gated = settings["monitor"], False
         if spec is None:
             live = dict(item.live or {})
         elif item.live is None:
@@ -171,9 +211,11 @@ class Rollout:
             live = self._docker.get(f"/services/{item.identifier}")
         else:
             wanted = wanted_tasks(spec, self._nodes)
-            gated = item.replaces and wanted > 1 and before > 0 and monitor > 0
-            live = self._writer.update_service(item.identifier, _gated(spec, wanted, monitor) if gated else spec)
-        wanted = wanted_tasks(live["Spec"], self._nodes)
+            gated = item.replaces and monitor > 0 and before > 0 and (wanted > 1 or before > wanted == 1)
+            live = self._writer.update_service(
+                item.identifier, _gated(spec, max(wanted, 2), monitor) if gated else spec
+            )
+        wanted = wanted_tasks(spec or live["Spec"], self._nodes)
         template = live["Spec"]["TaskTemplate"]
         starts_none = not item.replaces and (
             wanted <= before if item.spec is not None and not item.resumes else converged(tasks, template, wanted)
@@ -187,6 +229,7 @@ class Rollout:
             gated=gated,
             seen=spare_tasks(tasks),
         )
+        item.watch.wanted = wanted
 
     def _watch(
         self,
@@ -251,6 +294,14 @@ def _gated(spec: Mapping[str, Any], wanted: int, monitor: float) -> dict[str, An
     parallelism = result["UpdateConfig"].get("Parallelism") or wanted
     result["UpdateConfig"]["Parallelism"] = min(parallelism, wanted - 1)
     result["UpdateConfig"]["Delay"] = round((monitor + GATE_MARGIN) * SECOND)
+    if result["Mode"].get("Replicated", {}).get("Replicas") == 1:
+        result["Mode"] = {"Replicated": {"Replicas": 2}}
+    return result
+
+
+def _with_replicas(spec: Mapping[str, Any], number: int) -> dict[str, Any]:
+    result = deepcopy(dict(spec))
+    result["Mode"] = {"Replicated": {"Replicas": number}}
     return result
 
 

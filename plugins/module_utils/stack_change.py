@@ -68,7 +68,7 @@ class Change:
         """Do it and wait. Raises ``ConvergeFailed`` after having gone back."""
         state = self._state
         writer = Writer(docker, state.stack, lease.check, {})
-        rollout = Rollout(docker, writer, run, stack=state.stack, nodes=state.nodes)
+        rollout = Rollout(docker, writer, run, stack=state.stack, edge=state.edge, nodes=state.nodes)
         newest = state.records.get(state.newest, {}).get("services", {})
         for name in (name for name, fields in self._fields.items() if fields):
             before, after = state.spec(name), self._specs[name]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ansible_collections.longshore.stack.plugins.module_utils import lease, releases
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import portable
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class State:
     def newest(self) -> int:
         """The number of the newest release, 0 before the first."""
         return max(self.records, default=0)
+
+    @property
+    def edge(self) -> str:
+        """The identifier of the network between the load balancers and the stack's services, empty without one."""
+        return str(self.networks.get(f"{self.stack}_{EDGE}", {}).get("Id", ""))
 
     def spec(self, service: str) -> dict[str, Any] | None:
         """The live service's portable spec."""

@@ -61,14 +61,18 @@ class Watch:
     gate_open: bool = False
     failure: Failure | None = None
     words: str = ""
+    stuck: bool = False
     _up_since: float | None = None
     _gate_since: float | None = None
     _unplaced_since: float | None = None
     _failed: set[str] = field(default_factory=set)
 
     def look(self, now: float, tasks: Iterable[dict[str, Any]], servers: Mapping[str, str]) -> None:
-        """Judge once more. Afterwards ``done`` or ``failure`` may be set; ``settled`` says that the wanted tasks run
-        (their window perhaps not over); ``gate_open`` that the first batch stood its window; ``words`` tells it all."""
+        """Judge once more. Afterwards ``done`` or ``failure`` may be set.
+
+        ``settled`` says that the wanted tasks run (their window perhaps not over), ``gate_open`` that the first batch
+        stood its window, ``stuck`` that a task finds no place just now; ``words`` tells it all.
+        """
         every = list(tasks)
         new = [task for task in every if same_task(task.get("Spec"), self.template) and task["ID"] not in self.seen]
         once = _condition(self.template) != "any"
@@ -102,6 +106,7 @@ class Watch:
                 self.failure = Failure("failed", task)
                 return
         stuck = [task for task in new if task["Status"]["State"] == "pending" and task["Status"].get("Err")]
+        self.stuck = bool(stuck)
         if not stuck:
             self._unplaced_since = None
         elif self._unplaced_since is None:
