@@ -96,7 +96,7 @@ def test_servers_lost_under_load(lab: Lab, shop: StackFile, campaign: Campaign) 
 
 
 def test_runs_killed_anywhere(shop: StackFile, campaign: Campaign) -> None:
-    """Whatever moment a run is killed at, the same command finishes what it began, and a third one has nothing to do."""
+    """Whenever a run is killed, the same command finishes what it began, and a third one has nothing to do."""
     rounds = campaign.rounds(short=1, long=20)
     repairs = []
     for seed in range(rounds):
