@@ -89,8 +89,9 @@ def deploy(stack: str, replicas: int, *options: str) -> None:
         "app1", "docker", "service", "create", "-q", "--name", f"{stack}_web", "--replicas", str(replicas),
         "--endpoint-mode", "dnsrr", "--network", f"{stack}_edge", "--config", "source=shop.py,target=/shop.py",
         "--env", "VERSION=1", "--stop-grace-period", "15s", "--update-order", "start-first",
-        "--update-parallelism", "2", "--update-monitor", "2s", "--health-interval", "1s", "--health-start-period", "10s", "--health-cmd",
-        health, *options, "python:3.13-slim", "python", "/shop.py", check=False,
+        "--update-parallelism", "2", "--update-monitor", "2s", "--health-interval", "1s",
+        "--health-start-period", "10s", "--health-cmd", health, *options,
+        "python:3.13-slim", "python", "/shop.py", check=False,
     )  # fmt: skip
 
 
@@ -169,7 +170,7 @@ def test_a_rolling_update_under_load_loses_nothing(described: dict[str, Any]) ->
 
 def test_a_dead_server_costs_no_get(described: dict[str, Any]) -> None:
     with load(described, "--slow", "0.03", "--timeout", "20") as report:
-        running = "docker service ps -f desired-state=running --format {{.Node}} shop_web".split()
+        running = ["docker", "service", "ps", "-f", "desired-state=running", "--format", "{{.Node}}", "shop_web"]
         assert "app3" in on("app1", *running)
         lab("kill", "--name", NAME, "app3")
         until(lambda: "app3" not in on("app1", *running), 60, "its tasks run elsewhere")
