@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import sys
@@ -95,7 +96,21 @@ STACKS = [
 def test_a_whole_stack_file_is_valid(document: Path, block: str, tmp_path: Path) -> None:
     from longshore.stack import Stack  # noqa: PLC0415 - pydantic only here
 
-    file = tmp_path / "stack.yml"
+    file = tmp_path / "hello/stack.yml"
+    file.parent.mkdir()
     file.write_text(block)
+    for name in ("id_ed25519", "known_hosts"):  # what `lab up` makes
+        (tmp_path / ".lab/lab").mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".lab/lab" / name).touch()
     assert yaml.safe_load(block)["name"]
     Stack.load(file, None)
+
+
+PROGRAMS = [(document.relative_to(ROOT), block) for document in documents() for block in blocks(document, "python")]
+
+
+@pytest.mark.parametrize(("document", "block"), PROGRAMS, ids=[str(document) for document, _ in PROGRAMS])
+def test_a_program_imports_what_exists(document: Path, block: str) -> None:
+    compile(block, str(document), "exec")
+    imports = [node for node in ast.parse(block).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    exec(compile(ast.Module(imports, []), str(document), "exec"), {})  # noqa: S102 - imports of our own documents
