@@ -13,8 +13,8 @@ author: The Longshore founders (@longshore)
 description:
   - Reads one stack file and gives Ansible its servers, their groups and the variables of every role.
   - The file is checked whole before anything is given; all its errors are reported at once.
-  - The environment variable E(LONGSHORE_ENVIRONMENT) (C(longshore -e)) overlays C(<name>.<environment>.yml), which stands
-    beside the file.
+  - The environment variable E(LONGSHORE_ENVIRONMENT) (C(longshore -e)) overlays C(<name>.<environment>.yml), which
+    stands beside the file.
   - Secret values are not part of the inventory. They are references, resolved when a task uses them.
 requirements:
   - The Python package C(longshore), which brings this collection and the definition model.

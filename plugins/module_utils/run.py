@@ -34,7 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 
-class Cancelled(Exception):  # noqa: N818 - names an outcome, not a fault
+class Cancelled(Exception):
     """The run was cancelled, or its controller is gone; the message says which."""
 
 

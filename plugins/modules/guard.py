@@ -12,10 +12,10 @@ short_description: Refuse to run on a stack file that was not understood
 version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
-  - Ansible takes an inventory source that it cannot parse for a warning; every play then says that no hosts matched, and the
-    run ends with 0. This action, the first of every playbook, fails instead, with every error of the stack file.
-  - It also asks all servers for their SSH greeting at once, and fails when the managers that answer are no majority, or when
-    no load balancer answers.
+  - Ansible takes an inventory source that it cannot parse for a warning; every play then says that no hosts matched,
+    and the run ends with 0. This action, the first of every playbook, fails instead, with all errors of the stack file.
+  - It also asks all servers for their SSH greeting at once, and fails when the managers that answer are no majority,
+    or when no load balancer answers.
 options:
   groups:
     description: Groups that must have a server, besides C(longshore).

@@ -10,8 +10,8 @@ short_description: Tell the modules of a run to stop
 version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
-  - Ending C(ansible-playbook) does not end the modules that it has started on the servers. They look for this mark and stop
-    at their next safe point.
+  - Ending C(ansible-playbook) does not end the modules that it has started on the servers. They look for this mark and
+    stop at their next safe point.
   - Marks stand in memory, under C(/run), and are gone with the next boot.
 options:
   id:

@@ -45,7 +45,7 @@ def shop(stack_file: support.StackFile, first_up: object) -> support.StackFile:
 
 @pytest.fixture
 def repository(lab: support.Lab, tmp_path: Path) -> Path:
-    """A working copy of the shop's repository, to commit another version of; the first version comes back afterwards."""
+    """A working copy of the shop's repository, to commit another version of."""
     source = support.ROOT / "molecule/shared/repositories/shop"
     copy = tmp_path / "shop"
     copy.mkdir()

@@ -143,7 +143,9 @@ def test_rollback_brings_image_and_environment_back(lab: Lab, shop: StackFile) -
 
 def running(lab: Lab, service: str) -> int:
     """How many tasks of a service run."""
-    listed = lab.on("app1", "docker", "service", "ps", "-f", "desired-state=running", "--format", "{{.CurrentState}}", service)
+    listed = lab.on(
+        "app1", "docker", "service", "ps", "-f", "desired-state=running", "--format", "{{.CurrentState}}", service
+    )
     return sum(line.startswith("Running") for line in listed.stdout.splitlines())
 
 

@@ -53,7 +53,9 @@ def test_killed_run_is_finished_by_the_next(lab: Lab, shop: StackFile, seed: int
 def test_two_runs_at_once(shop: StackFile) -> None:
     with shop.changed(lambda content: content["services"]["web"]["environment"].update(TWO="runs")):
         first = start(shop, "deploy", "web")
-        held = until(lambda: longshore(shop, "status", "--json").json["data"]["stack_info"]["lock"], 60, "the lock is held")
+        held = until(
+            lambda: longshore(shop, "status", "--json").json["data"]["stack_info"]["lock"], 60, "the lock is held"
+        )
         second = longshore(shop, "deploy", "web")
         assert second.code == 5, second.everything
         assert held["run"] in second.everything
@@ -90,8 +92,16 @@ def test_lost_server_is_replaced_and_comes_back(lab: Lab, shop: StackFile) -> No
     finally:
         lab.run("start", "--name", lab.name, "app3")
     until(lambda: lab.on("app3", "true", check=False).returncode == 0, 60, "app3 answers")
-    until(lambda: "Ready" in lab.on("app1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}",
-                                    "--filter", "name=app3").stdout, 60, "app3 is back in the Swarm")
+    until(
+        lambda: (
+            "Ready"
+            in lab.on(
+                "app1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}", "--filter", "name=app3"
+            ).stdout
+        ),
+        60,
+        "app3 is back in the Swarm",
+    )
     healed = longshore(shop, "up")
     assert healed.code == 0, healed.everything
     assert running(lab, "shop_web") == 6

@@ -23,7 +23,8 @@ def test_secret_is_nowhere_but_in_the_container(lab: Lab, shop: StackFile) -> No
     for server in ("app1", "app2", "app3"):
         script = (
             "docker ps -aq | xargs -r docker inspect; docker info -f '{{.Swarm.ControlAvailable}}' | grep -q true && "
-            "{ docker service ls -q | xargs -r docker service inspect; docker config ls -q | xargs -r docker config inspect; "
+            "{ docker service ls -q | xargs -r docker service inspect; "
+            "docker config ls -q | xargs -r docker config inspect; "
             "docker secret ls -q | xargs -r docker secret inspect; }; ps -eo args; journalctl --no-pager -q; "
             "cat /proc/[0-9]*/cmdline"
         )

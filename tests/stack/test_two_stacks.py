@@ -16,7 +16,8 @@ def objects(lab: Lab, stack: str) -> str:
     script = (
         f"docker service inspect $(docker service ls -q -f label=longshore.stack={stack}); "
         f"docker network ls --no-trunc -f label=longshore.stack={stack}; cat /etc/longshore/{stack}/haproxy.json; "
-        f"docker config ls -q -f label=longshore.stack={stack} | sort; docker secret ls -q -f label=longshore.stack={stack} | sort"
+        f"docker config ls -q -f label=longshore.stack={stack} | sort; "
+        f"docker secret ls -q -f label=longshore.stack={stack} | sort"
     )
     return lab.on("app1", "sh", "-c", script).stdout
 

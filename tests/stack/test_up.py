@@ -89,4 +89,6 @@ def test_bad_stack_file_is_refused_by_ansible_too(shop: StackFile) -> None:
 def tasks(lab: Lab) -> list[str]:
     """The ids of all running tasks of the stack."""
     listed = lab.on("app1", "docker", "service", "ls", "-q").stdout.split()
-    return sorted(lab.on("app1", "docker", "service", "ps", "-q", "-f", "desired-state=running", *listed).stdout.split())
+    return sorted(
+        lab.on("app1", "docker", "service", "ps", "-q", "-f", "desired-state=running", *listed).stdout.split()
+    )

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Send requests at a constant rate and count what fails: the judge of "no request was lost".
 
 Requests leave on a fixed timetable whatever the answers do (an open loop), nothing is ever tried again, and a request

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """How a lab comes to be, what it consists of, and how it goes."""
 
 from __future__ import annotations

@@ -1,3 +1,6 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What is known of a lab between two commands: `.lab/<name>/` with its keys, certificates and state.json."""
 
 from __future__ import annotations

@@ -95,9 +95,7 @@ def _swarm(definition: Stack, name: str) -> dict[str, Any]:
     labels = {f"{prefix}.server": name}
     labels |= {f"{prefix}.tag.{tag}": "true" for tag in server.tags}
     labels |= {
-        f"{prefix}.volume.{volume}": "true"
-        for volume in definition.volumes
-        if name in holders(definition, volume)
+        f"{prefix}.volume.{volume}": "true" for volume in definition.volumes if name in holders(definition, volume)
     }
     managers = definition.managers()
     return {

@@ -58,8 +58,11 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
 def _chosen(variable: str) -> Any:
     # `longshore deploy SERVICE…` names some; none means all.
     return trust_as_template(
-        "{{ " + variable + " if services_only | length == 0 else "
-        + variable + " | dict2items | selectattr('key', 'in', services_only) | items2dict }}"
+        "{{ "
+        + variable
+        + " if services_only | length == 0 else "
+        + variable
+        + " | dict2items | selectattr('key', 'in', services_only) | items2dict }}"
     )
 
 

@@ -49,6 +49,7 @@ def inventory(directory: Path, text: str = STACK, **environment: str) -> dict[st
         text=True,
         check=True,
     )
+
     # Values of an inventory are marked as not to be templated; the mark is no part of them.
     def plain(mapping: dict[str, Any]) -> Any:
         return mapping["__ansible_unsafe"] if list(mapping) == ["__ansible_unsafe"] else mapping
