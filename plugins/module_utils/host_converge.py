@@ -10,7 +10,7 @@ asked for; in check mode none is made, and a subject takes what is missing then 
 from __future__ import annotations
 
 from .host_change import Change, Host, HostError, run
-from .host_pending import Pending
+from .host_pending import DIRECTORY, Pending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def converge(wanted: Mapping[str, Any], check: bool) -> dict[str, Any]:
+def converge(wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY) -> dict[str, Any]:
     """Make a host as wanted, or say what would be done.
 
-    ``wanted`` holds the parameters of the module ``host_state``. The answer has ``changed``, ``changes`` (a few words
-    each), ``diff`` (before and after of each), ``restart_needed`` (units that the caller restarts) and ``unsupported``
-    (kernel settings this kernel lacks). Raises ``HostError``; what was done until then stays done, and what is still
-    owed for it is remembered.
+    ``wanted`` holds the parameters of the module ``host_state``; ``memory`` is the directory that remembers what is owed.
+    The answer has ``changed``, ``changes`` (a few words each), ``diff`` (before and after of each), ``restart_needed``
+    (units that the caller restarts), ``unsupported`` (kernel settings this kernel lacks) and ``resumed`` (an earlier run
+    was interrupted). Raises ``HostError``; what was done until then stays done, and what it calls for is owed.
     """
     host = Host(check)
-    pending = Pending(wanted["name"])
+    pending = Pending(wanted["name"], memory)
     owed = bool(pending.triggers)
     host.fired |= pending.triggers
     done: list[Change] = []

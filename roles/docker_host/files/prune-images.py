@@ -61,7 +61,8 @@ def main() -> int:
     identifiers = sorted(set(docker("image", "ls", "--quiet", "--no-trunc").split()))
     if keep is None or not identifiers:
         return 0
-    used = set(docker("container", "inspect", "--format", "{{.Image}}", *containers()).split()) if containers() else set()
+    known = containers()
+    used = set(docker("container", "inspect", "--format", "{{.Image}}", *known).split()) if known else set()
     images = {image["Id"]: image for image in json.loads(docker("image", "inspect", *identifiers))}
     unneeded = [name for name, image in images.items() if name not in used and not is_kept(image, keep)]
     memory = options.directory / "host" / "unneeded-images.json"

@@ -1,0 +1,236 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One concern of a host, from outside: real files, and a stand-in for systemd that keeps its units in a directory."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.host_converge import converge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LISTS = ("repositories", "packages", "packages_absent", "packages_held", "groups", "users", "directories", "files",
+         "blocks", "absent", "sweep", "commands", "units")  # fmt: skip
+# A unit is the file units/NAME with its invocation; what it was told stands in `log`.
+SYSTEMCTL = """#!/bin/sh
+cd "$STAND_IN" || exit 1
+verb=$1; shift
+case $verb in
+show)
+    for name in "$@"; do
+        case $name in --*) continue ;; esac
+        state=inactive; [ -e "running/$name" ] && state=active
+        echo LoadState=loaded; echo UnitFileState=enabled; echo NeedDaemonReload=no
+        printf 'ActiveState=%s\\nInvocationID=%s\\n\\n' "$state" "$(cat "running/$name" 2>/dev/null)"
+    done ;;
+start|restart) echo "$verb $1" >>log; wc -l <log >"running/$1" ;;
+*) echo "$verb $*" >>log ;;
+esac
+"""
+
+
+class Server:
+    """A directory that stands for a server."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.owned = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getgid()).gr_name}
+
+    def run(self, *, check: bool = False, **wanted: Any) -> dict[str, Any]:
+        """Converge with these parameters; all others are empty."""
+        nothing: dict[str, Any] = {name: [] for name in LISTS}
+        nothing.update(name="test", hostname="", timezone="", sysctl=None, sysctl_ignore_unsupported=False)
+        return converge({**nothing, **wanted}, check, str(self.root / "memory"))
+
+    def file(self, name: str, content: str, **more: Any) -> dict[str, Any]:
+        """A wanted file."""
+        return {"path": str(self.root / name), "content": content, "mode": "0640", "triggers": [], **self.owned, **more}
+
+    def unit(self, **more: Any) -> dict[str, Any]:
+        """The wanted unit a.service."""
+        return {"name": "a.service", "enabled": True, "state": "started", "masked": False, "restart_on": ["a"],
+                "reload_on": ["soft"], "restart": "now", "unless_container": False, **more}  # fmt: skip
+
+    @property
+    def log(self) -> list[str]:
+        """What systemd was told."""
+        path = self.root / "log"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "running").mkdir()
+    program = tmp_path / "bin/systemctl"
+    program.write_text(SYSTEMCTL)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("STAND_IN", str(tmp_path))
+    return Server(tmp_path)
+
+
+class TestFiles:
+    def test_made_once(self, server: Server) -> None:
+        wanted = [server.file("deep/a.conf", "x = 1\n")]
+        assert server.run(files=wanted, check=True)["changes"] == [f"file {server.root}/deep/a.conf"]
+        assert not (server.root / "deep").exists()
+        assert server.run(files=wanted)["changed"]
+        assert not server.run(files=wanted)["changed"]
+        path = server.root / "deep/a.conf"
+        assert path.read_text() == "x = 1\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+    def test_drift_in_mode_and_content(self, server: Server) -> None:
+        wanted = [server.file("a", "1\n")]
+        server.run(files=wanted)
+        (server.root / "a").chmod(0o777)
+        assert server.run(files=wanted)["changed"]
+        (server.root / "a").write_text("2\n")
+        result = server.run(files=wanted)
+        assert result["diff"][0]["before"] == "2\n"
+        assert result["diff"][0]["after"] == "1\n"
+        assert stat.S_IMODE((server.root / "a").stat().st_mode) == 0o640
+
+    def test_a_refused_file_changes_nothing(self, server: Server) -> None:
+        server.run(files=[server.file("a", "good\n")])
+        with pytest.raises(HostError, match="left as it is"):
+            server.run(files=[server.file("a", "bad\n", validate=["grep", "-q", "good", "%s"])])
+        assert (server.root / "a").read_text() == "good\n"
+        assert sorted(path.name for path in server.root.iterdir() if path.is_file()) == ["a"]
+
+    def test_secrets_stay_out_of_differences(self, server: Server) -> None:
+        result = server.run(files=[server.file("a", "hunter2\n", secret=True)])
+        assert "hunter2" not in repr(result)
+
+    def test_a_link_is_replaced_and_its_target_kept(self, server: Server) -> None:
+        (server.root / "other").write_text("theirs\n")
+        (server.root / "a").symlink_to(server.root / "other")
+        server.run(files=[server.file("a", "ours\n")])
+        assert (server.root / "other").read_text() == "theirs\n"
+        assert (server.root / "a").read_text() == "ours\n"
+
+    def test_source_that_comes_later_in_check_mode(self, server: Server) -> None:
+        copy = {**server.file("copy", ""), "content": None, "source": str(server.root / "original")}
+        with pytest.raises(HostError, match="does not exist"):
+            server.run(files=[copy])
+        # Something else would have changed before, and may bring it.
+        changed = server.run(files=[server.file("first", "1"), copy], check=True)["changes"]
+        assert changed == [f"file {server.root}/first", f"file {server.root}/copy"]
+
+    def test_block_leaves_the_rest_byte_for_byte(self, server: Server) -> None:
+        path = server.root / "hosts"
+        path.write_bytes(b"127.0.0.1 localhost\n# caf\xe9\nno newline")
+        block = {"path": str(path), "name": "shop", "content": "192.0.2.1 a\n", "triggers": []}
+        assert server.run(blocks=[block])["changed"]
+        assert not server.run(blocks=[block])["changed"]
+        assert b"192.0.2.1 a\n" in path.read_bytes()
+        server.run(blocks=[{**block, "content": "192.0.2.2 b\n"}])
+        assert b"192.0.2.1" not in path.read_bytes()
+        server.run(blocks=[{**block, "content": ""}])
+        assert path.read_bytes() == b"127.0.0.1 localhost\n# caf\xe9\nno newline\n"
+
+    def test_sweep_removes_what_nobody_wants(self, server: Server) -> None:
+        for name in ("x-1.crt", "x-2.crt", "y.crt"):
+            (server.root / name).write_text("")
+        sweep = [{"pattern": str(server.root / "x-*.crt"), "triggers": []}]
+        server.run(files=[server.file("x-1.crt", "")], sweep=sweep)
+        assert sorted(path.name for path in server.root.glob("*.crt")) == ["x-1.crt", "y.crt"]
+
+    def test_a_directory_that_holds_something_is_not_removed(self, server: Server) -> None:
+        (server.root / "data").mkdir()
+        (server.root / "data/kept").write_text("")
+        with pytest.raises(HostError, match="not empty"):
+            server.run(absent=[str(server.root / "data")])
+        assert (server.root / "data/kept").exists()
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+    def test_data_of_somebody_else_keeps_its_owner(self, server: Server) -> None:
+        wanted = {"path": str(server.root / "data"), "mode": "0750", "owner": "4711", "group": "4711",
+                  "keep_owner_of_data": True}  # fmt: skip
+        (server.root / "data").mkdir()
+        server.run(directories=[wanted])
+        assert (server.root / "data").stat().st_uid == 4711
+        (server.root / "data/kept").write_text("")
+        assert not server.run(directories=[wanted])["changed"]
+        with pytest.raises(HostError, match="holds data of 4711:4711"):
+            server.run(directories=[{**wanted, "owner": "4712"}])
+
+
+class TestUnits:
+    def test_started_after_its_file_and_not_restarted(self, server: Server) -> None:
+        wanted = {"files": [server.file("a", "1", triggers=["a"])], "units": [server.unit()]}
+        predicted = server.run(**wanted, check=True)["changes"]
+        assert server.log == []
+        assert server.run(**wanted)["changes"] == predicted == [f"file {server.root}/a", "a.service: start"]
+        assert not server.run(**wanted)["changed"]
+        assert server.log == ["start a.service"]
+
+    def test_restarted_when_its_file_changes(self, server: Server) -> None:
+        server.run(units=[server.unit()])
+        server.run(files=[server.file("a", "2", triggers=["a"])], units=[server.unit()])
+        assert server.log[-1] == "restart a.service"
+
+    def test_soft_keys_only_reload(self, server: Server) -> None:
+        soft = {"triggers": ["a"], "soft_keys": ["mirrors"], "soft_triggers": ["soft"]}
+        server.run(files=[server.file("a", '{"mirrors": [], "log": 1}', **soft)], units=[server.unit()])
+        server.run(files=[server.file("a", '{"mirrors": ["x"], "log": 1}', **soft)], units=[server.unit()])
+        assert server.log[-1] == "reload a.service"
+        server.run(files=[server.file("a", '{"mirrors": [], "log": 2}', **soft)], units=[server.unit()])
+        assert server.log[-1] == "restart a.service"
+
+    def test_an_interrupted_run_is_finished_by_the_next(self, server: Server) -> None:
+        server.run(units=[server.unit()])
+        first = server.file("a", "2", triggers=["a"])
+        refused = server.file("b", "x", validate=["false"])
+        with pytest.raises(HostError):
+            server.run(files=[first, refused], units=[server.unit()])
+        assert server.log == ["start a.service"]
+        assert server.run(files=[first], units=[server.unit()], check=True)["changes"] == ["a.service: restart"]
+        result = server.run(files=[first], units=[server.unit()])
+        assert result["resumed"]
+        assert server.log == ["start a.service", "restart a.service"]
+        assert not server.run(files=[first], units=[server.unit()])["changed"]
+
+    def test_commands_owed_by_an_interrupted_run(self, server: Server) -> None:
+        command = {"argv": ["touch", str(server.root / "ran")], "triggers": ["a"]}
+        first, refused = server.file("a", "1", triggers=["a"]), server.file("b", "x", validate=["false"])
+        with pytest.raises(HostError):
+            server.run(files=[first, refused], commands=[command])
+        server.run(files=[first], commands=[command])
+        assert (server.root / "ran").exists()
+
+    def test_a_delegated_restart_is_due_until_somebody_did_it(self, server: Server) -> None:
+        unit = server.unit(restart="delegated")
+        server.run(units=[unit])
+        changed = {"files": [server.file("a", "2", triggers=["a"])], "units": [unit]}
+        assert server.run(**changed, check=True)["restart_needed"] == ["a.service"]
+        assert server.run(**changed)["restart_needed"] == ["a.service"]
+        again = server.run(**changed)
+        assert (again["changed"], again["restart_needed"]) == (False, ["a.service"])
+        assert server.log == ["start a.service"]
+        (server.root / "running/a.service").write_text("another invocation")
+        assert server.run(**changed)["restart_needed"] == []
+        assert not list((server.root / "memory").iterdir())
+
+    def test_a_unit_that_does_not_start_says_why(self, server: Server) -> None:
+        (server.root / "bin/systemctl").write_text(
+            SYSTEMCTL.replace("start|restart)", "start) echo broken >&2; exit 1 ;;\nrestart)")
+        )
+        with pytest.raises(HostError, match=r"systemctl start a\.service failed: broken"):
+            server.run(units=[server.unit()])
+
+
+@pytest.mark.parametrize("mode", ["rw-r--r--", "0x1ff", ""])
+def test_modes_are_octal(server: Server, mode: str) -> None:
+    with pytest.raises(HostError, match="not an octal mode"):
+        server.run(files=[server.file("a", "", mode=mode)])

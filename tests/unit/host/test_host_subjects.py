@@ -1,0 +1,102 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pure parts of packages, users, kernel settings and identity."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.longshore.stack.plugins.module_utils import (
+    host_packages,
+    host_sysctl,
+    host_units,
+    host_users,
+)
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMc+g9vEPAMyDVEOJbqK3kI9PvKc9k9nQw+1n9wyh5m anna@example"
+POLICY = """docker.io:
+  Installed: (none)
+  Candidate: 26.1.5+dfsg1-9
+nosuch:
+  Installed: (none)
+  Candidate: (none)
+"""
+
+
+class TestPackages:
+    def test_candidates(self) -> None:
+        assert host_packages.candidates(POLICY) == {"docker.io"}
+
+    def test_alternatives(self) -> None:
+        assert host_packages.alternatives("a1 | b2:arm64") == ["a1", "b2:arm64"]
+
+    @pytest.mark.parametrize("name", ["--reinstall", "a;b", "A b", ""])
+    def test_what_is_no_name_never_reaches_apt(self, name: str) -> None:
+        with pytest.raises(HostError, match="not a package"):
+            host_packages.alternatives(name)
+
+    @pytest.mark.parametrize(("state", "installed"), [("ii ", True), ("hi ", True), ("iF ", False), ("rc ", False)])
+    def test_half_configured_is_not_installed(self, state: str, installed: bool) -> None:
+        assert host_packages.is_installed(state) is installed
+
+
+class TestUsers:
+    def test_keys_of_others_stay(self) -> None:
+        text = host_users.key_text([KEY], "ssh-rsa THEIRS x\n", exclusive=False)
+        assert text.startswith("ssh-rsa THEIRS x\n")
+        assert KEY in text
+        assert host_users.key_text([], text, exclusive=False) == "ssh-rsa THEIRS x\n"
+
+    def test_exclusive(self) -> None:
+        assert host_users.key_text([KEY], "ssh-rsa THEIRS x\n", exclusive=True) == f"{KEY}\n"
+
+    @pytest.mark.parametrize(
+        "key", ["", "anna", "~/.ssh/id.pub", f"{KEY}\nssh-rsa more", "-----BEGIN PRIVATE KEY-----"]
+    )
+    def test_what_is_no_key_is_refused(self, key: str) -> None:
+        with pytest.raises(HostError, match="not a public key"):
+            host_users.key_text([key], "", exclusive=False)
+
+    def test_options_before_a_key(self) -> None:
+        assert 'from="192.0.2.0/24"' in host_users.key_text([f'from="192.0.2.0/24" {KEY}'], "", exclusive=False)
+
+    def test_days(self) -> None:
+        # shadow(5): days since 1970-01-01
+        assert host_users.days("1970-02-01") == "31"
+        assert host_users.days("") == ""
+        with pytest.raises(HostError, match="not a date"):
+            host_users.days("tomorrow")
+
+    def test_creation(self) -> None:
+        wanted = {"name": "anna", "shell": "/bin/sh", "system": False, "uid": 1200, "home": None, "expires": None,
+                  "groups": ["sudo", "docker"]}  # fmt: skip
+        argv = host_users.creation(wanted)
+        assert argv[0] == "useradd"
+        assert argv[-1] == "anna"
+        assert argv[argv.index("--groups") + 1] == "sudo,docker"
+        assert "--create-home" in argv
+
+
+class TestSysctl:
+    @pytest.mark.parametrize(
+        ("key", "path"),
+        [
+            ("net.ipv4.ip_forward", "/proc/sys/net/ipv4/ip_forward"),
+            ("net/ipv4/conf/eth0.5/rp_filter", "/proc/sys/net/ipv4/conf/eth0.5/rp_filter"),
+            ("net.ipv4.conf.eth0/5.rp_filter", "/proc/sys/net/ipv4/conf/eth0.5/rp_filter"),
+        ],
+    )
+    def test_paths_as_sysctl_reads_them(self, key: str, path: str) -> None:
+        assert host_sysctl.live_path(key) == path
+
+    def test_the_kernel_separates_by_tabs(self) -> None:
+        assert host_sysctl.normal("4096\t87380\t6291456\n") == host_sysctl.normal("4096 87380  6291456")
+
+
+def test_answers_of_systemctl_show() -> None:
+    text = "LoadState=loaded\nActiveState=active\n\nLoadState=not-found\nActiveState=inactive\n"
+    assert host_units.parse(text) == [
+        {"LoadState": "loaded", "ActiveState": "active"},
+        {"LoadState": "not-found", "ActiveState": "inactive"},
+    ]

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Swarm's nodes are to become, and when a manager may go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import (
+    RESTARTING,
+    SwarmError,
+    differences,
+    notes,
+    overlaps,
+    quorum_after_removal,
+    routes,
+    with_settings,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+PREFIX = "longshore.shop."
+SETTINGS = {"heartbeat": 2.0, "task_history": 5}
+Node = dict[str, Any]
+ROUTES = """Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	010011AC	0003	0	0	0	00000000	0	0	0
+eth0	0001A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+eth1	00000D0A	00000000	0001	0	0	0	0000FFFF	0	0	0
+docker0	000014AC	00000000	0001	0	0	0	00FFFFFF	0	0	0
+"""
+
+
+def node(number: int, role: str = "worker", labels: dict[str, str] | None = None, reachability: str = "") -> Node:
+    return {"id": f"id{number}", "hostname": f"s{number}", "role": role, "availability": "active", "state": "ready",
+            "reachability": reachability or ("reachable" if role == "manager" else ""), "address": "",
+            "labels": labels or {}}  # fmt: skip
+
+
+def server(number: int, role: str = "worker", **labels: str) -> dict[str, Any]:
+    own = {f"{PREFIX}server": f"s{number}", **{f"{PREFIX}{name}": value for name, value in labels.items()}}
+    return {"id": f"id{number}", "name": f"s{number}", "labels": own, "role": role, "known_role": "worker"}
+
+
+def done(nodes: list[Node], todo: list[dict[str, Any]]) -> list[Node]:
+    """The nodes after what is to be done was done."""
+    after = {each["id"]: dict(each) for each in nodes}
+    for change in todo:
+        if "settings" in change:
+            continue
+        one = after[change["node"]]
+        if "labels" in change:
+            one["labels"] = change["labels"]
+        elif "role" in change:
+            one["role"] = change["role"]
+        else:
+            one["labels"] = {name: value for name, value in one["labels"].items() if name != RESTARTING}
+    return list(after.values())
+
+
+LABELS = st.dictionaries(st.sampled_from([f"{PREFIX}a", f"{PREFIX}b", "longshore.other.a", RESTARTING]), st.just("x"))
+ROLES = st.sampled_from(["manager", "worker"])
+
+
+@given(st.lists(st.tuples(ROLES, LABELS), min_size=1, max_size=5), st.lists(ROLES, min_size=5, max_size=5))
+def test_after_what_is_to_be_done_nothing_is_to_be_done(
+    found: list[tuple[str, dict[str, str]]], roles: list[str]
+) -> None:
+    nodes = [node(number, role, labels) for number, (role, labels) in enumerate(found)]
+    wanted = [server(number, role) for number, role in enumerate(roles[: len(nodes)])]
+    after = done(nodes, differences(nodes, SETTINGS, wanted, PREFIX, SETTINGS))
+    assert differences(after, SETTINGS, wanted, PREFIX, SETTINGS) == []
+    for before, now in zip(nodes, after):
+        assert before["role"] == "worker" or now["role"] == "manager"
+        assert now["labels"].get("longshore.other.a") == before["labels"].get("longshore.other.a")
+
+
+class TestDifferences:
+    def test_left_out_is_left_alone(self) -> None:
+        nodes = [node(1, labels={f"{PREFIX}server": "s1"}), node(2, "manager", {f"{PREFIX}server": "s2"})]
+        assert differences(nodes, SETTINGS, [server(1)], PREFIX, SETTINGS) == []
+
+    def test_a_server_of_another_swarm(self) -> None:
+        with pytest.raises(SwarmError, match="s2 belongs to another Swarm"):
+            differences([node(1)], SETTINGS, [server(1), server(2)], PREFIX, SETTINGS)
+
+    def test_a_server_that_was_made_anew_attracts_alone(self) -> None:
+        nodes = [node(1), node(9, labels={f"{PREFIX}server": "s1", "longshore.other.a": "x"})]
+        after = done(nodes, differences(nodes, SETTINGS, [server(1)], PREFIX, SETTINGS))
+        assert after[0]["labels"] == {f"{PREFIX}server": "s1"}
+        assert after[1]["labels"] == {"longshore.other.a": "x"}
+
+    def test_servers_that_are_to_join_are_predicted(self) -> None:
+        wanted = [{**server(1), "id": ""}, {**server(2, "manager"), "id": ""}]
+        words = [each["what"] for each in differences([], SETTINGS, wanted, PREFIX, SETTINGS)]
+        assert words == ["labels of s1", "labels of s2", "s2 promoted to manager"]
+
+    def test_settings(self) -> None:
+        todo = differences([], {"heartbeat": 5.0, "task_history": 5}, [], PREFIX, SETTINGS)
+        assert [each["settings"] for each in todo] == [SETTINGS]
+
+    def test_settings_keep_the_rest_of_the_spec(self) -> None:
+        spec = with_settings({"Name": "default", "Raft": {"ElectionTick": 10}}, SETTINGS)
+        assert spec["Raft"] == {"ElectionTick": 10}
+        assert spec["Dispatcher"]["HeartbeatPeriod"] == 2_000_000_000
+
+
+class TestQuorum:
+    @pytest.mark.parametrize(
+        ("reachable", "unreachable", "refused"),
+        [(1, 0, True), (2, 0, False), (3, 0, False), (2, 1, True), (3, 2, True), (4, 1, False)],
+    )
+    def test_a_living_manager_may_go_while_the_others_have_a_majority(
+        self, reachable: int, unreachable: int, refused: bool
+    ) -> None:
+        nodes = [node(number, "manager") for number in range(reachable)]
+        nodes += [node(100 + number, "manager", reachability="unreachable") for number in range(unreachable)]
+        assert bool(quorum_after_removal(nodes, "id0")) is refused
+
+    def test_a_dead_manager_of_three_may_go(self) -> None:
+        nodes = [node(1, "manager"), node(2, "manager"), node(3, "manager", reachability="unreachable")]
+        assert quorum_after_removal(nodes, "id3") == ""
+
+    def test_a_worker_may_always_go(self) -> None:
+        assert quorum_after_removal([node(1, "manager"), node(2)], "id2") == ""
+
+    def test_an_even_number_is_noted(self) -> None:
+        assert notes([node(1, "manager"), node(2, "manager")])
+        assert not notes([node(1, "manager"), node(2)])
+
+
+class TestPools:
+    def test_routes(self) -> None:
+        assert routes(ROUTES) == ["192.168.1.0/24", "10.13.0.0/16"]
+
+    def test_overlaps(self) -> None:
+        assert overlaps(["10.0.0.0/8", "172.30.0.0/16"], routes(ROUTES)) == [("10.0.0.0/8", "10.13.0.0/16")]
