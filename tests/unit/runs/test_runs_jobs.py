@@ -1,0 +1,98 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which playbook and variables an operation is; ``Stack`` for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import longshore
+import pytest
+import yaml
+from longshore import BadInput, Options, Stack
+from longshore.definition import DefinitionError
+from longshore.runs.jobs import Jobs
+
+JOBS = Jobs(Path("/s/stack.yml"), "staging", Options(forks=7, reason="why", diff=True))
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    path = tmp_path / "shop.yml"
+    content = {
+        "plugin": "longshore.stack.stack",
+        "name": "shop",
+        "servers": {"app1": {"address": "192.0.2.1"}},
+        "services": {"web": {"image": "nginx:1"}, "agent": {"image": "nginx:1", "mode": "global"}},
+    }
+    path.write_text(yaml.safe_dump(content))
+    return Stack.load(path)
+
+
+def test_a_job_carries_the_file_the_overlay_and_the_options() -> None:
+    job = JOBS.deploy(["web"])
+    assert (job.playbook, job.stack_file, job.environment) == (
+        "longshore.stack.deploy",
+        Path("/s/stack.yml"),
+        "staging",
+    )
+    assert (job.forks, job.reason, job.diff, job.check) == (7, "why", True, False)
+    assert job.variables()["longshore_services"] == ["web"]
+    assert job.variables()["longshore_run"] == {"id": job.id, "owner": job.owner, "reason": "why"}
+
+
+def test_a_plan_is_a_check_of_the_whole_site() -> None:
+    job = JOBS.plan()
+    assert (job.playbook, job.check, job.diff) == ("longshore.stack.site", True, True)
+
+
+def test_the_variables_of_each_operation() -> None:
+    assert JOBS.scale({"web": "+2"}).extra_variables == {
+        "longshore_scale": {"web": "+2"},
+        "longshore_scale_state": "scaled",
+    }
+    assert JOBS.stop(["web"]).extra_variables["longshore_scale_state"] == "stopped"
+    assert JOBS.rollback().extra_variables == {}
+    assert JOBS.rollback(3).extra_variables == {"longshore_release": 3}
+    assert JOBS.destroy("shop", cluster=True).extra_variables == {
+        "longshore_destroy": {"name": "shop", "cluster": True}
+    }
+    assert JOBS.server_drain("app1").extra_variables == {"longshore_server": "app1"}
+    assert JOBS.run("web", ["env"]).log is False
+
+
+def test_ids_are_unique_and_owners_are_named() -> None:
+    jobs = [JOBS.up() for _ in range(50)]
+    assert len({job.id for job in jobs}) == 50
+    assert "@" in jobs[0].owner
+
+
+def test_bad_input_is_refused_before_anything_is_started(stack: Stack) -> None:
+    for call in (
+        lambda: stack.deploy(["wbe"]),
+        lambda: stack.scale({"web": "many"}),
+        lambda: stack.scale({"agent": 2}),
+        lambda: stack.server_drain("app9"),
+        lambda: stack.destroy("shopp"),
+    ):
+        with pytest.raises(BadInput):
+            call()
+
+
+def test_numbers_and_signs_are_replicas(stack: Stack) -> None:
+    assert stack.replicas({"web": 5}) == {"web": "5"}
+    assert stack.replicas({"web": "-1"}) == {"web": "-1"}
+
+
+def test_a_bad_file_raises_with_its_problems(tmp_path: Path) -> None:
+    (tmp_path / "s.yml").write_text("plugin: longshore.stack.stack\nname: shop\nservrs: {}\n")
+    with pytest.raises(DefinitionError, match=r"s\.yml:3:"):
+        Stack.load(tmp_path / "s.yml")
+
+
+def test_the_package_gives_what_it_promises_and_nothing_else() -> None:
+    for name in longshore.__all__:
+        assert getattr(longshore, name)
+    with pytest.raises(AttributeError):
+        longshore.nothing  # noqa: B018 - that it raises is the test
