@@ -30,7 +30,9 @@ def logs(  # noqa: PLR0917 - typer calls it, by name
     services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE...", help="Default: all.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines appear, until Ctrl-C.")] = False,
     since: Annotated[str, typer.Option("--since", metavar="TIME", help="Such as 10m, 2h, 2026-01-31T14:25:00.")] = "",
-    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, help="The last lines of each container.")] = None,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", min=0, metavar="N", help="The last N lines of each container.")
+    ] = None,
     previous: Annotated[bool, typer.Option("--previous", help="Also of containers that have ended.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per line.")] = False,
 ) -> None:
