@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def converge(wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY) -> dict[str, Any]:
     """Make a host as wanted, or say what would be done.
 
-    ``wanted`` holds the parameters of the module ``host_state``; ``memory`` is the directory that remembers what is owed.
+    ``wanted`` holds the parameters of the module ``host_state``; ``memory`` is where the owed is kept.
     The answer has ``changed``, ``changes`` (a few words each), ``diff`` (before and after of each), ``restart_needed``
-    (units that the caller restarts), ``unsupported`` (kernel settings this kernel lacks) and ``resumed`` (an earlier run
-    was interrupted). Raises ``HostError``; what was done until then stays done, and what it calls for is owed.
+    (units that the caller restarts), ``unsupported`` (kernel settings this kernel lacks) and ``resumed`` (an earlier
+    run was interrupted). Raises ``HostError``; what was done until then stays done, and what it calls for is owed.
     """
     host = Host(check)
     pending = Pending(wanted["name"], memory)

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user of the role was promised. The tests run in this order, since they share one Swarm."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+SCENARIO = Path(__file__).resolve().parents[1]
+testinfra_hosts = ["ansible://app1"]
+
+
+def play(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook of the scenario."""
+    inventory = str(SCENARIO.parent / "inventory/lab.py")
+    argv = ["ansible-playbook", "-i", inventory, str(SCENARIO / name), *options]
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+
+
+def nodes(host: Any) -> dict[str, dict[str, Any]]:
+    """The nodes by the name of their server."""
+    found = json.loads(host.check_output("docker node inspect $(docker node ls -q)"))
+    return {node["Spec"]["Labels"].get("molecule.server", node["ID"]): node for node in found}
+
+
+def changed(output: str) -> list[str]:
+    """The tasks that changed something, with their hosts."""
+    tasks, task = [], ""
+    for line in output.splitlines():
+        task = line if line.startswith("TASK") else task
+        tasks += [f"{task} {line}"] if line.startswith("changed:") else []
+    return sorted(tasks)
+
+
+def test_three_managers_with_their_labels(host: Any) -> None:
+    found = nodes(host)
+    assert sorted(found) == ["app1", "app2", "app3"]
+    for name, node in found.items():
+        assert node["ManagerStatus"]["Reachability"] == "reachable"
+        assert node["Spec"]["Labels"] == {"molecule.server": name, "molecule.tag.app": "true"}
+
+
+def test_settings(host: Any) -> None:
+    swarm = json.loads(host.check_output("docker info --format '{{json .Swarm.Cluster}}'"))
+    assert swarm["Spec"]["Dispatcher"]["HeartbeatPeriod"] == 2_000_000_000
+    assert swarm["DefaultAddrPool"] == ["10.208.0.0/12"]
+    assert swarm["SubnetSize"] == 20
+
+
+def test_services_reach_the_world_over_ipv6(host: Any) -> None:
+    bridge = json.loads(host.check_output("docker network inspect docker_gwbridge"))[0]
+    assert bridge["EnableIPv6"]
+    assert any(":" in each["Subnet"] for each in bridge["IPAM"]["Config"])
+
+
+def test_labels_drift_and_those_of_others_stay(host: Any) -> None:
+    host.run_expect(
+        [0], "docker node update --label-rm molecule.tag.app --label-add molecule.old=1 --label-add theirs=1 app2"
+    )
+    predicted, done = play("converge.yml", "--check"), play("converge.yml")
+    assert changed(predicted.stdout) == changed(done.stdout) != []
+    assert nodes(host)["app2"]["Spec"]["Labels"] == {
+        "molecule.server": "app2",
+        "molecule.tag.app": "true",
+        "theirs": "1",
+    }
+    host.run_expect([0], "docker node update --label-rm theirs app2")
+    assert changed(play("converge.yml").stdout) == []
+
+
+def test_one_engine_at_a_time_and_the_service_stays_up(host: Any) -> None:
+    host.run_expect([0], "docker service create -q --name molecule --replicas 3 --endpoint-mode dnsrr busybox sleep 1d")
+    daemon = json.dumps({"daemon": {"log-opts": {"max-size": "12m"}}})
+    predicted, done = play("converge.yml", "-e", daemon, "--check"), play("converge.yml", "-e", daemon)
+    assert done.returncode == 0, done.stdout
+    assert changed(predicted.stdout) == changed(done.stdout)
+    restarts = [line for line in changed(done.stdout) if "Restart the engine" in line]
+    assert len(restarts) == 3
+    found = nodes(host)
+    assert {node["Spec"]["Availability"] for node in found.values()} == {"active"}
+    assert not any("longshore.restarting" in node["Spec"]["Labels"] for node in found.values())
+    assert changed(play("converge.yml", "-e", daemon).stdout) == []
+
+
+def test_drain_waits_until_the_tasks_run_elsewhere(host: Any) -> None:
+    assert play("command.yml", "-e", "command=drain", "-e", "server=app2").returncode == 0
+    running = host.check_output(
+        "docker service ps molecule -f desired-state=running --format '{{.Node}} {{.CurrentState}}'"
+    )
+    places = [line.split() for line in running.splitlines()]
+    assert len(places) == 3
+    assert all(place != "app2" and state == "Running" for place, state, *_since in places)
+    assert play("command.yml", "-e", "command=activate", "-e", "server=app2").returncode == 0
+    host.run_expect([0], "docker service rm molecule")
+
+
+def test_the_copy_of_the_state_can_be_read(host: Any) -> None:
+    host.run_expect([0], "systemctl start longshore-swarm-backup.service")
+    newest = host.check_output("ls /var/lib/longshore/cluster/raft/swarm-*.tar.gz | tail -1")
+    assert host.file(newest).mode == 0o600
+    assert "./raft/wal-v3-encrypted" in host.check_output(f"tar -tzf {newest}")
+
+
+def test_removal_is_refused_without_a_majority_and_then_done(host: Any) -> None:
+    other = host.get_host("ansible://app3")
+    other.run_expect([0], "systemctl stop docker.socket docker.service")
+    refused = play("command.yml", "-e", "command=remove", "-e", "server=app2")
+    assert refused.returncode == 2
+    assert "only 1 answer, and 2 are needed" in refused.stdout
+    assert nodes(host)["app2"]["Spec"]["Role"] == "manager"
+    other.run_expect([0], "systemctl start docker.service")
+    assert play("converge.yml").returncode == 0
+    assert play("command.yml", "-e", "command=remove", "-e", "server=app3").returncode == 0
+    assert sorted(nodes(host)) == ["app1", "app2"]
+    assert play("command.yml", "-e", "command=remove", "-e", "server=app3").returncode == 0
+
+
+def test_a_removed_server_joins_again(host: Any) -> None:
+    assert play("converge.yml").returncode == 0
+    assert sorted(nodes(host)) == ["app1", "app2", "app3"]
+    assert nodes(host)["app3"]["ManagerStatus"]["Reachability"] == "reachable"
