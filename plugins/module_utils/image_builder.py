@@ -19,7 +19,7 @@ from .docker_api import DockerError
 from .image_buildlog import BuildLog
 from .image_definition import command, image_name
 from .image_engine import ImageError, configuration, explain, local, push, remote_digest
-from .image_process import Overdue
+from .image_process import Overdue, Stopped
 from .image_reference import Reference
 from .image_source import GitSource, SourceError, inside, unpack, write_private
 
@@ -238,7 +238,9 @@ class Builder:
     @contextlib.contextmanager
     def _alone(self, directory: str) -> Iterator[None]:
         with open(os.path.join(directory, ".lock"), "w") as lock:
-            while not self._processes.stopped.is_set():
+            while True:
+                if self._processes.stopped.is_set():
+                    raise Stopped
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break

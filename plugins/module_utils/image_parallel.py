@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,20 +20,23 @@ if TYPE_CHECKING:
     from .run import Run
 
 
+_NAME = "longshore image"
+
+
 def each(
     items: Sequence[str], work: Callable[[str], Any], run: Run, limit: int, fail_fast: bool = False
 ) -> tuple[dict[str, Any], dict[str, Exception]]:
     """Do ``work`` for every item, at most ``limit`` at once. Gives the results and the errors, by item.
 
-    With ``fail_fast`` the call ends at the first error; like after a cancelled run (``Cancelled`` is raised), the
-    threads are left behind, and the caller ends what they work with.
+    With ``fail_fast`` the call ends at the first error. Then, and after a cancelled run (``Cancelled`` is raised), the
+    threads are left behind: the caller ends what they work with, and may ``settle``.
     """
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[str, Any, Exception | None]] = queue.SimpleQueue()
     for item in items:
         waiting.put(item)
     for _ in range(min(limit, len(items))):
-        threading.Thread(target=_loop, args=(waiting, work, done), daemon=True).start()
+        threading.Thread(name=_NAME, target=_loop, args=(waiting, work, done), daemon=True).start()
     results: dict[str, Any] = {}
     errors: dict[str, Exception] = {}
     while len(results) + len(errors) < len(items):
@@ -48,6 +52,14 @@ def each(
         if fail_fast:
             break
     return results, errors
+
+
+def settle(seconds: float) -> None:
+    """Let what was left behind tidy up, ``seconds`` at most."""
+    until = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread.name == _NAME:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
 
 
 def _loop(

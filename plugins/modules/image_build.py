@@ -186,17 +186,19 @@ failures:
 import shutil
 import tempfile
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.image_builder import Builder, BuildError
 from ansible_collections.longshore.stack.plugins.module_utils.image_definition import Build
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import AUTH_SPEC, Credentials, free_space
-from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
+from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each, settle
 from ansible_collections.longshore.stack.plugins.module_utils.image_process import Processes, Stopped
 from ansible_collections.longshore.stack.plugins.module_utils.image_source import GIT_AUTH_SPEC, secrets
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
 LOOKUPS = 8
+# Seconds in which builds that were ended remove what they have unpacked.
+TIDYING = 10.0
 SPEC = {
     "stack": {"type": "str", "required": True},
     "builds": {"type": "dict", "required": True},
@@ -242,7 +244,7 @@ def describe(error: Exception) -> dict[str, object]:
 
 
 def build_all(
-    module: AnsibleModule, builder: Builder, builds: list[Build], run: Run, docker: object
+    module: QuietModule, builder: Builder, builds: list[Build], run: Run, docker: object
 ) -> dict[str, object]:
     by_service = {build.service: build for build in builds}
     plans, errors = each(sorted(by_service), lambda service: builder.plan(by_service[service]), run, LOOKUPS)
@@ -295,7 +297,7 @@ def check_space(docker: Docker, wanted: int) -> None:
 
 
 def main() -> None:
-    module = AnsibleModule(SPEC, supports_check_mode=True)
+    module = QuietModule(SPEC, supports_check_mode=True)
     given = module.params
     processes: Processes | None = None
     private = tempfile.mkdtemp(prefix="longshore-build-", dir="/run")
@@ -320,6 +322,7 @@ def main() -> None:
     finally:
         if processes is not None:
             processes.stop()
+            settle(TIDYING)
         shutil.rmtree(private, ignore_errors=True)
     if result.pop("failed", False):
         module.fail_json(**result)

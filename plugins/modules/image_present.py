@@ -91,7 +91,6 @@ configs:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
     AUTH_SPEC,
@@ -104,6 +103,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_engine impor
 )
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
 from ansible_collections.longshore.stack.plugins.module_utils.image_reference import Reference
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
 # The engine itself takes three layers of each image at once.
@@ -129,7 +129,7 @@ def check_space(docker: Docker, wanted: int) -> None:
         )
 
 
-def converge(docker: Docker, module: AnsibleModule, run: Run) -> dict[str, object]:
+def converge(docker: Docker, module: QuietModule, run: Run) -> dict[str, object]:
     references = parse(module.params["images"], module.check_mode)
     credentials = Credentials(module.params["registry_auth"])
     found = {name: local(docker, reference) if reference.digest else None for name, reference in references.items()}
@@ -168,7 +168,7 @@ def difference(images: list[str], missing: list[str]) -> dict[str, str]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         {
             "images": {"type": "list", "elements": "str", "required": True},
             "registry_auth": AUTH_SPEC,

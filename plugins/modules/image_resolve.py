@@ -86,7 +86,6 @@ configs:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
     AUTH_SPEC,
@@ -97,6 +96,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_engine impor
 )
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
 from ansible_collections.longshore.stack.plugins.module_utils.image_reference import Reference
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
 AT_ONCE = 8
@@ -109,7 +109,7 @@ def parse(service: str, name: str) -> Reference:
         raise ValueError(f"{service}: {error}") from error
 
 
-def resolve_all(docker: Docker, module: AnsibleModule, run: Run) -> dict[str, object]:
+def resolve_all(docker: Docker, module: QuietModule, run: Run) -> dict[str, object]:
     """Resolve each different name once."""
     wanted = {service: parse(service, str(name)) for service, name in module.params["images"].items()}
     credentials = Credentials(module.params["registry_auth"])
@@ -138,7 +138,7 @@ def resolve_all(docker: Docker, module: AnsibleModule, run: Run) -> dict[str, ob
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         {"images": {"type": "dict", "required": True}, "registry_auth": AUTH_SPEC, **ARGUMENT_SPEC},
         supports_check_mode=True,
     )
