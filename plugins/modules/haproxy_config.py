@@ -74,8 +74,8 @@ options:
         many, at least 16).
       - C(servers) - a list of C(address) (IP address or host name) and C(port).
       - C(balance) - V(roundrobin) (default), V(leastconn), V(random) or V(source).
-      - C(check) - V({http: /path}) expects a status from 200 to 399; V({tcp: true}), the default, a connection.
-        It may have C(port), C(host) (default V(localhost)) and C(interval) in seconds (default 2).
+      - "C(check) - V({http: /path}) expects a status from 200 to 399; V({tcp: true}), the default, a connection.
+        It may have C(port), C(host) (default V(localhost)) and C(interval) in seconds (default 2)."
     type: dict
     default: {}
   settings:
