@@ -14,7 +14,7 @@ from tracked import ROOT, tracked
 
 HEADER = "# Copyright (c) 2026, The Longshore founders\n# GNU General Public License v3.0+ (see LICENSE or"
 # Its own two patterns are spelled so that this file doesn't match them.
-MACHINE = re.compile(r"(?<![\w.])/(home/(?!ops/)[a-z]\w*/|work/|farm/|Users/[a-z])|/root/\.py[e]nv")
+MACHINE = re.compile(r"(?<![\w.])/(work/|farm/|Users/[a-z])|/root/\.py[e]nv")
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b|NotImplemented[E]rror")
 LARGEST = 200_000  # bytes: more is a build product or a dump
 GENERATED = ("docs/figures/", "LICENSE")
