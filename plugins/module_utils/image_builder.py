@@ -210,7 +210,8 @@ class Builder:
             )
 
     def _push(self, planned: Planned) -> str:
-        assert self._docker is not None  # noqa: S101 - tells the type checker
+        if self._docker is None:
+            raise ImageError("no Docker engine answers on this server")
         reference = Reference.parse(planned.image)
 
         def step() -> None:

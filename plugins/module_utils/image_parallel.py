@@ -35,7 +35,7 @@ def each(
     done: queue.SimpleQueue[tuple[str, Any, Exception | None]] = queue.SimpleQueue()
     for item in items:
         waiting.put(item)
-    for _ in range(min(limit, len(items))):
+    for _thread in range(min(limit, len(items))):
         threading.Thread(name=_NAME, target=_loop, args=(waiting, work, done), daemon=True).start()
     results: dict[str, Any] = {}
     errors: dict[str, Exception] = {}

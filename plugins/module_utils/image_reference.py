@@ -52,7 +52,7 @@ class Reference:
         """The repository as people write it: without ``docker.io/`` and ``library/``."""
         if self.domain != HUB:
             return f"{self.domain}/{self.path}"
-        prefix, _, last = self.path.partition("/")
+        prefix, _slash, last = self.path.partition("/")
         return last if prefix == "library" and "/" not in last else self.path
 
     def pinned(self, digest: str) -> str:
@@ -75,7 +75,7 @@ def _split(rest: str) -> tuple[str, str, str]:
         domain, remainder = first, others
     else:
         domain, remainder = HUB, rest
-    path, _, tag = remainder.partition(":")
+    path, _colon, tag = remainder.partition(":")
     if domain in (f"index.{HUB}", f"registry-1.{HUB}"):
         domain = HUB
     if domain == HUB and "/" not in path:
