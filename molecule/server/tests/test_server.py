@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 SCENARIO = Path(__file__).resolve().parents[1]
+INVENTORY = str(SCENARIO.parent / "inventory/lab.py")
+PLAIN = {**os.environ, "ANSIBLE_FORCE_COLOR": "0"}
 testinfra_hosts = ["ansible://app1"]
 
 
 def converge(*options: str) -> str:
     """Run the scenario's converge once more; gives its output."""
-    inventory = str(SCENARIO.parent / "inventory/lab.py")
-    argv = ["ansible-playbook", "-i", inventory, str(SCENARIO / "converge.yml"), "--diff", *options]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
-    assert done.returncode == 0, done.stdout + done.stderr
+    argv = ["ansible-playbook", "-i", INVENTORY, str(SCENARIO / "converge.yml"), "--diff", *options]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=PLAIN)
+    assert done.returncode == 0, done.stdout
     return done.stdout
 
 

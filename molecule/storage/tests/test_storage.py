@@ -10,7 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from testinfra.utils.ansible_runner import AnsibleRunner
+
 SCENARIO = Path(__file__).resolve().parents[1]
+INVENTORY = str(SCENARIO.parent / "inventory/lab.py")
+PLAIN = {**os.environ, "ANSIBLE_FORCE_COLOR": "0"}
 KEYS = "/etc/longshore/molecule"
 DATA = "/var/lib/longshore/molecule/volumes/data"
 testinfra_hosts = ["ansible://app1"]
@@ -18,14 +22,14 @@ testinfra_hosts = ["ansible://app1"]
 
 def converge(*options: str) -> subprocess.CompletedProcess[str]:
     """Run the scenario's converge once more."""
-    inventory = str(SCENARIO.parent / "inventory/lab.py")
-    argv = ["ansible-playbook", "-i", inventory, str(SCENARIO / "converge.yml"), "-vv", *options]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+    argv = ["ansible-playbook", "-i", INVENTORY, str(SCENARIO / "converge.yml"), "-vv", *options]
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=PLAIN)
 
 
-def hosts(host: Any) -> list[Any]:
+def hosts() -> list[Any]:
     """All servers of the scenario."""
-    return [host.get_host(f"ansible://{name}") for name in ("app1", "app2", "app3")]
+    others = AnsibleRunner(INVENTORY)
+    return [others.get_host(name) for name in ("app1", "app2", "app3")]
 
 
 def test_the_volume_is_its_owners(host: Any) -> None:
@@ -43,7 +47,7 @@ def test_data_keeps_its_owner(host: Any) -> None:
 
 
 def test_keys_are_equal_where_they_should_be_and_nowhere_else(host: Any) -> None:
-    first, second, third = hosts(host)
+    first, second, third = hosts()
     for name in ("cluster.key", "ca.key", "ca.crt"):
         assert first.file(f"{KEYS}/{name}").content == second.file(f"{KEYS}/{name}").content
     assert third.file(f"{KEYS}/ca.crt").content == first.file(f"{KEYS}/ca.crt").content
@@ -53,7 +57,7 @@ def test_keys_are_equal_where_they_should_be_and_nowhere_else(host: Any) -> None
 
 
 def test_a_lost_copy_is_brought_back_and_no_value_is_shown(host: Any) -> None:
-    first, second, _third = hosts(host)
+    first, second, _third = hosts()
     key = first.file(f"{KEYS}/cluster.key").content_string
     first.run_expect([0], f"rm {KEYS}/cluster.key {KEYS}/ca.key")
     done = converge()
@@ -65,14 +69,14 @@ def test_a_lost_copy_is_brought_back_and_no_value_is_shown(host: Any) -> None:
 
 
 def test_the_certificate_is_good(host: Any) -> None:
-    third = hosts(host)[2]
+    third = hosts()[2]
     verify = f"openssl verify -CAfile {KEYS}/ca.crt -verify_hostname registry.molecule.example {KEYS}/tls.crt"
     assert third.run(verify).rc == 0
     assert third.file(f"{KEYS}/tls.key").mode == 0o600
 
 
 def test_a_broken_certificate_is_replaced_and_the_key_kept(host: Any) -> None:
-    third = hosts(host)[2]
+    third = hosts()[2]
     key = third.file(f"{KEYS}/tls.key").content
     third.run_expect([0], f"echo broken >{KEYS}/tls.crt")
     assert converge().returncode == 0

@@ -11,15 +11,18 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from testinfra.utils.ansible_runner import AnsibleRunner
+
 SCENARIO = Path(__file__).resolve().parents[1]
+INVENTORY = str(SCENARIO.parent / "inventory/lab.py")
+PLAIN = {**os.environ, "ANSIBLE_FORCE_COLOR": "0"}
 testinfra_hosts = ["ansible://app1"]
 
 
 def play(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook of the scenario."""
-    inventory = str(SCENARIO.parent / "inventory/lab.py")
-    argv = ["ansible-playbook", "-i", inventory, str(SCENARIO / name), *options]
-    return subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+    argv = ["ansible-playbook", "-i", INVENTORY, str(SCENARIO / name), *options]
+    return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=PLAIN)
 
 
 def nodes(host: Any) -> dict[str, dict[str, Any]]:
@@ -107,7 +110,7 @@ def test_the_copy_of_the_state_can_be_read(host: Any) -> None:
 
 
 def test_removal_is_refused_without_a_majority_and_then_done(host: Any) -> None:
-    other = host.get_host("ansible://app3")
+    other = AnsibleRunner(INVENTORY).get_host("app3")
     other.run_expect([0], "systemctl stop docker.socket docker.service")
     refused = play("command.yml", "-e", "command=remove", "-e", "server=app2")
     assert refused.returncode == 2
