@@ -228,7 +228,8 @@ def _same(info: os.stat_result, mode: int, owner: tuple[int, int] | None) -> boo
 def _content(wanted: Mapping[str, Any], host: Host) -> bytes | None:
     if wanted.get("source"):
         found = read(wanted["source"])
-        if found is None and not host.tentative:
+        # In check mode, a task before this one may be about to make it.
+        if found is None and not host.check:
             raise HostError(f"{wanted['source']}, of which {wanted['path']} is to be a copy, does not exist")
         return found
     if wanted.get("content_base64") is not None:

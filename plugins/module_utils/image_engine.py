@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 
     from .docker_api import Docker
 
-AUTH_SPEC: dict[str, Any] = {
-    "type": "list",
-    "elements": "dict",
-    "default": [],
-    "no_log": False,
-    "options": {
-        "registry": {"type": "str", "required": True},
-        "username": {"type": "str", "required": True},
-        "password": {"type": "str", "required": True, "no_log": True},
-    },
-}
 # A registry that was asked by a hundred servers at once may fail some of them; the second try comes 2 s later.
 ATTEMPTS = 3
 PAUSE = 2.0

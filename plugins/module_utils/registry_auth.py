@@ -13,9 +13,26 @@ import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 HUB = "docker.io"
+AUTH_SPEC: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "no_log": False,
+    "options": {
+        "registry": {"type": "str", "required": True},
+        "username": {"type": "str", "required": True},
+        "password": {"type": "str", "required": True, "no_log": True},
+    },
+}
+
+
+def by_registry(logins: Iterable[Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """A module's ``registry_auth`` as registry → ``username`` and ``password``."""
+    return {login["registry"]: login for login in logins}
 
 
 def registry_of(image: str) -> str:

@@ -189,11 +189,12 @@ import tempfile
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.image_builder import Builder, BuildError
 from ansible_collections.longshore.stack.plugins.module_utils.image_definition import Build
-from ansible_collections.longshore.stack.plugins.module_utils.image_engine import AUTH_SPEC, Credentials, free_space
+from ansible_collections.longshore.stack.plugins.module_utils.image_engine import Credentials, free_space
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each, settle
 from ansible_collections.longshore.stack.plugins.module_utils.image_process import Processes, Stopped
 from ansible_collections.longshore.stack.plugins.module_utils.image_source import GIT_AUTH_SPEC, secrets
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
 LOOKUPS = 8

@@ -88,7 +88,6 @@ configs:
 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
-    AUTH_SPEC,
     Credentials,
     configuration,
     local,
@@ -97,6 +96,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_engine impor
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
 from ansible_collections.longshore.stack.plugins.module_utils.image_reference import Reference
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
 AT_ONCE = 8

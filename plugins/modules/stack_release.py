@@ -30,9 +30,23 @@ options:
     choices: [rolled_back]
     default: rolled_back
   registry_auth:
-    description: Credentials by registry, each with C(username) and C(password). V(docker.io) is Docker Hub.
-    type: dict
-    default: {}
+    description: Credentials for registries.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description: Host name and port, V(docker.io) for Docker Hub.
+        type: str
+        required: true
+      username:
+        description: Name of the user.
+        type: str
+        required: true
+      password:
+        description: Password or token.
+        type: str
+        required: true
 """
 
 EXAMPLES = r"""
@@ -71,6 +85,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import plan as pla
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
+from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 TYPE_CHECKING = False
@@ -112,7 +127,7 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
         plan = plans.make(state, desired, stack_module.about(run))
         if lease is not None:
             note = lease.note
-            writer = Writer(docker, stack, lease.check, module.params["registry_auth"])
+            writer = Writer(docker, stack, lease.check, by_registry(module.params["registry_auth"]))
             Converger(docker, writer, run, state=state, desired=desired, plan=plan).apply()
     result = {
         "changed": bool(plan.changes()),
@@ -135,7 +150,7 @@ def main() -> None:
             **stack_module.LOCK_SPEC,
             "number": {"type": "int"},
             "state": {"type": "str", "choices": ["rolled_back"], "default": "rolled_back"},
-            "registry_auth": {"type": "dict", "default": {}, "no_log": True},
+            "registry_auth": AUTH_SPEC,
         },
         supports_check_mode=True,
     )

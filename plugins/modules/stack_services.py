@@ -56,9 +56,23 @@ options:
     type: str
     default: ''
   registry_auth:
-    description: Credentials by registry, each with C(username) and C(password). V(docker.io) is Docker Hub.
-    type: dict
-    default: {}
+    description: Credentials for registries.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description: Host name and port, V(docker.io) for Docker Hub.
+        type: str
+        required: true
+      username:
+        description: Name of the user.
+        type: str
+        required: true
+      password:
+        description: Password or token.
+        type: str
+        required: true
   only:
     description: Converge only these services, and remove nothing.
     type: list
@@ -149,6 +163,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import stack_modul
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, Given, from_file
 from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs
+from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import read_cluster_key
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
@@ -165,7 +180,7 @@ def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[
     given = module.params
     hidden = json.loads(base64.b64decode(given["secrets"])) if given["secrets"] else {}
     secrets, environments = hidden.get("secrets") or {}, hidden.get("environment") or {}
-    configs = ImageConfigs(docker, given["image_configs"], given["registry_auth"], module.check_mode)
+    configs = ImageConfigs(docker, given["image_configs"], by_registry(given["registry_auth"]), module.check_mode)
     stack = Given(
         stack=given["stack"],
         services=given["services"],
@@ -212,7 +227,7 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
             # What was read before the lock was held may be old.
             state = swarm_state.read(docker, stack)
             plan = plans.make(state, desired, stack_module.about(run))
-            writer = Writer(docker, stack, lease.check, module.params["registry_auth"])
+            writer = Writer(docker, stack, lease.check, by_registry(module.params["registry_auth"]))
             Converger(docker, writer, run, state=state, desired=desired, plan=plan, secrets=secrets).apply()
     changes = plan.changes()
     images = {name: one.spec["TaskTemplate"]["ContainerSpec"]["Image"] for name, one in desired.services.items()}
@@ -254,7 +269,7 @@ def main() -> None:
             "networks": {"type": "dict", "default": {}},
             "configs": {"type": "dict", "default": {}},
             "secrets": {"type": "str", "default": "", "no_log": True},
-            "registry_auth": {"type": "dict", "default": {}, "no_log": True},
+            "registry_auth": AUTH_SPEC,
             "only": {"type": "list", "elements": "str", "default": []},
             "commits": {"type": "dict", "default": {}},
             "deadline": {"type": "float"},

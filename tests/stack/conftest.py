@@ -17,8 +17,7 @@ def lab() -> support.Lab:
     """Three servers and the client."""
     lab = support.Lab()
     lab.up()
-    for name in ("shop",):
-        lab.run("git", "push", str(support.ROOT / "molecule/shared/repositories" / name), name)
+    lab.push(support.ROOT / "molecule/shared/repositories/shop", "shop")
     return lab
 
 
@@ -33,7 +32,7 @@ def first_up(stack_file: support.StackFile) -> tuple[support.Outcome, support.Ou
     """What ``plan`` predicted for the servers as they were, and what ``up`` then did."""
     predicted = support.longshore(stack_file, "plan", "--json")
     done = support.longshore(stack_file, "up", "--json")
-    assert done.code == 0, done.everything
+    assert done.code == 0, done.end
     return predicted, done
 
 

@@ -55,6 +55,10 @@ class Lab:
         """A command on a server or on ``client``."""
         return self.run("ssh", "--name", self.name, host, "--", *words, check=check, timeout=timeout)
 
+    def push(self, directory: Path, repository: str) -> None:
+        """Commit a directory to a repository of the lab's Git server."""
+        self.run("git", "push", "--name", self.name, str(directory), repository)
+
     def address(self, host: str, family: str = "v4") -> str:
         """The public address of a host."""
         return str(self.described["hosts"][host]["public"][family])
@@ -134,6 +138,11 @@ class Outcome:
     def everything(self) -> str:
         """Standard output and standard error."""
         return self.output + self.errors
+
+    @property
+    def end(self) -> str:
+        """What a failed test shows of it."""
+        return self.everything[-4000:]
 
     @property
     def json(self) -> Any:

@@ -48,10 +48,10 @@ def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repo
     before = served(lab)
     since = lab.on("app1", "date", "-Is").stdout.strip()
     (repository / "version.txt").write_text(f"{before}-rolled\n")
-    lab.run("git", "push", str(repository), "shop")
+    lab.push(repository, "shop")
     with lab.load(edges(lab), HOST, rate=200, slow=0.02, new=0.3) as report:
         done = longshore(shop, "deploy", "web")
-    assert done.code == 0, done.everything
+    assert done.code == 0, done.end
     assert served(lab) == f"{before}-rolled"
     assert report["failed"] == 0, report
     assert report["total"] > 1000, report
@@ -95,21 +95,21 @@ def test_bad_version_is_explained_and_the_old_one_serves(lab: Lab, shop: StackFi
     urls = [f"http://{lab.address('app1')}/"]
     with lab.load(urls, "static.shop.example", rate=50) as report, shop.changed(change):
         done = longshore(shop, "deploy", "static", timeout=150)
-    assert done.code == 1, done.everything
-    assert cause in done.everything, done.everything
+    assert done.code == 1, done.end
+    assert cause in done.everything, done.end
     assert report["failed"] == 0, report
     plan = longshore(shop, "plan")
-    assert plan.code == 0, plan.everything
+    assert plan.code == 0, plan.end
 
 
 def test_dockerfile_that_fails(lab: Lab, shop: StackFile, repository: Path) -> None:
     before = served(lab)
     dockerfile = repository / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text() + "RUN echo cannot find the anchor >&2; exit 3\n")
-    lab.run("git", "push", str(repository), "shop")
+    lab.push(repository, "shop")
     done = longshore(shop, "deploy", "web")
-    assert done.code == 1, done.everything
-    assert "cannot find the anchor" in done.everything, done.everything
+    assert done.code == 1, done.end
+    assert "cannot find the anchor" in done.everything, done.end
     assert served(lab) == before
 
 
@@ -137,7 +137,7 @@ def test_rollback_brings_image_and_environment_back(lab: Lab, shop: StackFile) -
     changed = greeting()
     assert changed != before
     done = longshore(shop, "rollback")
-    assert done.code == 0, done.everything
+    assert done.code == 0, done.end
     assert (greeting(), served(lab)) == (before, version)
 
 

@@ -46,7 +46,7 @@ def test_killed_run_is_finished_by_the_next(lab: Lab, shop: StackFile, seed: int
         process.wait()
         until(lambda: not left_over(), 30, "no process of the killed run is left")
         done = longshore(shop, "up")
-        assert done.code == 0, done.everything
+        assert done.code == 0, done.end
     assert longshore(shop, "up").code == 0
 
 
@@ -57,7 +57,7 @@ def test_two_runs_at_once(shop: StackFile) -> None:
             lambda: longshore(shop, "status", "--json").json["data"]["stack_info"]["lock"], 60, "the lock is held"
         )
         second = longshore(shop, "deploy", "web")
-        assert second.code == 5, second.everything
+        assert second.code == 5, second.end
         assert held["run"] in second.everything
         output, _ = first.communicate(timeout=300)
         assert first.returncode == 0, output
@@ -87,7 +87,7 @@ def test_lost_server_is_replaced_and_comes_back(lab: Lab, shop: StackFile) -> No
             until(lambda: healthy_on(lab, "app1", "app2") == 6, 30, "six tasks run on the servers that are left")
         assert report["failed"] == 0, report
         degraded = longshore(shop, "up")
-        assert degraded.code == 4, degraded.everything
+        assert degraded.code == 4, degraded.end
         assert "app3" in degraded.everything
     finally:
         lab.run("start", "--name", lab.name, "app3")
@@ -103,7 +103,7 @@ def test_lost_server_is_replaced_and_comes_back(lab: Lab, shop: StackFile) -> No
         "app3 is back in the Swarm",
     )
     healed = longshore(shop, "up")
-    assert healed.code == 0, healed.everything
+    assert healed.code == 0, healed.end
     assert running(lab, "shop_web") == 6
 
 

@@ -37,4 +37,4 @@ def test_secret_is_nowhere_but_in_the_container(lab: Lab, shop: StackFile) -> No
 def test_the_container_has_its_secret(lab: Lab, shop: StackFile) -> None:
     value = lab.on("app1", "cat", CREDENTIAL).stdout.strip()
     seen = longshore(shop, "exec", "web", "--", "sh", "-c", "echo $SESSION_KEY")
-    assert seen.output.strip() == value, seen.everything
+    assert seen.output.strip() == value, seen.end

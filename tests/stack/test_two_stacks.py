@@ -26,13 +26,13 @@ def test_second_stack_comes_and_goes(lab: Lab, shop: StackFile, tmp_path: Path) 
     second = StackFile.of("second", tmp_path, lab)
     before, config = objects(lab, "shop"), lab.on("app1", "cat", "/etc/longshore/haproxy/haproxy.cfg").stdout
     done = longshore(second, "up")
-    assert done.code == 0, done.everything
+    assert done.code == 0, done.end
     assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: blog.example")[0] == 200
     assert objects(lab, "shop") == before
     again = longshore(shop, "up", "--json")
-    assert changed_tasks(again) == set(), again.everything
+    assert changed_tasks(again) == set(), again.end
     gone = longshore(second, "destroy", "--yes-destroy", "blog")
-    assert gone.code == 0, gone.everything
+    assert gone.code == 0, gone.end
     assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: blog.example")[0] == 404
     assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: shop.example")[0] == 200
     assert objects(lab, "shop") == before

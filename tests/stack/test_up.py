@@ -23,7 +23,7 @@ def changed_tasks(outcome: Outcome) -> set[tuple[str, str, str]]:
 
 def test_check_predicts_what_up_changes(first_up: tuple[Outcome, Outcome]) -> None:
     predicted, done = first_up
-    assert predicted.code == 2, predicted.everything
+    assert predicted.code == 2, predicted.end
     assert changed_tasks(predicted) == changed_tasks(done)
 
 
@@ -59,19 +59,19 @@ def test_client_address_arrives_and_a_spoofed_one_does_not(lab: Lab, shop: Stack
 def test_second_up_changes_nothing(lab: Lab, shop: StackFile) -> None:
     before = tasks(lab)
     again = longshore(shop, "up", "--json")
-    assert again.code == 0, again.everything
+    assert again.code == 0, again.end
     assert changed_tasks(again) == set()
     assert tasks(lab) == before
 
 
 def test_plan_after_up_is_empty(shop: StackFile) -> None:
     plan = longshore(shop, "plan")
-    assert plan.code == 0, plan.everything
+    assert plan.code == 0, plan.end
 
 
 def test_ansible_playbook_does_the_same(shop: StackFile) -> None:
     done = support.ansible_playbook(shop, "longshore.stack.site")
-    assert done.code == 0, done.everything
+    assert done.code == 0, done.end
     recap = done.output.partition("PLAY RECAP")[2]
     assert recap.count("changed=0") == len(shop.content["servers"]) + 1, recap
 
@@ -80,7 +80,7 @@ def test_bad_stack_file_is_refused_by_ansible_too(shop: StackFile) -> None:
     with shop.changed(lambda content: content["services"]["web"].update(replcas=3)):
         done = support.ansible_playbook(shop, "longshore.stack.site")
         assert done.code != 0
-        assert "did you mean 'replicas'" in done.everything, done.everything
+        assert "did you mean 'replicas'" in done.everything, done.end
         told = longshore(shop, "up")
         assert told.code == 3
         assert f"{shop.path}:" in told.everything

@@ -30,7 +30,7 @@ def variables(definition: Stack) -> dict[str, Any]:
         "services_configs": {name: _content(definition, config) for name, config in definition.configs.items()},
         "services_secrets": secrets.of_stack(definition),
         "services_environments": secrets.of_environments(definition),
-        "services_registry_auth": {login.pop("registry"): login for login in registries.logins(definition)},
+        "services_registry_auth": registries.logins(definition),
         "services_only": trust_as_template("{{ longshore_services | default([]) }}"),
         "services_run": RUN,
         "longshore_pulls": {name: known["image"] for name, known in normalized.items() if known["image"]},
