@@ -49,7 +49,7 @@ if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
 
 # An interpreter that was asked for replaces an environment of another version.
 if [ -n "$python" ]; then
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 3.11 or newer is needed, $python is older"
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python isn't a Python of 3.11 or newer"
   wanted=$("$python" -c 'import sys; print(sys.version_info[:2])')
   if [ "$(.venv/bin/python -c 'import sys; print(sys.version_info[:2])' 2> /dev/null || true)" != "$wanted" ]; then
     say "making .venv with $("$python" --version)"

@@ -43,7 +43,9 @@ def unmet(nodes: Iterable[Mapping[str, Any]], constraints: Iterable[str]) -> lis
 
 
 def in_words(constraint: str) -> str:
-    """A constraint as people say it: ``tag app``, ``volume uploads``, or as it is."""
+    """A constraint as people say it: ``tag app``, ``volume uploads``, ``server of the stack``, or as it is."""
+    if re.fullmatch(r"node\.labels\.longshore\.[^.]+\.member==true", constraint):
+        return "server of the stack"
     match = _TAG.fullmatch("".join(constraint.split()))
     return f"{match.group(1)} {match.group(2)}" if match else constraint
 

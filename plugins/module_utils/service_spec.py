@@ -274,9 +274,12 @@ def _restart(restart: Mapping[str, Any]) -> dict[str, Any]:
 def _placement(stack: str, service: Mapping[str, Any]) -> dict[str, Any]:
     placement = service["placement"]
     named = {volume["source"] for volume in service["volumes"] if volume["type"] == "volume" and volume["source"]}
+    # A cluster may have servers of other stacks; a tag's or volume's label is this stack's already.
+    anywhere = not placement["tags"] and not named
     return {
         "Constraints": sorted(
             {
+                *([f"node.labels.longshore.{stack}.member==true"] if anywhere else []),
                 *(tag_constraint(stack, tag) for tag in placement["tags"]),
                 *(f"node.labels.longshore.{stack}.volume.{volume}==true" for volume in named),
                 *("".join(constraint.split()) for constraint in placement["constraints"]),

@@ -67,6 +67,10 @@ options:
     description: Ended tasks kept per slot, of a new Swarm.
     type: int
     default: 5
+  note:
+    description: Returned as it is. Other hosts of a play see results, but not the variables that a play or role sets.
+    type: dict
+    default: {}
   run:
     description: The run that this task belongs to.
     type: dict
@@ -126,6 +130,10 @@ settings:
   description: The Swarm's heartbeat and task history, on a manager with a majority.
   returned: success
   type: dict
+note:
+  description: O(note).
+  returned: success
+  type: dict
 problem:
   description: Why a manager cannot tell about the Swarm, or what is wrong with the node.
   returned: success
@@ -166,7 +174,7 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
     if found["problem"]:
         found["msg"] = found["problem"]
-    return {**found, "changed": changed, "diff": difference}
+    return {**found, "note": module.params["note"], "changed": changed, "diff": difference}
 
 
 def main() -> None:
@@ -182,6 +190,7 @@ def main() -> None:
             "gwbridge_ipv6_subnet": {"type": "str", "default": ""},
             "heartbeat": {"type": "float", "default": 2.0},
             "task_history": {"type": "int", "default": 5},
+            "note": {"type": "dict", "default": {}},
             **ARGUMENT_SPEC,
         },
         required_if=[

@@ -92,7 +92,7 @@ def _docker_host(docker: Docker) -> dict[str, Any]:
 def _swarm(definition: Stack, name: str) -> dict[str, Any]:
     server = definition.servers[name]
     prefix = f"longshore.{definition.name}"
-    labels = {f"{prefix}.server": name}
+    labels = {f"{prefix}.server": name, f"{prefix}.member": "true"}
     labels |= {f"{prefix}.tag.{tag}": "true" for tag in server.tags}
     labels |= {
         f"{prefix}.volume.{volume}": "true" for volume in definition.volumes if name in holders(definition, volume)

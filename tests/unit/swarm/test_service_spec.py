@@ -120,6 +120,12 @@ def test_volume_is_a_directory_of_ours_on_servers_that_have_it() -> None:
     ]
 
 
+def test_without_a_tag_a_service_stays_on_its_own_stacks_servers() -> None:
+    placement = {"tags": [], "constraints": [], "max_per_server": None}
+    anywhere = spec_of(service(placement=placement))["TaskTemplate"]["Placement"]
+    assert anywhere["Constraints"] == ["node.labels.longshore.shop.member==true"]
+
+
 def test_only_routed_services_join_the_edge_and_without_aliases() -> None:
     networks = spec_of(service(routes=[ROUTE]))["TaskTemplate"]["Networks"]
     assert networks == [
