@@ -11,7 +11,7 @@ short_description: Merge what hosts have resolved and built
 version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
-  - M(longshore.stack.image_resolve#module) and M(longshore.stack.image_build#module) work on one host each. This
+  - M(longshore.stack.image_resolve) and M(longshore.stack.image_build) work on one host each. This
     merges what they registered there into what the services need.
 options:
   _input:

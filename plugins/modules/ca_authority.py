@@ -74,10 +74,10 @@ certificate:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.ca_openssl import make_authority, make_key, sign
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import completed, store, stored
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 
 NAMES = {"ca.key": {}, "ca.crt": {}}
 
@@ -100,7 +100,7 @@ def keep(wanted: dict, check: bool) -> tuple[dict, dict, bool]:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         {
             "directory": {"type": "path", "default": "/etc/longshore/cluster"},
             "name": {"type": "str", "default": "Longshore internal CA"},

@@ -78,10 +78,10 @@ reason:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.ca_openssl import make_key, make_request, problem
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import Host, HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_files import plan_files, read
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 
 
 def converge(wanted: dict, check: bool) -> dict:
@@ -108,7 +108,7 @@ def converge(wanted: dict, check: bool) -> dict:
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = QuietModule(
         {
             "path": {"type": "path", "required": True},
             "name": {"type": "str", "required": True},

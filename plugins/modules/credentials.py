@@ -64,17 +64,17 @@ complete:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import completed, store, stored
 from ansible_collections.longshore.stack.plugins.module_utils.host_files import octal
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 
 FORM = {"length": 64, "alphabet": "hex"}
 
 
 def main() -> None:
     # Not in the server's log, not in the result's invocation; the caller's no_log keeps the answer out of sight.
-    module = AnsibleModule(
+    module = QuietModule(
         {
             "directory": {"type": "path", "required": True},
             "directory_mode": {"type": "str", "default": "0700"},

@@ -209,11 +209,11 @@ errors:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_converge import converge
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import SETTINGS, HaproxyError, normalize
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
 
@@ -246,7 +246,7 @@ ARGUMENT_SPEC = {
 
 
 def main() -> None:
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    module = QuietModule(ARGUMENT_SPEC, supports_check_mode=True)
     asked = module.params
     try:
         run = Run.of(asked)

@@ -40,8 +40,8 @@ options:
         required: true
       content:
         description:
-          - The text. Without O(repositories[].content), O(repositories[].content_base64) and O(repositories[].source) only owner
-            and mode are kept, and a missing file is made empty.
+          - The text. Without O(repositories[].content), O(repositories[].content_base64) and O(repositories[].source)
+            only owner and mode are kept, and a missing file is made empty.
         type: str
       content_base64:
         description: The content, for what is not text.
@@ -410,9 +410,9 @@ resumed:
   type: bool
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_converge import converge
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 
 WORDS = {"type": "list", "elements": "str", "default": []}
 OWNED = {
@@ -508,7 +508,7 @@ ARGUMENT_SPEC = {
 
 def main() -> None:
     # Files may hold secrets: what was asked for is kept out of the server's log and of the result.
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True, no_log=True)
+    module = QuietModule(ARGUMENT_SPEC, supports_check_mode=True)
     asked = {"module_args": {"name": module.params["name"]}}
     try:
         result = converge(module.params, module.check_mode)

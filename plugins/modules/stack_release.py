@@ -85,6 +85,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import plan as pla
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
@@ -144,7 +145,7 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             **stack_module.STACK_SPEC,
             **stack_module.LOCK_SPEC,

@@ -70,6 +70,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import one_off, stack_module, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.explain import demultiplexed
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import helper_argv
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
@@ -199,7 +200,7 @@ def run_once(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             **stack_module.STACK_SPEC,
             "service": {"type": "str", "required": True},

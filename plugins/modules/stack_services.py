@@ -163,6 +163,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import stack_modul
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, Given, from_file
 from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs
+from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import read_cluster_key
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
@@ -259,7 +260,7 @@ def must_write(state: swarm_state.State, plan: plans.Plan, run: Run) -> bool:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             **stack_module.STACK_SPEC,
             **stack_module.LOCK_SPEC,
