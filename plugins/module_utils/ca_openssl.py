@@ -112,7 +112,7 @@ def parse(text: str) -> tuple[float, list[str]]:
 
 def normal(san: str) -> str:
     """``DNS:`` and ``IP:`` names as they are compared; openssl writes IPv6 addresses its own way."""
-    kind, _, value = san.replace("IP Address:", "IP:").partition(":")
+    kind, value = san.replace("IP Address:", "IP:").split(":", 1)
     if kind != "IP":
         return f"{kind}:{value.lower()}"
     import ipaddress  # noqa: PLC0415 - needed for addresses alone

@@ -165,9 +165,13 @@ class _Change:
             if before != after
         ]
 
+    def _engine(self) -> Docker:
+        if self.now.docker is None:
+            raise RuntimeError("converge() refuses to apply anything without an engine")
+        return self.now.docker
+
     def apply(self, run: Run) -> None:
-        docker = self.now.docker
-        assert docker is not None  # noqa: S101 - converge() has refused
+        docker = self._engine()
         run.check()
         if not self.now.image:
             run.progress(f"pulling {self.image}")

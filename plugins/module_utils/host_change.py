@@ -89,19 +89,22 @@ def attempt(
 ) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a program; for programs whose failing is an answer."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             list(argv),
-            input=(given or "").encode(),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**os.environ, "LC_ALL": "C", "LANGUAGE": "C", **(environment or {})},
-            timeout=timeout,
-            check=False,
         )
     except FileNotFoundError as error:
         raise HostError(f"{argv[0]} is not installed") from error
-    except subprocess.TimeoutExpired as error:
-        raise HostError(f"{' '.join(argv)} took longer than {timeout:.0f} s") from error
-    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    with process:
+        try:
+            out, errors = process.communicate((given or "").encode(), timeout)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise HostError(f"{' '.join(argv)} took longer than {timeout:.0f} s") from error
+    return process.returncode, out.decode(errors="replace"), errors.decode(errors="replace")
 
 
 def last_lines(text: str, count: int = 8) -> str:

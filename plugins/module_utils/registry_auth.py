@@ -37,7 +37,7 @@ def by_registry(logins: Iterable[Mapping[str, str]]) -> dict[str, Mapping[str, s
 
 def registry_of(image: str) -> str:
     """The registry that an image reference names; Docker Hub when it names none."""
-    first, slash, _ = image.partition("/")
+    first, slash, _path = image.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else HUB
 
 

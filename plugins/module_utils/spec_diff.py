@@ -111,7 +111,7 @@ def _flatten(path: str, value: Any, flat: dict[str, str]) -> None:
 def _entry(name: str, entry: Any) -> tuple[str, Any]:
     """A list's entry as key and rest: what makes it the same entry, and what may differ in it."""
     if name == "Env":
-        key, _, value = str(entry).partition("=")
+        key, _sign, value = str(entry).partition("=")
         return key, value
     if isinstance(entry, dict):
         if "File" in entry:

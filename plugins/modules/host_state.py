@@ -81,7 +81,6 @@ options:
         type: list
         elements: str
         default: []
-        no_log: false
       soft_triggers:
         description: Words that fire when only O(repositories[].soft_keys) changed.
         type: list
@@ -160,12 +159,10 @@ options:
         type: list
         elements: str
         default: []
-        no_log: false
       keys_exclusive:
         description: Whether the user has these keys and no others.
         type: bool
         default: false
-        no_log: false
       sudo:
         description: What the user may do with sudo, for example V(ALL=(ALL) NOPASSWD:ALL). Empty for nothing.
         type: str
@@ -260,7 +257,6 @@ options:
         type: list
         elements: str
         default: []
-        no_log: false
       soft_triggers:
         description: Words that fire when only O(files[].soft_keys) changed.
         type: list

@@ -45,7 +45,6 @@ options:
     description: Whether to return the token for workers, on a manager.
     type: bool
     default: false
-    no_log: false
   address_pools:
     description: Networks from which the Swarm takes the subnets of overlay networks. They can't be changed later.
     type: list

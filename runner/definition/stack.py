@@ -16,7 +16,7 @@ from .later import Backups, Database, Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
 from .scalars import Pairs, SecretName, ServerName, ServiceName, StackName, Texts, UserName, VolumeName, matching
-from .servers import Server, Ssh, User
+from .servers import Server, Ssh, User, resolved
 from .service import Service
 
 # A server with no tag but this one runs no containers.
@@ -99,6 +99,11 @@ class Stack(Model):
             for name in local_volumes(service):
                 if self.volumes[name].server is None and len(servers) == 1:
                     self.volumes[name].server = servers[0]
+
+    def file(self, path: str) -> Path:
+        """A path in the stack file as an absolute one: ``~`` is the home, anything relative stands beside the file."""
+        found = resolved(self._path, path)
+        return found if found is not None else self._path
 
     def docker_hosts(self) -> list[str]:
         """Servers that run containers: all but those whose only tag is db, unless a service asks for that tag."""

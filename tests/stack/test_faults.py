@@ -56,7 +56,7 @@ def test_two_runs_at_once(shop: StackFile) -> None:
         held = until(
             lambda: longshore(shop, "status", "--json").json["data"]["stack_info"]["lock"], 60, "the lock is held"
         )
-        second = longshore(shop, "deploy", "web")
+        second = longshore(shop, "scale", "web=6")
         assert second.code == 5, second.end
         assert held["run"] in second.everything
         output, _ = first.communicate(timeout=300)

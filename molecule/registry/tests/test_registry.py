@@ -22,7 +22,9 @@ testinfra_hosts = ["ansible://app1"]
 def status(host: Any, *options: str) -> str:
     """The status with which the registry answers; curl's configuration comes over standard input."""
     words = " ".join(f"'{option}'" for option in options)
-    command = f"curl -s -o /dev/null -w '%{{http_code}}' --cacert /root/molecule-registry.crt {words} https://{NAME}/v2/"
+    command = (
+        f"curl -s -o /dev/null -w '%{{http_code}}' --cacert /root/molecule-registry.crt {words} https://{NAME}/v2/"
+    )
     return str(host.run(command).stdout)
 
 

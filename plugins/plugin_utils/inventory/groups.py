@@ -17,7 +17,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "longshore": list(definition.servers),
         "docker_host": definition.docker_hosts(),
         "swarm_manager": definition.managers(),
-        "registry": [server] if (server := definition.registry_server()) else [],
+        "registry": [registry] if (registry := definition.registry_server()) else [],
         "builder": definition.builders(),
         "load_balancer": definition.load_balancers(),
     }

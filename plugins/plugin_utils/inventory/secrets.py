@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.parsing.vault import EncryptedString
 from ansible.template import trust_as_template
-from longshore.definition.document import VaultValue
-from longshore.definition.servers import resolved
 
 if TYPE_CHECKING:
     from longshore.definition.resources import Secret
@@ -50,9 +48,9 @@ def logins(definition: Stack) -> dict[str, dict[str, Any]]:
 
 def trusted(value: str) -> Any:
     """``value``, in which the schema allows references, as something that a task resolves."""
-    if isinstance(value, VaultValue):
-        return EncryptedString(ciphertext=str(value))
-    return trust_as_template(value)
+    # A Vault value is a text that knows its ciphertext.
+    ciphertext = getattr(value, "ciphertext", None)
+    return trust_as_template(value) if ciphertext is None else EncryptedString(ciphertext=ciphertext)
 
 
 def _reference(definition: Stack, name: str, secret: Secret) -> Any:
@@ -62,6 +60,6 @@ def _reference(definition: Stack, name: str, secret: Secret) -> Any:
         return trust_as_template("{{ lookup('ansible.builtin.env', '" + secret.env + "', default=undef()) }}")
     if secret.file is not None:
         # The path was checked to be a file; it may hold quotes.
-        path = str(resolved(definition.path, secret.file)).replace("\\", "\\\\").replace("'", "\\'")
+        path = str(definition.file(secret.file)).replace("\\", "\\\\").replace("'", "\\'")
         return trust_as_template("{{ lookup('ansible.builtin.file', '" + path + "', rstrip=false) }}")
-    return trusted(str(secret.value) if not isinstance(secret.value, VaultValue) else secret.value)
+    return trusted(secret.value or "")

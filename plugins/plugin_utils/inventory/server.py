@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from longshore.definition.servers import resolved
-
 if TYPE_CHECKING:
     from longshore.definition.cluster import Docker
     from longshore.definition.stack import Stack
@@ -49,9 +47,7 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
             for user, person in definition.users.items()
         ],
         "server_ca_certificates": {
-            path.stem: path.read_text()
-            for certificate in definition.ca_certificates
-            if (path := resolved(definition.path, certificate)) is not None
+            path.stem: path.read_text() for path in map(definition.file, definition.ca_certificates)
         },
         "server_unattended_upgrades": definition.unattended_upgrades.enabled,
         "server_hosts": hosts,
@@ -64,8 +60,9 @@ def _keys(definition: Stack, keys: list[str]) -> list[str]:
     for key in keys:
         if " " in key:
             found.append(key)
-        elif (path := resolved(definition.path, key)) is not None:
-            found += [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        else:
+            lines = definition.file(key).read_text().splitlines()
+            found += [line for line in lines if line and not line.startswith("#")]
     return found
 
 
@@ -130,7 +127,7 @@ def _storage(definition: Stack, name: str) -> dict[str, Any]:
     for volume, wanted in definition.volumes.items():
         if name not in holders(definition, volume):
             continue
-        owner, _, group = (wanted.owner or "0:0").partition(":")
+        owner, _sign, group = (wanted.owner or "0:0").partition(":")
         volumes.append(
             {
                 "name": volume,

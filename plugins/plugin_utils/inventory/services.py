@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import registries, secrets
-from longshore.definition.servers import resolved
 
 if TYPE_CHECKING:
     from longshore.definition.resources import Config, Network
@@ -74,8 +73,5 @@ def _network(network: Network) -> dict[str, Any]:
     }
 
 
-def _content(definition: Stack, config: Config) -> str:
-    if config.content is not None:
-        return config.content
-    path = resolved(definition.path, config.file)
-    return path.read_text() if path is not None else ""
+def _content(definition: Stack, config: Config) -> str | None:
+    return config.content if config.file is None else definition.file(config.file).read_text()
