@@ -89,7 +89,8 @@ def attempt(
 ) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a program; for programs whose failing is an answer."""
     try:
-        process = subprocess.Popen(  # pylint: disable=ansible-bad-function - run_command belongs to a module
+        # run_command belongs to a module, which these functions know nothing of.
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             list(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
