@@ -52,12 +52,7 @@ class Bench:
 
     def three(self) -> Iterator[Figure]:
         """Three blank servers, against a plain shell script that does the same work, and then the everyday commands."""
-        floor = Lab(name=FLOOR)
-        floor.up()
-        hosts = [floor.described["hosts"][name] for name in ("app1", "app2", "app3")]
-        pairs = [f"{host['public']['v4']}:{host['private']['v4']}" for host in hosts]
-        plain = seconds(lambda: run(str(ROOT / "tests/bench/floor.sh"), str(ROOT / ".lab" / FLOOR), *pairs))
-        floor.run("down", "--name", FLOOR)
+        plain = self.floor()
         stack = self.fresh(3)
         cold = good(longshore(stack, "up")).seconds
         details = {"longshore up": round(cold, 1), "shell script": round(plain, 1)}
@@ -66,6 +61,21 @@ class Bench:
         outcomes = [good(longshore(stack, "up", "--json")) for _ in range(self.repeat)]
         yield roles("second up, 3", "second `up` on three servers", 12, outcomes)
         yield self.deploy(stack)
+
+    def floor(self) -> float:
+        """Seconds of the shell script on blank servers of its own."""
+        floor = Lab(name=FLOOR)
+        try:
+            floor.up()
+            hosts = [floor.described["hosts"][name] for name in ("app1", "app2", "app3")]
+            pairs = [f"{host['public']['v4']}:{host['private']['v4']}" for host in hosts]
+            return seconds(lambda: run(str(ROOT / "tests/bench/floor.sh"), str(ROOT / ".lab" / FLOOR), *pairs))
+        finally:
+            floor.run("down", "--name", FLOOR)
+
+    def leave(self) -> None:
+        """Take the servers away."""
+        self.lab.run("down", "--name", self.lab.name)
 
     def deploy(self, stack: StackFile) -> Figure:
         """A changed variable of one service, deployed, and set with Docker's own command."""
@@ -134,7 +144,7 @@ def roles(name: str, what: str, target: float, outcomes: list[Outcome]) -> Figur
 
 
 def main() -> int:
-    """Measure, tell, write down; 1 when a target is missed."""
+    """Measure, tell, write down; 1 when a target is missed. The long form takes its servers away again."""
     parser = argparse.ArgumentParser(prog="tests/bench", description=__doc__)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help="command, three, twelve")
@@ -145,12 +155,16 @@ def main() -> int:
         groups: dict[str, Callable[[], Iterator[Figure]]] = {"command": bench.command, "three": bench.three}
         if not wanted.short:
             groups["twelve"] = bench.twelve
-        for name in wanted.groups or groups:
-            for each in groups[name]():
-                figures.append(each)
-                print(each.line(), flush=True)
-                for part, value in each.details.items():
-                    print(f"       {part:<30}{value:>8.2f} s", flush=True)
+        try:
+            for name in wanted.groups or groups:
+                for each in groups[name]():
+                    figures.append(each)
+                    print(each.line(), flush=True)
+                    for part, value in each.details.items():
+                        print(f"       {part:<30}{value:>8.2f} s", flush=True)
+        finally:
+            if not wanted.short and os.environ.get("KEEP") != "1":
+                bench.leave()
     if not wanted.short and not wanted.groups:
         write(figures, ROOT / "docs/figures")
     slack = SLACK if wanted.short else 1
