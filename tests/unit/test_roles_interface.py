@@ -35,9 +35,13 @@ def variables(play: dict[str, Any], entry: str | dict[str, Any], role: str) -> l
 
 
 def documented(role: Path) -> dict[str, dict[str, Any]]:
-    """The options of the role's main entry point."""
+    """The options of all the role's entry points."""
     spec = yaml.safe_load((role / "meta/argument_specs.yml").read_text())
-    return dict(spec["argument_specs"]["main"].get("options") or {})
+    return {
+        name: option
+        for entry in spec["argument_specs"].values()
+        for name, option in (entry.get("options") or {}).items()
+    }
 
 
 def defaults(role: Path) -> dict[str, Any]:
