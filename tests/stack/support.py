@@ -39,7 +39,7 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 class Lab:
     """The servers of one lab, reached over SSH, and the client that judges from outside."""
 
-    name: str = os.environ.get("LONGSHORE_LAB", "lab")
+    name: str = os.environ.get("LAB", "lab")
     described: dict[str, Any] = field(default_factory=dict)
 
     def run(self, *words: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:

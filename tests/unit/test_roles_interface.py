@@ -35,13 +35,12 @@ def variables(play: dict[str, Any], entry: str | dict[str, Any], role: str) -> l
 
 
 def documented(role: Path) -> dict[str, dict[str, Any]]:
-    """The options of all the role's entry points."""
-    spec = yaml.safe_load((role / "meta/argument_specs.yml").read_text())
-    return {
-        name: option
-        for entry in spec["argument_specs"].values()
-        for name, option in (entry.get("options") or {}).items()
-    }
+    """The options of all the role's entry points; where several have one, the main entry point's."""
+    entries = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    options: dict[str, dict[str, Any]] = {}
+    for name in sorted(entries, key=lambda name: name == "main"):
+        options |= entries[name].get("options") or {}
+    return options
 
 
 def defaults(role: Path) -> dict[str, Any]:
