@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,11 +44,15 @@ def shop(stack_file: support.StackFile, first_up: object) -> support.StackFile:
 
 
 @pytest.fixture
-def repository(lab: support.Lab, tmp_path: Path) -> Path:
-    """A working copy of the shop's repository, to commit another version of."""
+def repository(lab: support.Lab, tmp_path: Path) -> Iterator[Path]:
+    """A working copy of the shop's repository, to commit another version of; a version that builds comes back."""
     source = support.ROOT / "molecule/shared/repositories/shop"
     copy = tmp_path / "shop"
     copy.mkdir()
     for file in source.iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
-    return copy
+    good = (copy / "Dockerfile").read_text()
+    yield copy
+    if (copy / "Dockerfile").read_text() != good:
+        (copy / "Dockerfile").write_text(good)
+        lab.push(copy, "shop")
