@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup check format demo demo-down test soak bench package clean
-RUN := .venv/bin/python
-LAB := $(RUN) molecule/shared/lab
+python := .venv/bin/python
+lab := $(python) molecule/shared/lab
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -12,7 +12,7 @@ setup: ## Everything into .venv, with .venv/bin/longshore
 	@tests/setup.sh
 
 check: setup ## Lint, types and unit tests (for developers)
-	@$(RUN) tests/gates
+	@$(python) tests/gates
 
 format: setup ## Lay out the Python files as `make check` wants them
 	@.venv/bin/ruff format
@@ -22,20 +22,20 @@ demo: setup ## Three servers on this machine, with the sample stack running on t
 	@tests/demo.sh
 
 demo-down: setup ## Take the demo away
-	@$(LAB) down --name lab
+	@$(lab) down --name lab
 
 test: setup ## Everything; PART=edge runs one part, KEEP=1 keeps the lab, PART=list names the parts
-	@$(RUN) tests/run $(PART)
+	@$(python) tests/run $(PART)
 
 soak: setup ## The long load and fault campaigns, with their figures in docs/figures/
-	@$(RUN) tests/soak
+	@$(python) tests/soak
 
 bench: setup ## The speed figures, in docs/figures/bench.json
-	@$(RUN) tests/bench
+	@$(python) tests/bench
 
 package: setup ## The wheel and the collection's tarball, in dist/
 	@tests/package/build.sh dist
 
 clean: ## Remove the lab, its images, .venv and everything that was built
-	@if [ -x $(RUN) ]; then $(LAB) down --purge; fi
+	@if [ -x $(python) ]; then $(lab) down --purge; fi
 	@rm -rf .venv .ansible .cache .lab dist .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/output
