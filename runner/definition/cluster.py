@@ -63,7 +63,7 @@ class Stats(Model):
         **matching(r"^[A-Za-z0-9._-]+$", "must be letters, digits, '.', '_' and '-'"),
         max_length=64,
     )
-    password: SecretText | None = one("The password; default: made once and kept on the servers.", None)
+    password: SecretText | None = one("The password; needed unless the address is a loopback one.", None)
 
 
 class Acme(Model):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import registries
+
 if TYPE_CHECKING:
     from longshore.definition.cluster import Docker
     from longshore.definition.stack import Stack
-
-REGISTRY = "registry.longshore.internal:5000"
 
 
 def variables(definition: Stack, name: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
     hosts = [{"name": other, "address": each.private, "aliases": []} for other, each in definition.servers.items()]
     if registry is not None:
         address = definition.servers[registry].private
-        hosts.append({"name": REGISTRY.partition(":")[0], "address": address, "aliases": []})
+        hosts.append({"name": registries.HOST, "address": address, "aliases": []})
     return {
         "server_hostname": name,
         "server_timezone": definition.timezone or "",

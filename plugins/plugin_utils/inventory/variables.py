@@ -31,7 +31,6 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         "longshore_cluster_credentials": {
             "cluster.key": {"length": 64, "alphabet": "hex"},
             "registry.password": {"length": 40, "alphabet": "alphanumeric"},
-            "haproxy.stats": {"length": 24, "alphabet": "alphanumeric"},
         },
         "longshore_stack_credentials": secrets.made_once(definition),
         **registries.variables(definition),
