@@ -124,6 +124,10 @@ class Stack:
         """Move the tasks away from a server."""
         return self.run_job(self.jobs.server_drain(self.server(server)), on_event)
 
+    def server_activate(self, server: str, on_event: OnEvent | None = None) -> Result:
+        """Let tasks come to a drained server again."""
+        return self.run_job(self.jobs.server_activate(self.server(server)), on_event)
+
     def server_remove(self, server: str, on_event: OnEvent | None = None) -> Result:
         """Take a server out of the cluster."""
         return self.run_job(self.jobs.server_remove(self.server(server)), on_event)

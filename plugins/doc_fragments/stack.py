@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``stack`` and ``run``; ``LOCK`` adds the lease's option."""
+    """``stack``; ``LOCK`` adds the lease's option."""
 
     DOCUMENTATION = r"""
 options:
@@ -15,23 +15,6 @@ options:
     description: The stack's name, the beginning of all its names on the cluster.
     type: str
     required: true
-  run:
-    description: The run that this task belongs to. The module stops at its next safe point when the run is cancelled.
-    type: dict
-    default: {}
-    suboptions:
-      id:
-        description: The run's identifier. Without one the task is a run of its own.
-        type: str
-        default: ''
-      owner:
-        description: Who runs it, for messages and records.
-        type: str
-        default: ''
-      reason:
-        description: Why, for records.
-        type: str
-        default: ''
 requirements:
   - Docker 20.10 or later on the server, a manager of its Swarm
 notes:

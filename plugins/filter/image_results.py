@@ -29,7 +29,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(images), C(configs) and C(commits), each by service.
+  description:
+    - C(images), C(configs) and C(commits), each by service; C(recorded), the images that kept releases name, null
+      when nobody has looked; C(obstacles), why these hosts have built nothing; C(dead), those of them whose engine
+      does not answer.
   type: dict
 """
 
@@ -39,10 +42,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-def image_results(hosts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Service → pinned image, → what the image says of itself, → Git commit."""
-    merged: dict[str, dict[str, Any]] = {"images": {}, "configs": {}, "commits": {}}
+def image_results(hosts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Service → pinned image, → what the image says of itself, → Git commit, and what else the hosts have found."""
+    merged: dict[str, Any] = {"images": {}, "configs": {}, "commits": {}}
+    recorded: dict[str, None] | None = None
+    obstacles: dict[str, None] = {}
+    dead: dict[str, None] = {}
+    here: dict[str, Any] = {}
     for known in hosts:
+        name, build = known.get("inventory_hostname", ""), known.get("build_result")
+        unable = build.get("unable") or [] if build else []
+        obstacles.update({f"{each['server']}: {each['why']}": None for each in unable})
+        if not build:
+            obstacles[f"{name} does not answer"] = None
+        dead.update({each["server"]: None for each in unable if each.get("cause") == "engine"})
+        found_records = (known.get("images_resolved") or {}).get("recorded")
+        if found_records is not None:
+            recorded = {**(recorded or {}), **dict.fromkeys(found_records)}
+        here.update((known.get("images_result") or {}).get("configs") or {})
         for variable in ("images_resolved", "build_result"):
             result = known.get(variable) or {}
             for service, found in (result.get("images") or {}).items():
@@ -51,7 +68,15 @@ def image_results(hosts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any
                 if found.get("commit"):
                     merged["commits"][service] = found["commit"]
             merged["configs"].update(result.get("configs") or {})
-    return merged
+    for service, image in merged["images"].items():
+        if image in here:
+            merged["configs"].setdefault(service, here[image])
+    return {
+        **merged,
+        "recorded": None if recorded is None else list(recorded),
+        "obstacles": list(obstacles),
+        "dead": list(dead),
+    }
 
 
 class FilterModule:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def swarm_differences(
-    report: dict[str, Any], nodes: list[dict[str, Any]], label_prefix: str, settings: dict[str, Any]
+    report: dict[str, Any], nodes: list[dict[str, Any]], label_prefix: str, settings: dict[str, Any], managers: int = 0
 ) -> list[str]:
     """A few words for each difference; raises when a server belongs to another Swarm."""
     try:
-        found = differences(report["nodes"], report["settings"], nodes, label_prefix, settings)
+        found = differences(report["nodes"], report["settings"], nodes, label_prefix, settings, managers=managers)
     except SwarmError as error:
         raise AnsibleFilterError(str(error)) from error
     return [difference["what"] for difference in found]

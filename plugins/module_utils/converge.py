@@ -163,6 +163,7 @@ class Converger:
             settings=self._desired.services[change.name].settings,
             replaces=change.replaces,
             resumes=change.resumes,
+            through=change.through,
         )
 
     def _go_back(self, why: str) -> str:

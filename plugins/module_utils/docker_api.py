@@ -47,7 +47,12 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Docker:
-    """One engine. Not for use by several threads at once: each thread takes its own ``clone()``."""
+    """One engine. Not for use by several threads at once: each thread takes its own ``clone()``.
+
+    ``api`` is the agreed version of its API.
+    """
+
+    api: tuple[int, ...] = NEWEST_API
 
     def __init__(self, path: str = SOCKET, timeout: float = 60.0, version: str = "") -> None:
         self._path = path
@@ -70,12 +75,14 @@ class Docker:
         offered = tuple(int(part) for part in response.headers.get("Api-Version", "1.41").split("."))
         chosen = min(offered, NEWEST_API)
         docker._prefix = f"/v{chosen[0]}.{chosen[1]}"
+        docker.api = chosen
         return docker
 
     def clone(self, timeout: float | None = None) -> Docker:
         """The same engine over a connection of its own, for another thread or another ``timeout`` (seconds)."""
         other = Docker(self._path, timeout or self._timeout)
         other._prefix = self._prefix
+        other.api = self.api
         return other
 
     def get(self, path: str, **query: Any) -> Any:

@@ -115,11 +115,18 @@ def _why(
     if failure.kind == "deadline" and task and task["Status"]["State"] == "starting":
         return [f"its health check has not succeeded: {_check(spec)}"]
     code = ((task or {}).get("Status", {}).get("ContainerStatus") or {}).get("ExitCode")
-    if code == 137:
-        return ["it was killed (exit code 137), most often for want of memory" + _memory(spec)]
     if code is not None and (code or "exit" in error or (task or {})["Status"]["State"] == "complete"):
-        return [f"it ended with exit code {code}"]
+        return [_ended(code, spec)]
     return [_plain(error)] if error else []
+
+
+def _ended(code: int, spec: Mapping[str, Any]) -> str:
+    if code == 137:
+        return "it was killed (exit code 137), most often for want of memory" + _memory(spec)
+    if code == 0 and _checked(spec):
+        # A program that ends well when it is told to hides from Swarm why it was told.
+        return f"it ended with exit code 0: by itself, or since its health check failed: {_check(spec)}"
+    return f"it ended with exit code {code}"
 
 
 def _why_no_place(error: str, spec: Mapping[str, Any], nodes: list[dict[str, Any]]) -> list[str]:
@@ -149,6 +156,8 @@ def _cure(
     if "unhealthy" in error or (task and task["Status"]["State"] == "starting"):
         return "check the health check's path and port, and start_period if it starts slowly"
     code = ((task or {}).get("Status", {}).get("ContainerStatus") or {}).get("ExitCode")
+    if code == 0 and _checked(spec):
+        return "check the health check's path and port, and that the command goes on running"
     if container.get("OOMKilled") or code == 137:
         return "raise resources.limits.memory, or make it use less"
     return "read its log above, repair, and deploy again"
@@ -156,6 +165,11 @@ def _cure(
 
 def _plain(error: str) -> str:
     return re.sub(r"^(task: |starting container failed: )+", "", error).strip()
+
+
+def _checked(spec: Mapping[str, Any]) -> bool:
+    test = (spec["TaskTemplate"]["ContainerSpec"].get("Healthcheck") or {}).get("Test") or ["NONE"]
+    return bool(test[0] != "NONE")
 
 
 def _check(spec: Mapping[str, Any]) -> str:

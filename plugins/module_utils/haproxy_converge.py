@@ -24,6 +24,7 @@ from .host_change import run as run_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from .run import Run
@@ -54,10 +55,13 @@ class Present:
         return not (self.network or self.container or any(map(os.path.exists, paths)))
 
 
-def converge(stack: str, fragment: dict[str, Any] | None, check: bool, run: Run) -> dict[str, Any]:
+def converge(
+    stack: str, fragment: dict[str, Any] | None, check: bool, run: Run, *, interrupt: bool = True
+) -> dict[str, Any]:
     """Make HAProxy serve ``fragment`` beside the other stacks' (None: without ``stack``), or say what would be done.
 
-    The answer has ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``restarted``, ``reloaded``. Raises
+    Without ``interrupt`` nothing is done when an HAProxy that serves would have to be restarted. The answer has
+    ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``restarted``, ``reloaded``, ``interrupts``. Raises
     ``HaproxyError`` (nothing is live then that was not before), ``DockerError``, ``HostError`` and ``Cancelled``.
     """
     with files.lock(check):
@@ -72,6 +76,8 @@ def converge(stack: str, fragment: dict[str, Any] | None, check: bool, run: Run)
         if docker is None and not check:
             raise HaproxyError(["no Docker engine answers on this server; install it first (role docker_host)"])
         change = _Change(stack, fragment, fragments, docker)
+        if change.interrupts and not interrupt:
+            return _answer(interrupts=True)
         if change.words and not check:
             change.apply(run)
         return change.answer()
@@ -105,6 +111,7 @@ class _Change:
         self.digest = process.description_in(self.config["haproxy.cfg"])
         self.renew_network = not engine.network_fits(now.network, self.ipv6, self.settings["ipv6_subnet"])
         self.restart = self.renew_network or not now.active or now.unit != label_in(self.units[UNIT_FILE])
+        self.interrupts = self.restart and now.active
         self.reload = not self.restart and now.loaded != self.digest
         joined = set() if self.restart else now.joined
         self.to_join = sorted(set(self.networks) - joined)
@@ -118,14 +125,7 @@ class _Change:
             warnings.append(
                 "IPv6 clients will all appear under one address: set experimental and ip6tables in daemon.json"
             )
-        return {
-            "changed": bool(self.words),
-            "changes": self.words,
-            "diff": self.diff,
-            "warnings": warnings,
-            "restarted": self.restart,
-            "reloaded": self.reload,
-        }
+        return _answer(self.words, self.diff, warnings=warnings, restarted=self.restart, reloaded=self.reload)
 
     def _changes(self) -> list[str]:
         changes = [f"pull {self.image}"] if not self.now.image else []
@@ -275,6 +275,18 @@ class _Undo:
                 os.unlink(path)
 
 
+def _answer(
+    changes: Sequence[str] = (), diff: Sequence[dict[str, str]] = (), warnings: Sequence[str] = (), **done: bool
+) -> dict[str, Any]:
+    return {
+        "changed": bool(changes),
+        "changes": list(changes),
+        "diff": list(diff),
+        "warnings": list(warnings),
+        **{name: done.get(name, False) for name in ("restarted", "reloaded", "interrupts")},
+    }
+
+
 def _map_text(kind: str, config: str) -> str:
     """The map of one kind to which a configuration refers."""
     marker = f"{CONFIG_DIR}/maps/{kind}."
@@ -305,14 +317,10 @@ def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
     states = {"before": _state(now.running, now.joined), "after": _state(False, set())}
     left = os.path.exists(fragment)
     changed = left or not now.gone
-    answer = {
-        "changed": changed,
-        "changes": [f"remove {fragment}"] * left + [f"remove {UNIT} and all that belongs to it"] * (not now.gone),
-        "diff": [{"before_header": CONTAINER, "after_header": CONTAINER, **states}] if changed else [],
-        "warnings": [],
-        "restarted": False,
-        "reloaded": False,
-    }
+    answer = _answer(
+        [f"remove {fragment}"] * left + [f"remove {UNIT} and all that belongs to it"] * (not now.gone),
+        [{"before_header": CONTAINER, "after_header": CONTAINER, **states}] if changed else [],
+    )
     if check or not changed:
         return answer
     attempt(["systemctl", "disable", "--now", "--quiet", UNIT, NETWORKS_UNIT])

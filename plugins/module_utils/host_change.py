@@ -48,13 +48,14 @@ class Host:
     """What the subjects of one run tell each other.
 
     Attributes: ``check`` (nothing may be written), ``changed`` (a change was found so far), ``fired`` (triggers of the
-    changes so far), ``unsupported`` (what this kernel does not offer).
+    changes so far), ``removed`` (paths that went, or would), ``unsupported`` (what this kernel does not offer).
     """
 
     def __init__(self, check: bool) -> None:
         self.check = check
         self.changed = False
         self.fired: set[str] = set()
+        self.removed: set[str] = set()
         self.unsupported: list[str] = []
 
     @property

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
+UNIT_DIRECTORY = "/etc/systemd/system"
+
 
 def converge(wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY) -> dict[str, Any]:
     """Make a host as wanted, or say what would be done.
@@ -76,14 +78,21 @@ def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterat
 
         yield from plan_hostname(wanted["hostname"], host) if wanted["hostname"] else ()
         yield from plan_timezone(wanted["timezone"], host) if wanted["timezone"] else ()
-    if any(wanted[part] for part in ("directories", "files", "blocks", "absent", "sweep")):
-        from .host_files import plan_absent, plan_blocks, plan_directories, plan_files, plan_sweep
+    # A unit whose file is gone can neither be stopped in its own way nor disabled.
+    leaving = [unit for unit in wanted["units"] if f"{UNIT_DIRECTORY}/{unit['name']}" in wanted["absent"]]
+    if leaving:
+        from .host_units import plan as plan_leaving
+
+        yield from plan_leaving(leaving, host, pending)
+    if any(wanted[part] for part in ("directories", "files", "blocks", "absent", "sweep", "tidy")):
+        from .host_files import plan_absent, plan_blocks, plan_directories, plan_files, plan_sweep, plan_tidy
 
         yield from plan_directories(wanted["directories"], host)
         yield from plan_files(wanted["files"], host)
         yield from plan_blocks(wanted["blocks"], host)
+        yield from plan_sweep(wanted["sweep"], wanted["files"], host)
         yield from plan_absent(wanted["absent"], host)
-        yield from plan_sweep(wanted["sweep"], wanted["files"])
+        yield from plan_tidy(wanted["tidy"], host)
     if wanted["sysctl"] is not None:
         from .host_sysctl import plan as plan_sysctl
 
@@ -92,7 +101,7 @@ def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterat
     if wanted["units"] or host.fired:
         from .host_units import plan as plan_units
 
-        yield from plan_units(wanted["units"], host, pending)
+        yield from plan_units([unit for unit in wanted["units"] if unit not in leaving], host, pending)
 
 
 def _plan_commands(commands: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:

@@ -102,8 +102,9 @@ def plan_absent(paths: Sequence[str], host: Host) -> Iterator[Change]:
     """Changes that remove files, links and empty directories; a directory that holds something is refused."""
     for path in paths:
         info = _lstat(path)
-        if info is None:
+        if info is None or path in host.removed:
             continue
+        host.removed.add(path)
         if not stat.S_ISDIR(info.st_mode):
             triggers = {UNITS_CHANGED} if path.startswith(UNIT_DIRECTORIES) else set()
             yield Change(f"{path} removed", _remover(os.unlink, path), f"{path}\n", "", triggers)
@@ -113,13 +114,22 @@ def plan_absent(paths: Sequence[str], host: Host) -> Iterator[Change]:
             yield Change(f"{path} removed", _remover(os.rmdir, path), f"{path}\n", "")
 
 
-def plan_sweep(sweeps: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]]) -> Iterator[Change]:
+def plan_sweep(sweeps: Sequence[Mapping[str, Any]], files: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
     """Changes that remove the files that match a pattern of ours and that nobody wants any more."""
     wanted = {file["path"] for file in files}
     for sweep in sweeps:
         for path in sorted(set(glob.glob(sweep["pattern"])) - wanted):
             if not os.path.isdir(path):
+                host.removed.add(path)
                 yield Change(f"{path} removed", _remover(os.unlink, path), f"{path}\n", "", sweep["triggers"])
+
+
+def plan_tidy(paths: Sequence[str], host: Host) -> Iterator[Change]:
+    """Changes that remove directories in which nothing is left."""
+    for path in paths:
+        if os.path.isdir(path) and {os.path.join(path, name) for name in os.listdir(path)} <= host.removed:
+            host.removed.add(path)
+            yield Change(f"{path} removed", _remover(os.rmdir, path), f"{path}\n", "")
 
 
 def with_block(text: str, name: str, content: str) -> str:

@@ -17,8 +17,8 @@ import time
 
 from .docker_api import DockerError
 from .image_buildlog import BuildLog
-from .image_definition import command, image_name
-from .image_engine import ImageError, configuration, explain, local, push, remote_digest
+from .image_definition import command, image_name, repository
+from .image_engine import ImageError, configuration, explain, is_final, local, push, remote_digest
 from .image_process import Overdue, Stopped
 from .image_reference import Reference
 from .image_source import GitSource, SourceError, inside, unpack, write_private
@@ -66,9 +66,13 @@ class BuildError(Exception):
         self.log = log
 
 
+class NoRegistry(BuildError):
+    """The registry does not answer."""
+
+
 class Planned:
-    """What is known before building. ``commit`` and ``image`` are empty when they cannot be known without Git;
-    ``digest`` is empty when the image has to be built."""
+    """What is known before building. Without Git, which a check doesn't install, ``commit`` is empty and ``image``
+    has no tag; ``digest`` is empty when the image has to be built."""
 
     def __init__(self, build: Build, commit: str, image: str, digest: str) -> None:
         self.build = build
@@ -119,7 +123,8 @@ class Builder:
         if build.git:
             if not shutil.which("git"):
                 if self._settings["check"]:
-                    return Planned(build, "", "", "")
+                    image = repository(self._settings["registry"], self._settings["stack"], build)
+                    return Planned(build, "", image, "")
                 raise BuildError(build.service, "git is not installed on this server")
             if not self._settings["check"]:
                 os.makedirs(os.path.join(self._root, build.service), mode=0o700, exist_ok=True)
@@ -179,7 +184,8 @@ class Builder:
         except DockerError as error:
             if self._settings["check"] or "unknown" in error.message:
                 return ""
-            raise BuildError(build.service, explain(reference, error, self._credentials)) from error
+            kind = BuildError if is_final(error) else NoRegistry
+            raise kind(build.service, explain(reference, error, self._credentials)) from error
 
     def _build(self, planned: Planned, context: str, dockerfile: str, log: str, until: float) -> None:
         build, parsed = planned.build, BuildLog()

@@ -60,9 +60,14 @@ class Build:
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:8]
 
 
+def repository(registry: str, stack: str, build: Build) -> str:
+    """Where the service's images are."""
+    return f"{registry}/{stack}/{build.service.lower()}"
+
+
 def image_name(registry: str, stack: str, build: Build, commit: str) -> str:
     """The name of the image: the same source, built the same way, has the same name. ``commit``: full hash."""
-    return f"{registry}/{stack}/{build.service.lower()}:{commit[:12]}-{build.inputs}"
+    return f"{repository(registry, stack, build)}:{commit[:12]}-{build.inputs}"
 
 
 def command(build: Build, image: str, dockerfile: str, context: str, options: Sequence[str]) -> list[str]:

@@ -26,13 +26,16 @@ GIT_AUTH_SPEC: dict[str, Any] = {
     "elements": "dict",
     "default": [],
     "options": {
-        "host": {"type": "str", "required": True},
+        "host": {"type": "str", "default": ""},
+        "services": {"type": "list", "elements": "str", "default": []},
         "username": {"type": "str", "default": ""},
         "password": {"type": "str", "default": "", "no_log": True},
         "ssh_key": {"type": "str", "default": "", "no_log": True},
         "known_hosts": {"type": "str", "default": ""},
     },
 }
+# Shorter lines of a key say nothing, and may stand anywhere.
+SHORT = 20
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # Git asks this for a password; it answers from its environment, and only for the host it is configured for.
 _HELPER = (
@@ -45,9 +48,19 @@ class SourceError(Exception):
     """The source cannot be had; the message names the repository and the cause."""
 
 
-def secrets(builds: Sequence[Build], git_auth: Sequence[Mapping[str, str]]) -> list[str]:
+def secrets(builds: Sequence[Build], git_auth: Sequence[Mapping[str, Any]]) -> list[str]:
     """What must not be shown."""
-    return [build.password for build in builds] + [each["password"] for each in git_auth]
+    passwords = [build.password for build in builds] + [each["password"] for each in git_auth]
+    # Output is looked through line by line.
+    return passwords + [line for each in git_auth for line in each["ssh_key"].splitlines() if len(line) > SHORT]
+
+
+def login(build: Build, git_auth: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The login of a build: one given for its service, else one for its server; empty when there is none."""
+    hosts = (build.host, build.host.partition(":")[0])
+    own = [each for each in git_auth if build.service in each["services"] and each["host"] in ("", *hosts)]
+    shared = [each for each in git_auth if not each["services"] and each["host"] and each["host"] in hosts]
+    return next(iter(own + shared), {})
 
 
 class GitSource:
@@ -60,7 +73,7 @@ class GitSource:
     def __init__(
         self,
         build: Build,
-        git_auth: Sequence[Mapping[str, str]],
+        git_auth: Sequence[Mapping[str, Any]],
         processes: Processes,
         *,
         directory: str,
@@ -72,8 +85,7 @@ class GitSource:
         self._until = until
         self._repository = os.path.join(directory, "repository")
         self._tree = os.path.join(directory, "tree")
-        known = [each for each in git_auth if each["host"] in (build.host, build.host.partition(":")[0])]
-        self._environment = environment(build, known[0] if known else {}, directory, private)
+        self._environment = environment(build, login(build, git_auth), directory, private)
 
     def resolve(self) -> str:
         """The commit that the build's ``ref`` means now, as a full hash. Raises ``SourceError``."""
@@ -151,11 +163,13 @@ def blame(output: str) -> str:
     telling = [line for line in lines if re.match(r"(fatal|error|remote|ERROR|ssh|git@)\b", line) or "denied" in line]
     text = " | ".join((telling or lines)[-4:]) or "no reason given"
     if "could not read Username" in text or "terminal prompts disabled" in text:
-        text += " (the server asks for a password: give it in git_auth)"
+        text += " (the server asks for a password: give it in the build's auth)"
+    elif "Permission denied (publickey" in text:
+        text += " (the server asks for a key: give it in the build's auth)"
     return text
 
 
-def environment(build: Build, auth: Mapping[str, str], directory: str, private: str) -> dict[str, str]:
+def environment(build: Build, auth: Mapping[str, Any], directory: str, private: str) -> dict[str, str]:
     """Git's environment: no question is asked, nothing of the server's users is used, credentials for one host."""
     settings = [("credential.helper", ""), ("core.hooksPath", "/dev/null"), ("gc.autoDetach", "false")]
     # A transfer of less than 1000 bytes a second over 30 s is dead.
@@ -182,7 +196,7 @@ def environment(build: Build, auth: Mapping[str, str], directory: str, private: 
     return variables
 
 
-def _ssh(build: Build, auth: Mapping[str, str], directory: str, private: str) -> str:
+def _ssh(build: Build, auth: Mapping[str, Any], directory: str, private: str) -> str:
     words = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15"]
     if auth.get("ssh_key"):
         key = write_private(os.path.join(private, f"{build.service}.key"), auth["ssh_key"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils import overrides, releases, spec_diff
+from ansible_collections.longshore.stack.plugins.module_utils import overrides, releases, spec_diff, spread
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import references, stripped
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import MASK
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class ServiceChange:
     """One service: ``action`` is create, update, scale or none; ``before`` the live portable spec, ``after`` the
     wanted one, ``fields`` their differences. ``replaces`` says whether tasks are replaced, ``resumes`` whether an
-    earlier run began it and never finished."""
+    earlier run began it and never finished; ``through`` is a number of replicas to go through, 0 for none."""
 
     name: str
     action: str
@@ -38,6 +38,7 @@ class ServiceChange:
     fields: list[dict[str, str | None]]
     replaces: bool
     resumes: bool
+    through: int = 0
 
 
 @dataclass
@@ -144,7 +145,12 @@ def _service(state: State, desired: Desired, name: str) -> ServiceChange:
     else:
         action = "update"
     replaces = before is None or not spec_diff.same_task(before["TaskTemplate"], after["TaskTemplate"])
-    return ServiceChange(name, action, before, after, fields, replaces, state.unfinished(name))
+    change = ServiceChange(name, action, before, after, fields, replaces, state.unfinished(name))
+    if action == "none" and (uneven := spread.uneven(state, name, after)):
+        change.action, change.through = "scale", uneven.through
+        now = ", ".join(f"{number} on {server}" for server, number in sorted(uneven.tasks.items()))
+        change.fields = [{"path": "tasks", "before": now, "after": "spread evenly"}]
+    return change
 
 
 def _networks(plan: Plan, state: State, desired: Desired) -> None:

@@ -49,10 +49,11 @@ class _Item:
     settings: Mapping[str, Any]
     replaces: bool
     resumes: bool
+    through: int = 0
     identifier: str = ""
     watch: Watch | None = None
     passed: bool = False
-    doubling: bool = False
+    between: int = 0
 
 
 class Rollout:
@@ -93,10 +94,12 @@ class Rollout:
         *,
         replaces: bool,
         resumes: bool = False,
+        through: int = 0,
     ) -> None:
         """Enlist a service: ``live`` the engine's object or None, ``spec`` the bound spec to give it (None: only
-        watch), ``settings`` with monitor, deadline and depends_on, ``replaces`` whether tasks are replaced."""
-        self._items[name] = _Item(name, live, spec, settings, replaces, resumes)
+        watch), ``settings`` with monitor, deadline and depends_on, ``replaces`` whether tasks are replaced,
+        ``through`` a number of replicas to go through, so that Swarm spreads the tasks anew."""
+        self._items[name] = _Item(name, live, spec, settings, replaces, resumes, through)
 
     def settled(self, name: str) -> bool:
         """Whether the service's wanted tasks were up when last seen."""
@@ -116,8 +119,8 @@ class Rollout:
             under_way = [item for item in self._items.values() if item.watch and not item.watch.done]
             self._look(under_way)
             for item in under_way:
-                if item.doubling:
-                    self._after_doubling(item)
+                if item.between:
+                    self._after_between(item)
                     continue
                 if item.watch is not None and item.watch.failure is not None:
                     self.failed = item.name
@@ -161,7 +164,7 @@ class Rollout:
             other = self._items.get(name)
             if other is None:
                 continue
-            if other.watch is None or other.doubling or (condition == "service_healthy" and not other.watch.settled):
+            if other.watch is None or other.between or (condition == "service_healthy" and not other.watch.settled):
                 return False
         return True
 
@@ -172,7 +175,7 @@ class Rollout:
             tasks = self._tasks([item])
         # Before the write: whatever happens from here on has to be taken back.
         self.started.append(item.name)
-        if self._double(item):
+        if self._spread(item) or self._double(item):
             return
         self._write(item, tasks, wanted_tasks(item.live["Spec"], self._nodes) if item.live else 0)
 
@@ -188,18 +191,29 @@ class Rollout:
         if not converged(self._tasks([item]), live["Spec"]["TaskTemplate"], 1):
             return False
         self._run.progress(f"{item.name}: a second task of the old version, to serve meanwhile")
-        doubled = self._writer.update_service(item.identifier, _with_replicas(live["Spec"], 2))
-        item.doubling = True
-        item.watch = self._watch(item, doubled, monitor=0.0, deadline=SECOND_DEADLINE, tolerant=False)
+        self._between(item, live["Spec"], 2, SECOND_DEADLINE)
         return True
 
-    def _after_doubling(self, item: _Item) -> None:
+    def _spread(self, item: _Item) -> bool:
+        """Go through another number of replicas, if the service's tasks are to be spread anew."""
+        if not item.through or item.spec is None:
+            return False
+        self._run.progress(f"{item.name}: {item.through} tasks for a while, so that they spread")
+        self._between(item, item.spec, item.through, item.settings["deadline"])
+        return True
+
+    def _between(self, item: _Item, spec: Mapping[str, Any], number: int, deadline: float) -> None:
+        live = self._writer.update_service(item.identifier, _with_replicas(spec, number))
+        item.between = number
+        item.watch = self._watch(item, live, monitor=0.0, deadline=deadline, tolerant=False)
+
+    def _after_between(self, item: _Item) -> None:
         watch = item.watch
         if watch is None or not (watch.done or watch.failure or watch.stuck):
             return
-        item.doubling = False
-        # Where there is no room for a second one, the update goes the plain way.
-        self._write(item, self._tasks([item]), 2 if watch.done else 1)
+        number, item.between = item.between, 0
+        # Where there is no room for so many, it goes the plain way.
+        self._write(item, self._tasks([item]), number if watch.done else 1)
 
     def _write(self, item: _Item, tasks: list[dict[str, Any]], before: int) -> None:
         spec, settings = item.spec, item.settings

@@ -203,6 +203,7 @@ def _health(
         "Timeout": _ns(timeout + CHECK_MARGIN),
         "Retries": check.get("retries") or 3,
         "StartPeriod": _ns(check.get("start_period")),
+        **({"StartInterval": _ns(check["start_interval"])} if check.get("start_interval") else {}),
     }
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
 
 # For a service whose last release says nothing about it: the stack file's own defaults; seconds.
-_MONITOR, _DEADLINE = 5.0, 300.0
+_MONITOR, _DEADLINE = 10.0, 300.0
 
 
 class Change:

@@ -28,16 +28,19 @@ ACTIVE_STATES = ("new", "pending", "assigned", "accepted", "preparing", "ready",
 
 
 def apply(docker: Docker, difference: Mapping[str, Any], run: Run) -> None:
-    """Do one of ``swarm_plan.differences``, and wait for a promotion."""
+    """Do one of ``swarm_plan.differences``, and wait for promotions and demotions."""
     if "settings" in difference:
         _update_swarm(docker, difference["settings"])
     elif "labels" in difference:
         update_node(docker, difference["node"], {"Labels": dict(difference["labels"])})
     elif "availability" in difference:
         activate(docker, difference["node"])
-    else:
-        update_node(docker, difference["node"], {"Role": difference["role"]})
+    elif difference["role"] == "manager":
+        update_node(docker, difference["node"], {"Role": "manager"})
         wait_for_manager(docker, difference["node"], run)
+    else:
+        wait_for_majority(docker, difference["node"], run)
+        demote(docker, difference["node"], run)
 
 
 def update_node(docker: Docker, node: str, fields: Mapping[str, Any]) -> None:
@@ -132,6 +135,20 @@ def wait_for_manager(docker: Docker, node: str, run: Run) -> None:
             )
 
 
+def wait_for_majority(docker: Docker, node: str, run: Run) -> None:
+    """Wait until the managers without this one have a majority: right after a demotion they may choose a leader."""
+    waiting = _Deadline(PROMOTION_TIMEOUT, run)
+    while True:
+        try:
+            problem = quorum_after_removal(nodes(docker), node)
+        except DockerError as error:
+            problem = error.message
+        if not problem:
+            return
+        if waiting.is_over():
+            raise SwarmError(f"after {PROMOTION_TIMEOUT:.0f} s the node {node} is still needed as a manager: {problem}")
+
+
 def demote(docker: Docker, node: str, run: Run) -> None:
     """Make a manager a worker, unless the others would lose their majority."""
     everything = nodes(docker)
@@ -140,7 +157,7 @@ def demote(docker: Docker, node: str, run: Run) -> None:
         raise SwarmError(f"refused: {problem}")
     update_node(docker, node, {"Role": "worker"})
     waiting = _Deadline(PROMOTION_TIMEOUT, run)
-    while docker.get(f"/nodes/{node}").get("ManagerStatus"):
+    while _is_manager(docker, node):
         if waiting.is_over():
             raise SwarmError(f"after {PROMOTION_TIMEOUT:.0f} s the node {node} is still a manager")
 
@@ -148,6 +165,16 @@ def demote(docker: Docker, node: str, run: Run) -> None:
 def remove(docker: Docker, node: str) -> None:
     """Forget a drained worker. The server, when it lives, leaves afterwards: a dead one cannot be waited for."""
     docker.delete(f"/nodes/{node}", force=True)
+
+
+def _is_manager(docker: Docker, node: str) -> bool:
+    try:
+        return bool(docker.get(f"/nodes/{node}").get("ManagerStatus"))
+    except DockerError as error:
+        # The managers choose a leader when it was theirs.
+        if error.status < 500:
+            raise
+        return True
 
 
 class _Deadline:

@@ -28,12 +28,16 @@ def differences(
     wanted: Sequence[Mapping[str, Any]],
     prefix: str,
     wanted_settings: Mapping[str, Any],
+    *,
+    managers: int = 0,
 ) -> list[dict[str, Any]]:
     """What is to be done, in order.
 
     ``nodes`` as ``summary`` gives them; ``wanted`` has per server ``id`` (empty: not in a Swarm yet), ``name``,
-    ``labels`` (all labels that begin with ``prefix``; others are somebody else's) and ``role``. A node that is not
-    wanted is left alone, and a manager is never demoted: leaving out a line removes nothing.
+    ``labels`` (all labels that begin with ``prefix``; others are somebody else's) and ``role``; ``managers`` is how
+    many servers should be managers, those that did not answer among them. A node that is not wanted is left alone:
+    leaving out a line removes nothing. A manager that is wanted as a worker is demoted last, when all that should be
+    managers are at hand and nobody else wants it as one.
 
     Each answer has ``what`` (a few words), ``before`` and ``after`` (texts), and one of ``settings`` (dict),
     ``node`` with ``labels`` (the node's whole new labels) or ``availability``, or ``node`` with ``role``.
@@ -56,7 +60,9 @@ def differences(
         found += _labels(by_id.get(server["id"], {}), server, prefix)
     found += _stale(nodes, names, wanted, prefix)
     found += [_put_back(node) for node in nodes if RESTARTING in node["labels"]]
+    _refuse_strangers(by_id, wanted)
     found += _promotions(by_id, wanted)
+    found += _demotions(by_id, wanted, prefix, managers)
     return found
 
 
@@ -112,7 +118,7 @@ def routes(table: str) -> list[str]:
 
 
 def summary(node: Mapping[str, Any]) -> dict[str, Any]:
-    """What matters of a node of Docker's API: id, hostname, role, availability, state, reachability, labels."""
+    """What matters of a node of Docker's API: id, hostname, role, availability, state, reachability, leader…"""
     spec, manager = node["Spec"], node.get("ManagerStatus") or {}
     return {
         "id": node["ID"],
@@ -121,6 +127,7 @@ def summary(node: Mapping[str, Any]) -> dict[str, Any]:
         "availability": spec.get("Availability", "active"),
         "state": node["Status"]["State"],
         "reachability": manager.get("Reachability", ""),
+        "leader": bool(manager.get("Leader")),
         "address": manager.get("Addr", ""),
         "labels": spec.get("Labels") or {},
     }
@@ -213,6 +220,55 @@ def _promotions(by_id: Mapping[str, Mapping[str, Any]], wanted: Sequence[Mapping
         for server in wanted
         if server["role"] == "manager" and by_id.get(server["id"], {}).get("role", server["known_role"]) != "manager"
     ]
+
+
+def _refuse_strangers(by_id: Mapping[str, Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> None:
+    # The managers keep the cluster's keys: if all were others at once, the keys would be made anew.
+    names = {server["id"]: server["name"] for server in wanted if server["id"]}
+    present = [names.get(node["id"], node["hostname"]) for node in by_id.values() if node["role"] == "manager"]
+    should = [server for server in wanted if server["role"] == "manager"]
+    if present and should and not any(by_id.get(server["id"], {}).get("role") == "manager" for server in should):
+        raise SwarmError(
+            f"none of the servers that should be managers and answer ({', '.join(each['name'] for each in should)}) "
+            f"is one now: keep one of {', '.join(sorted(present))} as a manager (`manager: true`), since these hold "
+            "the cluster's keys"
+        )
+
+
+def _demotions(
+    by_id: Mapping[str, Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]], prefix: str, managers: int
+) -> list[dict[str, Any]]:
+    ready = [
+        server
+        for server in wanted
+        if server["role"] == "manager"
+        and (node := by_id.get(server["id"])) is not None
+        and node["state"] == "ready"
+        and node["reachability"] in ("", "reachable")
+    ]
+    if not managers or len(ready) < managers:
+        return []
+    return [
+        {
+            "what": f"{server['name']} demoted to worker",
+            "node": server["id"],
+            "role": "worker",
+            "before": "role = manager\n",
+            "after": "role = worker\n",
+        }
+        for server in wanted
+        if server["role"] == "worker"
+        and by_id.get(server["id"], {}).get("role") == "manager"
+        and not _spoken_for(by_id, by_id[server["id"]], prefix)
+    ]
+
+
+def _spoken_for(by_id: Mapping[str, Mapping[str, Any]], node: Mapping[str, Any], prefix: str) -> bool:
+    """Whether another stack wants this node as a manager, or has not said which ones it wants."""
+    labels = node["labels"]
+    others = {name.removesuffix("server") for name in labels if name.endswith(".server")} - {prefix}
+    said = {other for other in others if any(f"{other}manager" in each["labels"] for each in by_id.values())}
+    return any(other not in said or f"{other}manager" in labels for other in others)
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

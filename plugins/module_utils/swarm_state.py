@@ -35,7 +35,8 @@ class NotAManager(Exception):
 @dataclass
 class State:
     """One stack as found. ``services`` are the engine's objects by service name; ``networks``, ``secrets`` and
-    ``configs`` are all of the cluster's, by name; ``records`` are the release records by number."""
+    ``configs`` are all of the cluster's, by name; ``records`` are the release records by number, ``tasks``
+    those of the services, ended ones too."""
 
     stack: str
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class State:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     records: dict[int, dict[str, Any]] = field(default_factory=dict)
     lock: dict[str, Any] | None = None
+    tasks: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def newest(self) -> int:
@@ -137,6 +139,9 @@ def read(docker: Docker, stack: str) -> State:
             state.services[labels[SERVICE]] = service
         elif labels.get("longshore.job"):
             state.jobs[service["Spec"]["Name"]] = service
+    if state.services:
+        ids = sorted(service["ID"] for service in state.services.values())
+        state.tasks = docker.get("/tasks", filters={"service": ids})
     return state
 
 

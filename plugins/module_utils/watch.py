@@ -24,7 +24,7 @@ NO_PLACE_PATIENCE = 10.0
 # A new service may crash a few times while what it needs comes up; one that ran before may not.
 NEW_SERVICE_FAILURES = 3
 # Once a first task has stood the whole monitor window, the rest of the same spec is only seen to settle; seconds.
-SETTLE = 1.0
+SETTLE = 0.5
 
 
 @dataclass

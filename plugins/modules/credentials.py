@@ -20,21 +20,16 @@ attributes:
     support: none
     description: Values are secret.
 options:
-  directory:
-    description: Absolute path of the directory that holds one file per value.
-    type: path
-    required: true
-  directory_mode:
-    description: Octal mode of the directory when it is made.
-    type: str
-    default: "0700"
-  names:
+  sets:
     description:
-      - Name of each value, with C(length) in characters (64) and C(alphabet), V(hex) (default) or V(alphanumeric).
+      - Sets of values by name, each with C(directory) (absolute path, one file per value), C(directory_mode) (octal,
+        for when the directory is made; V(0700)) and C(names).
+      - C(names) has the name of each value, with C(length) in characters (64) and C(alphabet), V(hex) (default) or
+        V(alphanumeric).
     type: dict
     required: true
   values:
-    description: Values known from elsewhere, by name. A different value that is here already is an error.
+    description: Values known from elsewhere, by set and name. A different value that is here already is an error.
     type: dict
     default: {}
   make:
@@ -46,8 +41,8 @@ options:
 EXAMPLES = r"""
 - name: Make the key of the sessions
   longshore.stack.credentials:
-    directory: /etc/longshore/shop/credentials
-    names: {session_key: {length: 32, alphabet: alphanumeric}}
+    sets:
+      shop: {directory: /etc/longshore/shop/credentials, names: {session_key: {length: 32, alphabet: alphanumeric}}}
     make: true
   register: credentials
   no_log: true
@@ -55,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 stored:
-  description: The values by name, after this run. Secret.
+  description: The values by set and name, after this run. Secret.
   returned: success
   type: dict
 complete:
@@ -76,27 +71,29 @@ def main() -> None:
     # Not in the server's log, not in the result's invocation; the caller's no_log keeps the answer out of sight.
     module = QuietModule(
         {
-            "directory": {"type": "path", "required": True},
-            "directory_mode": {"type": "str", "default": "0700"},
-            "names": {"type": "dict", "required": True, "no_log": False},
+            "sets": {"type": "dict", "required": True, "no_log": False},
             "values": {"type": "dict", "default": {}},
             "make": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
         no_log=True,
     )
-    wanted = module.params
-    asked = {"module_args": {"directory": wanted["directory"]}}
+    known, make = module.params["values"], module.params["make"]
+    asked = {"module_args": {"sets": sorted(module.params["sets"])}}
+    values: dict[str, dict[str, str]] = {}
+    changed, complete = False, True
     try:
-        names = {name: {**FORM, **(form or {})} for name, form in wanted["names"].items()}
-        here = stored(wanted["directory"], names)
-        values = completed(names, here, wanted["values"], wanted["make"])
-        new = {name: value for name, value in values.items() if name not in here}
-        if new and not module.check_mode:
-            store(wanted["directory"], new, octal(wanted["directory_mode"]))
+        for name, wanted in module.params["sets"].items():
+            names = {value: {**FORM, **(form or {})} for value, form in wanted["names"].items()}
+            here = stored(wanted["directory"], names)
+            values[name] = completed(names, here, known.get(name) or {}, make)
+            new = {value: content for value, content in values[name].items() if value not in here}
+            if new and not module.check_mode:
+                store(wanted["directory"], new, octal(wanted.get("directory_mode", "0700")))
+            changed, complete = changed or bool(new), complete and len(here) == len(names)
     except (HostError, OSError) as error:
         module.fail_json(msg=str(error), invocation=asked)
-    module.exit_json(changed=bool(new), stored=values, complete=len(here) == len(names), invocation=asked)
+    module.exit_json(changed=changed, stored=values, complete=complete, invocation=asked)
 
 
 if __name__ == "__main__":

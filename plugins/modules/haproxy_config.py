@@ -20,6 +20,8 @@ description:
     published port or the limit of connections changes, or when it does not run. Do one server after the other
     then.
   - Removing the last stack removes HAProxy from the server.
+extends_documentation_fragment:
+  - longshore.stack.run
 attributes:
   check_mode:
     support: full
@@ -78,6 +80,12 @@ options:
         It may have C(port), C(host) (default V(localhost)) and C(interval) in seconds (default 2)."
     type: dict
     default: {}
+  interrupt:
+    description:
+      - Whether an HAProxy that serves may be restarted, for what a reload can't do (another image, port or limit).
+      - Without, nothing at all is done then, and C(interrupts) is true.
+    type: bool
+    default: true
   settings:
     description: Of HAProxy itself. Stacks that share a server must agree in what they set.
     type: dict
@@ -151,23 +159,6 @@ options:
         description: Seconds that a WebSocket may be silent.
         type: float
         default: 3600.0
-  run:
-    description: The run this belongs to; the module stops at the next safe point when it is cancelled.
-    type: dict
-    default: {}
-    suboptions:
-      id:
-        description: Its id.
-        type: str
-        default: ""
-      owner:
-        description: Who runs it.
-        type: str
-        default: ""
-      reason:
-        description: Why.
-        type: str
-        default: ""
 """
 
 EXAMPLES = r"""
@@ -194,6 +185,10 @@ changes:
   type: list
   elements: str
   sample: [write /etc/longshore/haproxy/haproxy.cfg, reload HAProxy]
+interrupts:
+  description: Whether nothing was changed because HAProxy would have to be restarted, and O(interrupt) forbids it.
+  returned: success
+  type: bool
 reloaded:
   description: Whether the configuration was changed by a reload.
   returned: success
@@ -241,6 +236,7 @@ ARGUMENT_SPEC = {
             for name, default in SETTINGS.items()
         },
     },
+    "interrupt": {"type": "bool", "default": True},
     **RUN,
 }
 
@@ -253,7 +249,7 @@ def main() -> None:
         fragment = None
         if asked["state"] == "present":
             fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"])
-        result = converge(asked["stack"], fragment, module.check_mode, run)
+        result = converge(asked["stack"], fragment, module.check_mode, run, interrupt=asked["interrupt"])
     except HaproxyError as error:
         module.fail_json(msg="\n".join(error.errors), errors=error.errors)
     except (DockerError, HostError, Cancelled, ValueError) as error:

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
   - Packages, users, files, kernel settings and units of one concern in one round trip.
-  - The order is repositories, packages, groups, users, host name, time zone, directories, files, blocks, absent paths,
-    kernel settings, commands, units.
+  - The order is repositories, packages, groups, users, host name, time zone, units whose files go, directories, files,
+    blocks, swept and absent paths, kernel settings, commands, units.
   - A run that is killed is finished by the next one, which also runs the commands and restarts the units that
     the killed one still owed.
   - Services of newly installed packages do not start before they are configured; list them in O(units).
@@ -28,64 +28,6 @@ options:
     description: Name of the concern, for example the role's. Two tasks with one name share what they owe.
     type: str
     required: true
-  repositories:
-    description: Files that are written before packages are installed, such as sources and keys. Like O(files).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      path:
-        description: Absolute path. Missing parent directories are made for root with mode 0755.
-        type: str
-        required: true
-      content:
-        description:
-          - The text. Without O(repositories[].content), O(repositories[].content_base64) and O(repositories[].source)
-            only owner and mode are kept, and a missing file is made empty.
-        type: str
-      content_base64:
-        description: The content, for what is not text.
-        type: str
-      source:
-        description: A file on the server whose content is copied.
-        type: str
-      mode:
-        description: Octal mode.
-        type: str
-        default: "0644"
-      owner:
-        description: Name or number of the owner.
-        type: str
-        default: root
-      group:
-        description: Name or number of the group.
-        type: str
-        default: root
-      secret:
-        description: Whether the content is kept out of differences.
-        type: bool
-        default: false
-      validate:
-        description:
-          - Program and arguments that must accept the new file before it replaces the old one. V(%s) is its path.
-        type: list
-        elements: str
-        default: []
-      triggers:
-        description: Words that fire when the content changes.
-        type: list
-        elements: str
-        default: []
-      soft_keys:
-        description: For a JSON object, the top-level keys whose changes fire O(repositories[].soft_triggers) instead.
-        type: list
-        elements: str
-        default: []
-      soft_triggers:
-        description: Words that fire when only O(repositories[].soft_keys) changed.
-        type: list
-        elements: str
-        default: []
   packages:
     description:
       - Packages to be installed, without recommended ones. The package lists are refreshed only when one is unknown.
@@ -209,7 +151,7 @@ options:
     type: list
     elements: dict
     default: []
-    suboptions:
+    suboptions: &file
       path:
         description: Absolute path. Missing parent directories are made for root with mode 0755.
         type: str
@@ -262,6 +204,12 @@ options:
         type: list
         elements: str
         default: []
+  repositories:
+    description: Files that are written before packages are installed, such as sources and keys. Like O(files).
+    type: list
+    elements: dict
+    default: []
+    suboptions: *file
   blocks:
     description: Marked parts of files that others write too.
     type: list
@@ -286,7 +234,14 @@ options:
         elements: str
         default: []
   absent:
-    description: Files, links and empty directories that are not to exist. A directory that holds something is an error.
+    description:
+      - Files, links and empty directories that are not to exist. A directory that holds something is an error.
+      - The unit of a file that goes can be stopped and disabled by O(units) in the same task.
+    type: list
+    elements: str
+    default: []
+  tidy:
+    description: Directories that go when nothing is in them any more, the innermost first.
     type: list
     elements: str
     default: []
@@ -462,9 +417,10 @@ def dictionaries(options: dict[str, object], **more: object) -> dict[str, object
     return {"type": "list", "elements": "dict", "default": [], "options": options, **more}
 
 
+FILES = dictionaries(FILE, mutually_exclusive=[("content", "content_base64", "source")])
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
-    "repositories": dictionaries(FILE),
+    "repositories": FILES,
     "packages": WORDS,
     "packages_absent": WORDS,
     "packages_held": WORDS,
@@ -479,7 +435,7 @@ ARGUMENT_SPEC = {
             "keep_owner_of_data": {"type": "bool", "default": False},
         }
     ),
-    "files": dictionaries(FILE, mutually_exclusive=[("content", "content_base64", "source")]),
+    "files": FILES,
     "blocks": dictionaries(
         {
             "path": {"type": "str", "required": True},
@@ -489,6 +445,7 @@ ARGUMENT_SPEC = {
         }
     ),
     "absent": WORDS,
+    "tidy": WORDS,
     "sweep": dictionaries({"pattern": {"type": "str", "required": True}, "triggers": WORDS}),
     "sysctl": {"type": "dict"},
     "sysctl_ignore_unsupported": {"type": "bool", "default": False},

@@ -20,6 +20,9 @@ description:
   - Credentials are neither in the image nor on the disk. Build arguments are in the image's history for all who have
     the image; a secret must not be one.
   - A run that is cancelled ends its builds; nothing of them stays but BuildKit's cache.
+extends_documentation_fragment:
+  - longshore.stack.run
+  - longshore.stack.registry_auth
 attributes:
   check_mode:
     support: full
@@ -45,37 +48,26 @@ options:
     type: dict
     required: true
   registry:
-    description: Registry that the images are pushed to.
+    description: Registry that the images are pushed to. O(registry_auth) is for it and for those of base images.
     type: str
     default: registry.longshore.internal:5000
-  registry_auth:
-    description: Credentials for registries, that of O(registry) and those of private base images.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      registry:
-        description: Host name and port, V(docker.io) for Docker Hub.
-        type: str
-        required: true
-      username:
-        description: Name of the user.
-        type: str
-        required: true
-      password:
-        description: Password or token.
-        type: str
-        required: true
   git_auth:
-    description: Credentials for Git servers. They are used for the host that they are given for, and for no other.
+    description:
+      - Credentials for Git servers, each for the O(git_auth[].services) that it names, else for a O(git_auth[].host).
+      - They are used for the host of the service's repository, or the host that they are given for, and for no other.
     type: list
     elements: dict
     default: []
     suboptions:
       host:
-        description: Host name, with a port when the address has one.
+        description: Host name, with a port when the address has one. Needed without O(git_auth[].services).
         type: str
-        required: true
+        default: ""
+      services:
+        description: The services whose repositories these are for. They go before those of the host.
+        type: list
+        elements: str
+        default: []
       username:
         description: Name of the user, for https.
         type: str
@@ -118,6 +110,10 @@ options:
     description: Bytes that must be free before anything is built.
     type: int
     default: 2147483648
+  required:
+    description: Whether it is a failure that the engine or the registry does not answer. Else RV(unable) says so.
+    type: bool
+    default: true
   contents:
     description: Hashes of directories. Set by the action plugin.
     type: dict
@@ -126,23 +122,6 @@ options:
     description: Archives of directories on the server. Set by the action plugin.
     type: dict
     default: {}
-  run:
-    description: The run that this belongs to; it can be cancelled, and shows its progress.
-    type: dict
-    default: {}
-    suboptions:
-      id:
-        description: Its name. Without one it can neither be cancelled nor shows anything.
-        type: str
-        default: ""
-      owner:
-        description: Who runs it.
-        type: str
-        default: ""
-      reason:
-        description: Why.
-        type: str
-        default: ""
 """
 
 EXAMPLES = r"""
@@ -160,7 +139,7 @@ RETURN = r"""
 images:
   description:
     - By service, C(image) (with its digest), C(digest), C(commit), C(built) and C(seconds).
-    - In check mode, C(digest) is empty for what would be built, and C(image) too where Git is not installed.
+    - In check mode, C(digest) is empty for what would be built, and C(image) has no tag where Git is not installed.
   returned: success
   type: dict
   sample:
@@ -181,13 +160,23 @@ failures:
   returned: failure
   type: list
   elements: dict
+unable:
+  description:
+    - What is missing to build at all, V(engine) (on this server) or V(registry). Nothing is wrong with the builds
+      then, and another server, or a later run, may do them.
+  returned: because of it
+  type: str
+why:
+  description: The same in a sentence.
+  returned: with RV(unable)
+  type: str
 """
 
 import shutil
 import tempfile
 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.longshore.stack.plugins.module_utils.image_builder import Builder, BuildError
+from ansible_collections.longshore.stack.plugins.module_utils.image_builder import Builder, BuildError, NoRegistry
 from ansible_collections.longshore.stack.plugins.module_utils.image_definition import Build
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import Credentials, free_space
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each, settle
@@ -212,16 +201,22 @@ SPEC = {
     "parallel": {"type": "int", "default": 2},
     "cgroup_parent": {"type": "str", "default": ""},
     "min_free": {"type": "int", "default": 2 << 30},
+    "required": {"type": "bool", "default": True},
     "contents": {"type": "dict", "default": {}},
     "archives": {"type": "dict", "default": {}},
     **ARGUMENT_SPEC,
 }
 
 
+class NoEngineError(Exception):
+    """There is nothing to build with."""
+
+
 class FailedError(Exception):
     """Some builds failed; ``failures`` says which and why."""
 
     def __init__(self, errors: dict[str, Exception]) -> None:
+        self.unable = "registry" if all(isinstance(error, NoRegistry) for error in errors.values()) else ""
         self.failures = [describe(errors[service]) for service in sorted(errors)]
         texts = []
         for failure in self.failures:
@@ -297,6 +292,16 @@ def check_space(docker: Docker, wanted: int) -> None:
         )
 
 
+def end(module: QuietModule, result: dict[str, object]) -> None:
+    if "unable" in result:
+        result["why"] = result["msg"]
+        if not module.params["required"]:
+            module.exit_json(changed=False, images={}, configs={}, unable=result["unable"], why=result["why"])
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
 def main() -> None:
     module = QuietModule(SPEC, supports_check_mode=True)
     given = module.params
@@ -305,7 +310,7 @@ def main() -> None:
     try:
         docker = Docker.connect()
         if docker is None and not module.check_mode:
-            raise ValueError("no Docker engine answers on this server")
+            raise NoEngineError
         contents = given["contents"]
         builds = [Build(service, what or {}, contents.get(service, "")) for service, what in given["builds"].items()]
         credentials = Credentials(given["registry_auth"])
@@ -316,6 +321,10 @@ def main() -> None:
         result = build_all(module, builder, builds, run, docker)
     except FailedError as error:
         result = {"failed": True, "msg": str(error), "failures": error.failures}
+        if error.unable:
+            result["unable"] = error.unable
+    except NoEngineError:
+        result = {"failed": True, "msg": "no Docker engine answers on this server", "unable": "engine"}
     except (Cancelled, Stopped) as error:
         result = {"failed": True, "msg": f"{error}; builds were ended, nothing was deployed", "cancelled": True}
     except (ValueError, OSError, DockerError) as error:
@@ -325,9 +334,7 @@ def main() -> None:
             processes.stop()
             settle(TIDYING)
         shutil.rmtree(private, ignore_errors=True)
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    end(module, result)
 
 
 if __name__ == "__main__":

@@ -12,60 +12,44 @@ author: The Longshore founders (@longshore)
 description:
   - Pulls what is missing, several images at once. What is here already is found by its digest, without a registry.
   - Once this was done on every server, containers start and move without any registry.
-  - No image is removed.
+  - No image is removed. What pruning has to spare is written to C(/var/lib/longshore/STACK/images), one reference a
+    line.
+extends_documentation_fragment:
+  - longshore.stack.run
+  - longshore.stack.registry_auth
 attributes:
   check_mode:
     support: full
     description: Tells which images would be pulled.
   diff_mode:
     support: full
-    description: Shows the images that come.
+    description: Shows the images that come, and what the list of spared images gains and loses.
 options:
   images:
     description: Images with their digests, V(name:tag@sha256:...).
     type: list
     elements: str
     required: true
-  registry_auth:
-    description: Credentials for registries.
+  stack:
+    description: Name of the stack whose list of spared images is kept. Without one, no list is.
+    type: str
+    default: ""
+  spare:
+    description:
+      - Images that pruning spares besides O(images), those of the stack's kept releases.
+      - A list that names more than these is left alone until an image comes into it.
+      - Without, they are not known, and nothing leaves the list.
     type: list
-    elements: dict
-    default: []
-    suboptions:
-      registry:
-        description: Host name and port, V(docker.io) for Docker Hub.
-        type: str
-        required: true
-      username:
-        description: Name of the user.
-        type: str
-        required: true
-      password:
-        description: Password or token.
-        type: str
-        required: true
+    elements: str
+  required:
+    description: Whether it is a failure that no engine answers. Else RV(unable) says so.
+    type: bool
+    default: true
   min_free:
     description:
       - Bytes that must be free before anything is pulled; a server whose disk is full loses more than a deploy.
     type: int
     default: 1073741824
-  run:
-    description: The run that this belongs to; it can be cancelled, and shows its progress.
-    type: dict
-    default: {}
-    suboptions:
-      id:
-        description: Its name. Without one it can neither be cancelled nor shows anything.
-        type: str
-        default: ""
-      owner:
-        description: Who runs it.
-        type: str
-        default: ""
-      reason:
-        description: Why.
-        type: str
-        default: ""
 """
 
 EXAMPLES = r"""
@@ -81,6 +65,10 @@ pulled:
   returned: success
   type: list
   elements: str
+unable:
+  description: V(engine) when this server has no engine that answers.
+  returned: because of it
+  type: str
 configs:
   description:
     - By image, what it says of how to run it. In check mode without the images that would be pulled.
@@ -100,11 +88,16 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_engine impor
     local,
     pull,
 )
+from ansible_collections.longshore.stack.plugins.module_utils.image_kept import SparedImages
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
 from ansible_collections.longshore.stack.plugins.module_utils.image_reference import Reference
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # The engine itself takes three layers of each image at once.
 AT_ONCE = 3
@@ -129,7 +122,7 @@ def check_space(docker: Docker, wanted: int) -> None:
         )
 
 
-def converge(docker: Docker, module: QuietModule, run: Run) -> dict[str, object]:
+def converge(docker: Docker, module: QuietModule, run: Run) -> dict[str, Any]:
     references = parse(module.params["images"], module.check_mode)
     credentials = Credentials(module.params["registry_auth"])
     found = {name: local(docker, reference) if reference.digest else None for name, reference in references.items()}
@@ -153,8 +146,26 @@ def converge(docker: Docker, module: QuietModule, run: Run) -> dict[str, object]
         "configs": {name: configuration(image) for name, image in found.items() if image},
     }
     if module._diff:
-        result["diff"] = difference(list(found), missing)
+        result["diff"] = [difference(list(found), missing)]
+    spare(module, result)
     return result
+
+
+def spare(module: QuietModule, result: dict[str, Any]) -> None:
+    """Keep the list of spared images, and tell in ``result`` when it changes."""
+    given = module.params
+    if not given["stack"]:
+        return
+    spared = SparedImages(given["stack"])
+    others = spared.lines if given["spare"] is None else given["spare"]
+    lines = spared.wanted([*given["images"], *others])
+    if lines == spared.lines:
+        return
+    result["changed"] = True
+    if module._diff:
+        result["diff"].append(spared.difference(lines))
+    if not module.check_mode:
+        spared.write(lines)
 
 
 def difference(images: list[str], missing: list[str]) -> dict[str, str]:
@@ -172,6 +183,9 @@ def main() -> None:
         {
             "images": {"type": "list", "elements": "str", "required": True},
             "registry_auth": AUTH_SPEC,
+            "stack": {"type": "str", "default": ""},
+            "spare": {"type": "list", "elements": "str"},
+            "required": {"type": "bool", "default": True},
             "min_free": {"type": "int", "default": 1 << 30},
             **ARGUMENT_SPEC,
         },
@@ -181,9 +195,14 @@ def main() -> None:
         docker = Docker.connect()
         if docker is None and module.check_mode:
             missing = list(parse(module.params["images"], True))
-            module.exit_json(changed=bool(missing), pulled=missing, configs={}, diff=difference(missing, missing))
+            result = {"changed": bool(missing), "pulled": missing, "configs": {}}
+            result["diff"] = [difference(missing, missing)]
+            spare(module, result)
+            module.exit_json(**result)
         if docker is None:
-            module.fail_json(msg="no Docker engine answers on this server")
+            if not module.params["required"]:
+                module.exit_json(changed=False, pulled=[], configs={}, unable="engine")
+            module.fail_json(msg="no Docker engine answers on this server", unable="engine")
         result = converge(docker, module, Run.of(module.params))
     except Cancelled as error:
         module.fail_json(msg=f"{error}; images that are complete stay", cancelled=True)

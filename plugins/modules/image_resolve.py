@@ -13,6 +13,10 @@ description:
   - Asks the images' registries, through the Docker engine and its mirrors, in one call for all images at once.
   - A tag moves, a digest does not; what is deployed and what is gone back to is the digest.
   - Every image that cannot be resolved is named with its cause, not only the first.
+  - With O(stack), tells too which images the stack's kept releases name, and which run.
+extends_documentation_fragment:
+  - longshore.stack.run
+  - longshore.stack.registry_auth
 attributes:
   check_mode:
     support: full
@@ -25,41 +29,16 @@ options:
     description: What is to be resolved, by service. A name that has a digest already is taken as it is.
     type: dict
     required: true
-  registry_auth:
-    description: Credentials for registries.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      registry:
-        description: Host name and port, V(docker.io) for Docker Hub.
-        type: str
-        required: true
-      username:
-        description: Name of the user.
-        type: str
-        required: true
-      password:
-        description: Password or token.
-        type: str
-        required: true
-  run:
-    description: The run that this belongs to; it can be cancelled, and shows its progress.
+  stack:
+    description: Name of the stack. With it, this runs on a manager of the Swarm.
+    type: str
+    default: ""
+  unbuilt:
+    description:
+      - Services whose images could not be built, each with the reason. They stay at the image that they run.
+      - One that has never run is an error.
     type: dict
     default: {}
-    suboptions:
-      id:
-        description: Its name. Without one it can neither be cancelled nor shows anything.
-        type: str
-        default: ""
-      owner:
-        description: Who runs it.
-        type: str
-        default: ""
-      reason:
-        description: Why.
-        type: str
-        default: ""
 """
 
 EXAMPLES = r"""
@@ -78,6 +57,16 @@ images:
   returned: success
   type: dict
   sample: {"cache": {"image": "redis:8@sha256:4d1c…", "digest": "sha256:4d1c…"}}
+recorded:
+  description: The images that kept releases of O(stack) name.
+  returned: success
+  type: list
+  elements: str
+notices:
+  description: What is less than was asked for, and why. A run with notices ends degraded.
+  returned: success
+  type: list
+  elements: str
 configs:
   description:
     - By service, what the image says of how to run it, for the images that are on this server already.
@@ -86,6 +75,7 @@ configs:
   type: dict
 """
 
+from ansible_collections.longshore.stack.plugins.module_utils import image_kept, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
     Credentials,
@@ -99,6 +89,10 @@ from ansible_collections.longshore.stack.plugins.module_utils.quiet_module impor
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 AT_ONCE = 8
 
 
@@ -109,7 +103,7 @@ def parse(service: str, name: str) -> Reference:
         raise ValueError(f"{service}: {error}") from error
 
 
-def resolve_all(docker: Docker, module: QuietModule, run: Run) -> dict[str, object]:
+def resolve_all(docker: Docker, module: QuietModule, run: Run) -> dict[str, Any]:
     """Resolve each different name once."""
     wanted = {service: parse(service, str(name)) for service, name in module.params["images"].items()}
     credentials = Credentials(module.params["registry_auth"])
@@ -137,21 +131,64 @@ def resolve_all(docker: Docker, module: QuietModule, run: Run) -> dict[str, obje
     return {"changed": False, "images": images, "configs": configs}
 
 
+def add_standing(docker: Docker | None, module: QuietModule, result: dict[str, Any]) -> None:
+    """Add what the stack has already: the images of its releases, and of the services that could not be built."""
+    state = read_stack(docker, module)
+    unbuilt = module.params["unbuilt"]
+    result["recorded"] = image_kept.recorded(state)
+    result["notices"] = []
+    kept = image_kept.standing(state, unbuilt)
+    never = [f"{service}: {why}" for service, why in unbuilt.items() if service not in kept]
+    if never:
+        raise ValueError(f"never built, and cannot be built now: {'; '.join(never)}")
+    for why in dict.fromkeys(unbuilt.values()):
+        those = ", ".join(
+            f"{service} ({Reference.parse(kept[service]['image']).tag or kept[service]['image']})"
+            for service, reason in unbuilt.items()
+            if reason == why
+        )
+        result["notices"].append(f"nothing could be built: {why}. Kept at the image that runs: {those}")
+    for service, found in kept.items():
+        result["images"][service] = found
+        here = local(docker, Reference.parse(found["image"])) if docker else None
+        if here:
+            result["configs"][service] = configuration(here)
+
+
+def read_stack(docker: Docker | None, module: QuietModule) -> swarm_state.State:
+    """The stack on the Swarm; nothing without a name, and in check mode without a Swarm."""
+    stack = module.params["stack"]
+    if stack:
+        try:
+            return swarm_state.read(swarm_state.require_manager(docker), stack)
+        except swarm_state.NotAManager:
+            if not module.check_mode:
+                raise
+    return swarm_state.State(stack)
+
+
 def main() -> None:
     module = QuietModule(
-        {"images": {"type": "dict", "required": True}, "registry_auth": AUTH_SPEC, **ARGUMENT_SPEC},
+        {
+            "images": {"type": "dict", "required": True},
+            "stack": {"type": "str", "default": ""},
+            "unbuilt": {"type": "dict", "default": {}},
+            "registry_auth": AUTH_SPEC,
+            **ARGUMENT_SPEC,
+        },
         supports_check_mode=True,
     )
     try:
         docker = Docker.connect()
-        if docker is None and module.check_mode:
-            module.exit_json(changed=False, images={}, configs={})
-        if docker is None:
+        if docker is None and not module.check_mode:
             module.fail_json(msg="no Docker engine answers on this server")
-        result = resolve_all(docker, module, Run.of(module.params))
+        result = {"changed": False, "images": {}, "configs": {}}
+        if docker is not None:
+            result = resolve_all(docker, module, Run.of(module.params))
+        add_standing(docker, module, result)
     except Cancelled as error:
         module.fail_json(msg=f"{error}; nothing was changed", cancelled=True)
-    except (ValueError, DockerError) as error:
+    except (ValueError, DockerError, swarm_state.NotAManager) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - longshore.stack.stack
   - longshore.stack.stack.info
+  - longshore.stack.run
 options:
   subset:
     description: What to read.

@@ -20,6 +20,8 @@ extends_documentation_fragment:
   - longshore.stack.stack
   - longshore.stack.stack.lock
   - longshore.stack.stack.attributes
+  - longshore.stack.run
+  - longshore.stack.registry_auth
 options:
   number:
     description: The release. By default the one before the current.
@@ -29,24 +31,6 @@ options:
     type: str
     choices: [rolled_back]
     default: rolled_back
-  registry_auth:
-    description: Credentials for registries.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      registry:
-        description: Host name and port, V(docker.io) for Docker Hub.
-        type: str
-        required: true
-      username:
-        description: Name of the user.
-        type: str
-        required: true
-      password:
-        description: Password or token.
-        type: str
-        required: true
 """
 
 EXAMPLES = r"""

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - longshore.stack.stack
   - longshore.stack.stack.lock
   - longshore.stack.stack.attributes
+  - longshore.stack.run
 options:
   state:
     description: V(absent) is the only state.
@@ -127,7 +128,10 @@ def wait_for_tasks(docker: Docker, run: Run, services: list[str]) -> None:
     until = time.monotonic() + TASKS_PATIENCE
     while time.monotonic() < until:
         tasks = swarm_state.patient(lambda: docker.get("/tasks"))
-        if not any(task["ServiceID"] in services and task["Status"]["State"] == "running" for task in tasks):
+        # What a dead server last said of its tasks stands for ever.
+        alive = {node["ID"] for node in docker.get("/nodes") if node["Status"]["State"] == "ready"}
+        running = [task for task in tasks if task["Status"]["State"] == "running" and task.get("NodeID") in alive]
+        if not any(task["ServiceID"] in services for task in running):
             return
         run.wait(0.3)
 

@@ -19,6 +19,7 @@ description:
   - What the command prints is shown as it comes.
 extends_documentation_fragment:
   - longshore.stack.stack
+  - longshore.stack.run
 options:
   service:
     description: The service's name in the stack.

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - longshore.stack.stack
   - longshore.stack.stack.lock
   - longshore.stack.stack.attributes
+  - longshore.stack.run
 options:
   services:
     description:

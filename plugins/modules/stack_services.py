@@ -22,6 +22,8 @@ extends_documentation_fragment:
   - longshore.stack.stack
   - longshore.stack.stack.lock
   - longshore.stack.stack.attributes
+  - longshore.stack.run
+  - longshore.stack.registry_auth
 options:
   services:
     description:
@@ -55,24 +57,6 @@ options:
         secret variables).
     type: str
     default: ''
-  registry_auth:
-    description: Credentials for registries.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      registry:
-        description: Host name and port, V(docker.io) for Docker Hub.
-        type: str
-        required: true
-      username:
-        description: Name of the user.
-        type: str
-        required: true
-      password:
-        description: Password or token.
-        type: str
-        required: true
   only:
     description: Converge only these services, and remove nothing.
     type: list
@@ -175,6 +159,9 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
     from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 
+# Docker 25; engines before forget it, and every plan would find a difference.
+START_INTERVAL_API = (1, 44)
+
 
 def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[str]]:
     """The desired stack, and all secret values."""
@@ -193,6 +180,9 @@ def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[
         commits=given["commits"],
         only=given["only"],
     )
+    if docker is not None and docker.api < START_INTERVAL_API:
+        for service in given["services"].values():
+            (service["healthcheck"] or {}).pop("start_interval", None)
     desired = from_file(stack, _key(stack, module.check_mode), configs)
     if given["deadline"]:
         for service in desired.services.values():

@@ -12,6 +12,8 @@ author: The Longshore founders (@longshore)
 description:
   - Speaks to the engine of the server that it runs on. What concerns other nodes is M(longshore.stack.swarm_nodes)'s.
   - In check mode a server without an engine is one outside of any Swarm.
+extends_documentation_fragment:
+  - longshore.stack.run
 attributes:
   check_mode:
     support: full
@@ -70,23 +72,6 @@ options:
     description: Returned as it is. Other hosts of a play see results, but not the variables that a play or role sets.
     type: dict
     default: {}
-  run:
-    description: The run that this task belongs to.
-    type: dict
-    default: {}
-    suboptions:
-      id:
-        description: Its id.
-        type: str
-        default: ""
-      owner:
-        description: Who started it.
-        type: str
-        default: ""
-      reason:
-        description: Why.
-        type: str
-        default: ""
 """
 
 EXAMPLES = r"""

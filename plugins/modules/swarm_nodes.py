@@ -11,7 +11,9 @@ version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
   - Runs on a manager.
-  - V(converged) never demotes, drains or removes a node because it was left out; those take a state of their own.
+  - V(converged) never drains or removes a node, nor demotes one that was left out; those take a state of their own.
+extends_documentation_fragment:
+  - longshore.stack.run
 attributes:
   check_mode:
     support: full
@@ -49,7 +51,10 @@ options:
         type: dict
         default: {}
       role:
-        description: A V(worker) that is a manager stays one.
+        description:
+          - A manager that is to be a V(worker) is demoted when all O(managers) are at hand and ready, and no label of
+            another prefix, C(<prefix>server) with C(<prefix>manager), says that somebody else wants it as one.
+          - Labels C(<prefix>server) of a prefix without any C(<prefix>manager) keep it a manager too.
         type: str
         choices: [manager, worker]
         default: worker
@@ -58,6 +63,10 @@ options:
         type: str
         choices: [manager, worker]
         default: worker
+  managers:
+    description: How many servers should be managers, those that are not in O(nodes) too. With V(0) none is demoted.
+    type: int
+    default: 0
   label_prefix:
     description: Beginning of the labels that are ours. Others are left alone.
     type: str
@@ -86,23 +95,6 @@ options:
     description: Longest wait for tasks to move and nodes to come back, in seconds.
     type: float
     default: 300.0
-  run:
-    description: The run that this task belongs to.
-    type: dict
-    default: {}
-    suboptions:
-      id:
-        description: Its id.
-        type: str
-        default: ""
-      owner:
-        description: Who started it.
-        type: str
-        default: ""
-      reason:
-        description: Why.
-        type: str
-        default: ""
 """
 
 EXAMPLES = r"""
@@ -174,7 +166,7 @@ def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> 
     ]
     settings = {"heartbeat": parameters["heartbeat"], "task_history": parameters["task_history"]}
     current = settings_of(docker.get("/swarm")) if manages else settings
-    todo = differences(found, current, wanted, parameters["label_prefix"], settings)
+    todo = differences(found, current, wanted, parameters["label_prefix"], settings, managers=parameters["managers"])
     for difference in todo:
         if not check:
             run.check()
@@ -195,6 +187,7 @@ def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
         if parameters["state"] in ("demoted", "removed"):
             return {**answer([], "", "", [f"{name} is not in the Swarm"]), "node": ""}
         raise SwarmError(f"{name} is not in the Swarm")
+    name = parameters["server"] or node["hostname"] or node["id"]
     act = {"drained": _drained, "active": _active, "demoted": _demoted, "removed": _removed}[parameters["state"]]
     before = f"{name} {node['role']} {node['availability']}\n"
     changed, remarks = act(docker, node, parameters, check, run)
@@ -220,8 +213,11 @@ def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run
 
 
 def _active(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
-    # In check mode the node was not drained a moment ago, as it would have been for its restart.
-    changed = node["availability"] != "active" or RESTARTING in node["labels"] or (check and parameters["restarting"])
+    if parameters["restarting"]:
+        # What an operator has drained stays so. In check mode the node was not drained a moment ago for its restart.
+        changed = RESTARTING in node["labels"] or (check and node["availability"] == "active")
+    else:
+        changed = node["availability"] != "active" or RESTARTING in node["labels"]
     if not check:
         wait_until_ready(docker, node["id"], parameters["timeout"], run)
         if changed:
@@ -265,6 +261,7 @@ def main() -> None:
                 "default": "converged",
             },
             "nodes": {"type": "list", "elements": "dict", "default": [], "options": NODE},
+            "managers": {"type": "int", "default": 0},
             "label_prefix": {"type": "str", "default": "longshore."},
             "heartbeat": {"type": "float", "default": 2.0},
             "task_history": {"type": "int", "default": 5},

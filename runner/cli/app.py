@@ -25,7 +25,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 the plan has changes, 3 bad input, 4 done but a server was not reached, "
     "5 locked by another run, 130 cancelled.",
 )
-server = typer.Typer(help="Add, drain or remove a server.", no_args_is_help=True, rich_markup_mode=None)
+server = typer.Typer(help="Add, drain, activate or remove a server.", no_args_is_help=True, rich_markup_mode=None)
 
 Services = Annotated[list[str] | None, typer.Argument(metavar="SERVICE...", help="Default: all of them.")]
 SomeServices = Annotated[list[str], typer.Argument(metavar="SERVICE...")]
@@ -159,13 +159,21 @@ def destroy(
         str | None,
         typer.Option("--yes-destroy", metavar="NAME", help="The stack's name; then nothing is asked."),
     ] = None,
-    cluster: Annotated[bool, typer.Option("--cluster", help="The whole cluster, not this stack alone.")] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="The cluster too; this must be its only stack.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Show what would go, and touch nothing.")] = False,
 ) -> None:
-    """Remove the stack; what its volumes hold stays. Asks for the stack's name."""
+    """Remove the stack; what its volumes hold stays. Asks for the stack's name.
+
+    With `--cluster` also load balancers, registry, Swarm, keys and all else but data and the Docker engines.
+    `--check` exits with 2 when there is something to remove.
+    """
     from longshore.stack import BadInput  # noqa: PLC0415 - as in options
 
     stack = options.load()
-    what = "the whole cluster of this stack" if cluster else "this stack"
+    if check:
+        command = "longshore destroy --cluster" if cluster else "longshore destroy"
+        look.plan(options, stack, stack.jobs.destroy(stack.name, cluster=cluster, check=True), command)
+    what = "this stack and its whole cluster" if cluster else "this stack"
     name = yes_destroy or typer.prompt(f"This removes {what}. Its name, to go on", default="", show_default=False)
     if name != stack.name:
         raise BadInput(f"{name!r} is not the name of this stack; nothing was touched")
@@ -189,9 +197,21 @@ def server_add(options: Common, name: Name) -> None:
 @shared
 @refusing
 def server_drain(options: Common, name: Name) -> None:
-    """Move a server's tasks to the others; `up` brings it back."""
+    """Move a server's tasks to the others, until `server activate`."""
     stack = options.load()
     look.run(options, stack, stack.jobs.server_drain(stack.server(name)))
+
+
+@server.command("activate")
+@shared
+@refusing
+def server_activate(options: Common, name: Name) -> None:
+    """Let tasks come to a drained server again.
+
+    Those that run elsewhere stay there; new ones use it.
+    """
+    stack = options.load()
+    look.run(options, stack, stack.jobs.server_activate(stack.server(name)))
 
 
 @server.command("remove")

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,9 @@ from longshore.cli.guarding import refusing
 from longshore.cli.options import LogSource, shared
 
 if TYPE_CHECKING:
-    from longshore.runs.logs import LogLine
+    from types import FrameType
+
+    from longshore.runs.logs import LogLine, Streams
 
 app = typer.Typer()
 
@@ -60,14 +64,24 @@ def logs(  # noqa: PLR0917 - typer calls it, by name
     colour = sys.stdout.isatty()
     try:
         with Streams(commands, stack.name) as streams:
+            signal.signal(signal.SIGINT, functools.partial(_stop, streams))
             for line in streams.lines():
                 sys.stdout.write(_json(line) if as_json else _text(line, colour=colour))
                 sys.stdout.flush()
     except KeyboardInterrupt:
         end(0 if follow else 130)
+    if not streams.going:
+        end(0 if follow else 130)
     for server, why in sorted(streams.failed.items()):
         typer.echo(f"{server}: {why}", err=True)
     end(0 if not streams.failed else 1 if len(streams.failed) == len(commands) else 4)
+
+
+def _stop(streams: Streams, number: int, frame: FrameType | None) -> None:
+    # An exception can get lost, in a finalizer for instance; it comes with the second Ctrl-C, for a pipe that is full.
+    if not streams.going:
+        signal.default_int_handler(number, frame)
+    streams.stop()
 
 
 def _text(line: LogLine, *, colour: bool) -> str:

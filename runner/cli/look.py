@@ -29,11 +29,11 @@ def run(options: Common, stack: Stack, job: Job) -> NoReturn:
     finish(job, view, _telling(options, lambda result: summary(result, stack.definition)))
 
 
-def plan(options: Common, stack: Stack, job: Job) -> NoReturn:
-    """Run a check and show the changes that it foresees."""
+def plan(options: Common, stack: Stack, job: Job, command: str = "longshore up") -> NoReturn:
+    """Run a check and show the changes that it foresees, which ``command`` makes."""
     from longshore.cli import plan_text  # noqa: PLC0415 - as above
     from longshore.cli.drive import finish  # noqa: PLC0415 - as above
-    from longshore.cli.summary import summary  # noqa: PLC0415 - as above
+    from longshore.cli.summary import kept, summary  # noqa: PLC0415 - as above
     from longshore.cli.views import choose  # noqa: PLC0415 - as above
     from longshore.runs import Status  # noqa: PLC0415 - as above
 
@@ -41,7 +41,8 @@ def plan(options: Common, stack: Stack, job: Job) -> NoReturn:
         if result.status not in (Status.DONE, Status.DEGRADED):
             return summary(result, stack.definition)
         missed = f"\n\nNot reached, so not planned: {', '.join(result.unreachable)}" if result.unreachable else ""
-        return plan_text.plan(result) + missed
+        data = f"\n\n{stays}" if (stays := kept(result)) else ""
+        return plan_text.plan(result, command) + data + missed
 
     view = choose(as_json=options.as_json, verbosity=options.verbosity, diff=options.diff)
     finish(job, view, _telling(options, told))

@@ -16,8 +16,8 @@ _MARKS = {"create": "+", "remove": "-", "delete": "-"}
 _WIDEST = 100
 
 
-def plan(result: Result) -> str:
-    """The changes by role, the same change on several servers once."""
+def plan(result: Result, command: str = "longshore up") -> str:
+    """The changes by role, the same change on several servers once; ``command`` is what makes them."""
     grouped: dict[str, dict[str, tuple[Change, list[str]]]] = {}
     for entry in result.changes:
         known = grouped.setdefault(_title(entry), {})
@@ -29,7 +29,7 @@ def plan(result: Result) -> str:
         for change, servers in changes.values():
             lines += [f"  {line}" for line in _change(change, sorted(set(servers)))]
     count = sum(len(changes) for changes in grouped.values())
-    lines += ["", f"{count} change{'' if count == 1 else 's'}. `longshore up` makes them." if count else "No changes."]
+    lines += ["", f"{count} change{'' if count == 1 else 's'}. `{command}` makes them." if count else "No changes."]
     return "\n".join(lines).lstrip("\n")
 
 

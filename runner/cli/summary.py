@@ -39,10 +39,11 @@ def summary(result: Result, definition: Definition) -> str:
         running = [data["services"] for data in told if data.get("services")]
         parts += [tables.services(running[-1]), routes(definition)] if running else []
         parts += [f"lock: {data['lock_note']}" for data in told if data.get("lock_note")]
+        parts.append(kept(result))
+    parts += result.notices
     if result.unreachable:
-        parts.append(
-            f"Not reached: {hosts(result.unreachable)}. What they missed, the next `longshore up` catches up on."
-        )
+        cure = "the same command, run again," if "kept_data" in result.data else "the next `longshore up`"
+        parts.append(f"Not reached: {hosts(result.unreachable)}. What they missed, {cure} catches up on.")
     if result.status in (Status.FAILED, Status.BAD_INPUT, Status.LOCKED):
         parts += [failures(result.failures), *_advice(result), *([f"log: {result.log}"] if result.log else [])]
     if result.status is Status.CANCELLED:
@@ -59,6 +60,17 @@ def routes(definition: Definition) -> str:
     ]
     more = [f"… and {len(told) - _ROUTES} more"] if len(told) > _ROUTES else []
     return "\n".join(["Routes:", *(f"  {line}" for line in [*told[:_ROUTES], *more])]) if told else ""
+
+
+def kept(result: Result) -> str:
+    """What data a removal left, and where."""
+    places: dict[str, list[str]] = {}
+    for server, paths in result.kept.items():
+        for path in paths:
+            places.setdefault(path, []).append(server)
+    return "\n".join(
+        ["Data stays:", *(f"  {path}  {hosts(servers)}" for path, servers in sorted(places.items()))] if places else []
+    )
 
 
 def failures(known: Sequence[Failure]) -> str:

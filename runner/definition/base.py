@@ -69,5 +69,4 @@ TEXT: dict[str, Any] = {"type": "string"}
 NUMBER: dict[str, Any] = {"type": "number"}
 INTEGER: dict[str, Any] = {"type": "integer"}
 BOOLEAN: dict[str, Any] = {"type": "boolean"}
-NULL: dict[str, Any] = {"type": "null"}
 TEXTS: dict[str, Any] = {"type": "array", "items": TEXT}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from .base import TEXT, Model, Short, many, one
-from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Texts, Whole, matching
+from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Size, Texts, Whole, matching
 from .service import Logging
 from .values import SecretText
 
@@ -25,6 +25,7 @@ class Prune(Model):
 
     images: bool = one("Unused images.", True)
     keep: Duration = one("What was used in this time stays.", 604800.0)
+    build_cache: Size = one("The cache of builds keeps so much; what was used least recently goes.", 10 * 1024**3)
 
 
 class Docker(Model):

@@ -156,7 +156,6 @@ ELSEWHERE: dict[tuple[str, ...], str] = {
     ("networks", "*", "driver"): "networks are always overlays",
     ("networks", "*", "external"): "a stack's networks are its own",
     ("networks", "*", "ipam"): "addresses come from the Swarm's pool: swarm: {address_pools: […]}",
-    ("services", "*", "healthcheck", "start_interval"): "not supported yet",
     ("services", "*", "depends_on", "*", "restart"): "not supported yet",
     ("services", "*", "update", "failure_action"): "write on_failure",
     ("services", "*", "update", "max_failure_ratio"): "one task that fails is a deploy that failed; see on_failure",

@@ -200,9 +200,7 @@ class ServiceImport:
     def _key_healthcheck(self, value: Any) -> None:
         if not isinstance(value, dict):
             return
-        kept = {key: self._plain(item, "healthcheck") for key, item in value.items() if key != "start_interval"}
-        if "start_interval" in value:
-            self._note("healthcheck.start_interval", "not supported yet")
+        kept = {key: self._plain(item, "healthcheck") for key, item in value.items()}
         if kept.get("disable"):
             self._result["healthcheck"] = {"disable": True}
         elif kept.get("test"):

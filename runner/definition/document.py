@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import re
+import stat
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 48
 # Values after aliases are expanded: ten times 1,000 services.
 MAX_VALUES = 1_000_000
+# Bytes of a file, ample for so many.
+MAX_SIZE = 16 << 20
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _FLOAT = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
@@ -109,10 +112,14 @@ def read(path: Path, shown: str) -> tuple[Map, list[Problem]]:
     Raises DefinitionError when the file can't be read as one YAML mapping.
     """
     try:
-        content = path.read_bytes()
+        status = path.stat()
+        # A pipe may never end, and a device has no end.
+        if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_SIZE:
+            return parse(path.read_bytes(), shown)
     except OSError as error:
         raise DefinitionError([Problem(shown, 1, 1, "", f"cannot be read: {error.strerror}")]) from error
-    return parse(content, shown)
+    message = f"is larger than {MAX_SIZE >> 20} MiB" if stat.S_ISREG(status.st_mode) else "is not a file"
+    raise DefinitionError([Problem(shown, 1, 1, "", message)])
 
 
 def parse(content: bytes, shown: str) -> tuple[Map, list[Problem]]:
@@ -124,6 +131,9 @@ def parse(content: bytes, shown: str) -> tuple[Map, list[Problem]]:
         raise DefinitionError([_at(shown, before, f"is not UTF-8: byte 0x{content[error.start]:02x}")]) from error
     if found := _CONTROL.search(text):
         raise DefinitionError([_at(shown, text[: found.start()], f"has a control character: {found[0]!r}")])
+    if text.startswith("$ANSIBLE_VAULT;"):
+        hint = "decrypt it, and encrypt single values with ansible-vault encrypt_string"
+        raise DefinitionError([Problem(shown, 1, 1, "", "is encrypted as a whole", hint)])
     reader = _Reader(text, shown)
     try:
         result = reader.run()
@@ -160,7 +170,6 @@ class _Reader:
         self._shown = shown
         self._anchors: dict[str, tuple[Any, int, int]] = {}
         self._frames: list[_Frame] = []
-        self._total = 0
         self._plain: dict[str, Any] = {}
         self._result: Any = None
         self._documents = 0
@@ -196,6 +205,9 @@ class _Reader:
 
     def _scalar(self, event: Any) -> None:
         text = event.value
+        # Only double quotes can bring one, as an escape. No argument, variable or file's name can have it.
+        if event.style == '"' and "\0" in text:
+            self.complain(event.start_mark, "has a control character: '\\x00'")
         if event.tag is None:
             if event.implicit[0]:
                 try:

@@ -30,6 +30,8 @@ def parse(text: str) -> tuple[dict[str, str], list[tuple[int, str]]]:
         value = _value(found[2])
         if value is None:
             wrong.append((number, "has a quote without its end"))
+        elif "\0" in value:
+            wrong.append((number, "has a control character: '\\x00'"))
         else:
             values[found[1]] = value
     return values, wrong

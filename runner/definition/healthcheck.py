@@ -32,5 +32,10 @@ class Healthcheck(Model):
     interval: Duration = one("Time between two checks.", 5.0, gt=0)
     timeout: Duration = one("A check that takes longer has failed.", 3.0, gt=0)
     retries: Whole = one("So many failures in a row make a task unhealthy.", 3, ge=1, le=1000)
-    start_period: Duration = one("Failures in this time after the start do not count.", 0.0)
+    start_period: Duration = one("Failures in this time after the start do not count.", 5.0)
+    start_interval: Duration = one(
+        "Time between two checks until the first success in start_period. Docker before 25 has only interval.",
+        1.0,
+        gt=0,
+    )
     disable: bool = one("No check, not even the image's own.", False)

@@ -116,7 +116,8 @@ def has_fixed_port(service: Service) -> bool:
 
 
 def _build(service: Service, build: Build) -> dict[str, Any]:
-    result = build.model_dump()
+    # A login is no part of what is built; it travels apart.
+    result = build.model_dump(exclude={"auth"})
     if build.path is not None:
         result["path"] = str(resolved(service.stack.path, build.path))
     return result

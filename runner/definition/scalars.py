@@ -10,7 +10,7 @@ import re
 import shlex
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from .base import INTEGER, NUMBER, TEXT, TEXTS, Short
 
@@ -93,9 +93,15 @@ def _ip(value: Any) -> Any:
     raise ValueError("must be an IP address")
 
 
+# The longest argument that Linux takes; splitting much more would take minutes.
+_LONGEST_COMMAND = 128 * 1024
+
+
 def _command(value: Any) -> Any:
     """Text is split into words as a shell would, without running one (as Compose does)."""
     if isinstance(value, str):
+        if len(value) > _LONGEST_COMMAND:
+            raise ValueError(f"has more than {_LONGEST_COMMAND} characters")
         try:
             return shlex.split(value)
         except ValueError as error:
@@ -153,7 +159,17 @@ def matching(pattern: str, words: str) -> dict[str, str]:
 
 
 _LOWER = "must be lower-case letters, digits and '-', with a letter first"
-StackName = Annotated[str, _named(r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", _LOWER, 20)]
+# Directories of the cluster itself, in /etc/longshore and /var/lib/longshore, where each stack has one of its name.
+_OF_CLUSTER = frozenset({"cluster", "haproxy", "host", "registry"})
+
+
+def _stack_name(value: str) -> str:
+    if value in _OF_CLUSTER:
+        raise ValueError(f"can't be '{value}': on the servers the cluster's own files are called that")
+    return value
+
+
+StackName = Annotated[str, _named(r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", _LOWER, 20), AfterValidator(_stack_name)]
 ServerName = Annotated[str, _named(r"^[a-z0-9]+(?:-+[a-z0-9]+)*$", "must be lower-case letters, digits and '-'", 63)]
 Tag = Annotated[str, _named(r"^[a-z](?:-?[a-z0-9]+)*$", _LOWER, 30)]
 ServiceName = Annotated[

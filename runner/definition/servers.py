@@ -196,4 +196,5 @@ def resolved(stack_file: Path, path: str | None) -> Path | None:
     """``path`` as an absolute one: ``~`` is the home, anything relative stands beside the stack file."""
     if path is None:
         return None
-    return Path(os.path.normpath(stack_file.parent / Path(path).expanduser()))
+    # Not Path.expanduser: it raises for the home of somebody who isn't there.
+    return Path(os.path.normpath(stack_file.parent / os.path.expanduser(path)))  # noqa: PTH111

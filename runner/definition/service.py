@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, model_validator
 
 from .base import INTEGER, TEXT, TEXTS, Model, Short, many, one
 from .healthcheck import Healthcheck
@@ -41,6 +41,32 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 
+class GitLogin(Model):
+    """How to log in to the repository's server: a password for https, or a key for SSH."""
+
+    username: SecretText | None = one("The user, for https; default: git, which servers that take tokens ignore.", None)
+    password: SecretText | None = one("Password or token: a Vault value, {{ lookup(…) }} or {{ secrets.NAME }}.", None)
+    ssh_key: SecretText | None = one("Private key: a Vault value, {{ lookup(…) }} or {{ secrets.NAME }}.", None)
+    known_hosts: str | None = one(
+        "A file with the server's keys, for SSH; without one they are learned at the first build and checked from then "
+        "on.",
+        None,
+        min_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> GitLogin:
+        if (self.password is None) == (self.ssh_key is None):
+            raise ValueError("needs exactly one of password and ssh_key")
+        for name, other in (("username", self.password), ("known_hosts", self.ssh_key)):
+            if getattr(self, name) is not None and other is None:
+                raise ValueError(f"{name} belongs to {'password' if name == 'username' else 'ssh_key'}")
+        for name in ("password", "ssh_key"):
+            if (value := getattr(self, name)) is not None and not is_secret(value):
+                raise ValueError(f"{name} is a plain value in the file; encrypt it with ansible-vault encrypt_string")
+        return self
+
+
 class Build(Model):
     """How the image is made, on a server tagged build."""
 
@@ -51,6 +77,7 @@ class Build(Model):
     dockerfile: str = one("The Dockerfile, relative to context.", "Dockerfile")
     target: str | None = one("The stage to build; default: the last.", None, min_length=1)
     args: Pairs = many("Build arguments. They stay readable in the image: no place for secrets.", dict)
+    auth: GitLogin | None = one("How to log in to the repository's server.", None)
 
 
 def _build_form(value: Any) -> Any:
@@ -117,7 +144,7 @@ class Update(Model):
     )
     parallelism: Whole = one("So many tasks at a time.", 1, ge=1, le=10000)
     delay: Duration = one("Time between two steps.", 0.0)
-    monitor: Duration = one("A new task has to stay healthy so long.", 5.0)
+    monitor: Duration = one("A new task has to stay healthy so long.", 10.0)
     deadline: Duration = one("A deploy that takes longer has failed.", 300.0, gt=0)
     on_failure: Literal["rollback", "pause"] = one(
         "rollback brings the old version back; pause leaves all as it is.", "rollback"
@@ -128,7 +155,7 @@ class Restart(Model):
     """When Swarm starts a task again."""
 
     condition: Literal["any", "on-failure", "none"] = one("any: always.", "any")
-    delay: Duration = one("Time before the next start.", 5.0)
+    delay: Duration = one("Time before the next start, on a lost server's successor too.", 2.0)
     max_attempts: Whole | None = one("Give up after so many.", None, ge=0)
     window: Duration | None = one("A start counts as good after this time.", None)
 

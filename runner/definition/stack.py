@@ -147,6 +147,11 @@ class Stack(Model):
         """Servers tagged lb, when a service has routes."""
         return self._tagged("lb") if self.has_routes() else []
 
+    def volume_hosts(self) -> list[str]:
+        """Servers on which a local volume's directory stands."""
+        holding = {volume.server for volume in self.volumes.values()}
+        return [name for name in self.servers if name in holding]
+
     def eligible_servers(self, service: Service) -> list[str]:
         """Servers that may run ``service``, by its tags and its volumes. Its other constraints are Swarm's to judge."""
         # Asked for each server and service by the inventory: worked out once.

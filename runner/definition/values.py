@@ -12,7 +12,8 @@ from pydantic_core import core_schema
 
 from .document import VaultValue
 
-_EXPRESSION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+# Longer than any real one; the patterns below would take long over what is much longer.
+_LONGEST = 1000
 # Docker's own templates ({{.Node.Hostname}}) start with a dot; Swarm expands them, and they are no secret.
 _DOCKER = re.compile(r"-?\s*(?:\.|index\s|json\s|env\s+\"|if\s|range\s|end\s*$)")
 _FILTERS = r"(?:\s*\|\s*[a-z_.0-9]+(?:\([^|]*\))?)*"
@@ -36,9 +37,19 @@ class _Keep:
 SecretText = Annotated[str, _Keep()]
 
 
+def _expressions(value: str) -> list[str]:
+    """What stands between each ``{{`` and the next ``}}``."""
+    found = []
+    begin = value.find("{{")
+    while begin >= 0 and (end := value.find("}}", begin + 2)) >= 0:
+        found.append(value[begin + 2 : end])
+        begin = value.find("{{", end + 2)
+    return found
+
+
 def is_secret(value: str) -> bool:
     """Whether ``value`` must not be shown: it comes from Vault or has a reference in it."""
-    return isinstance(value, VaultValue) or any(not _DOCKER.match(found) for found in _EXPRESSION.findall(value))
+    return isinstance(value, VaultValue) or any(not _DOCKER.match(found) for found in _expressions(value))
 
 
 def references(value: str) -> tuple[set[str], set[str], list[str]]:
@@ -48,11 +59,13 @@ def references(value: str) -> tuple[set[str], set[str], list[str]]:
     wrong: list[str] = []
     if isinstance(value, VaultValue) or "{{" not in value:
         return secrets, databases, wrong
-    expressions = _EXPRESSION.findall(value)
+    expressions = _expressions(value)
     if len(expressions) != value.count("{{"):
         wrong.append("has a '{{' without its '}}'")
     for expression in expressions:
-        if found := _SECRET.fullmatch(expression):
+        if len(expression) > _LONGEST:
+            wrong.append(f"has a '{{{{ … }}}}' of more than {_LONGEST} characters")
+        elif found := _SECRET.fullmatch(expression):
             secrets.add(found[1])
         elif found := _DATABASE.fullmatch(expression):
             databases.add(found[1])

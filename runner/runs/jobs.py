@@ -83,13 +83,21 @@ class Jobs:
         """Move the tasks away from a server."""
         return self._job("server_drain", longshore_server=server)
 
+    def server_activate(self, server: str) -> Job:
+        """Let tasks come to a drained server again."""
+        return self._job("server_activate", longshore_server=server)
+
     def server_remove(self, server: str) -> Job:
         """Take a server out of the cluster."""
         return self._job("server_remove", longshore_server=server)
 
-    def destroy(self, name: str, *, cluster: bool = False) -> Job:
-        """Remove the stack, or the whole cluster; ``name`` is the stack's name as the operator typed it."""
-        return self._job("destroy", longshore_destroy={"name": name, "cluster": cluster})
+    def destroy(self, name: str, *, cluster: bool = False, check: bool = False) -> Job:
+        """Remove the stack, or the whole cluster; ``name`` is the stack's name as the operator typed it.
+
+        With ``check`` only say what would go.
+        """
+        playbook = "destroy_cluster" if cluster else "destroy"
+        return self._job(playbook, check=check, diff=check, longshore_destroy={"name": name})
 
     def _state(self, state: str, services: Sequence[str]) -> Job:
         return self._job("scale", longshore_scale=dict.fromkeys(services, ""), longshore_scale_state=state)

@@ -117,6 +117,7 @@ class Streams:
         self._sequence = 0
         self._lock = threading.Lock()
         self.failed: dict[str, str] = {}
+        self.going = True
         self._processes: dict[str, subprocess.Popen[str]] = {}
         for server, command in commands.items():
             process = subprocess.Popen(
@@ -140,11 +141,15 @@ class Streams:
         for process in self._processes.values():
             process.wait()
 
+    def stop(self) -> None:
+        """End ``lines()``, from a signal's handler too; ``going`` is false then."""
+        self.going = False
+
     def lines(self) -> Iterator[LogLine]:
         """The lines in the order of their times, until every command has ended. ``failed`` then says which failed."""
         merger = Merger(self._window)
         open_ = len(self._processes)
-        while open_:
+        while open_ and self.going:
             try:
                 line = self._queue.get(timeout=self._window / 2)
                 if line is None:

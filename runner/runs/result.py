@@ -72,9 +72,11 @@ class ServerChange:
 class Result:
     """The end of a run.
 
-    Attributes: ``counters`` per server (``localhost`` is this machine), ``unreachable`` servers, ``locked_by`` (who
-    holds the lock, when the run was refused for it), ``data`` (what our modules returned, by the module's short name,
-    the last one winning), ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own output).
+    Attributes: ``counters`` per server (``localhost`` is this machine), ``unreachable`` servers, ``notices`` (what is
+    less than was asked for, and why), ``locked_by`` (who holds the lock, when the run was refused for it), ``data``
+    (what our modules returned, by the module's short name, the last one winning), ``kept`` (by server, the paths of
+    data that a removal left there), ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own
+    output).
     """
 
     run: str
@@ -85,8 +87,10 @@ class Result:
     failures: tuple[Failure, ...] = ()
     unreachable: tuple[str, ...] = ()
     changes: tuple[ServerChange, ...] = ()
+    notices: tuple[str, ...] = ()
     locked_by: str = ""
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     log: str = ""
 
     @property
@@ -110,6 +114,8 @@ class Tally:
         self._changes: list[ServerChange] = []
         self._errors: list[str] = []
         self._data: dict[str, dict[str, Any]] = {}
+        self._notices: dict[str, None] = {}
+        self._kept: dict[str, tuple[str, ...]] = {}
         self._locked_by = ""
         self._bad_input = False
         self._rescued: set[str] = set()
@@ -143,6 +149,9 @@ class Tally:
         if event.data:
             name = event.action.rpartition(".")[2]
             self._data[name] = event.data
+            self._notices.update(dict.fromkeys(str(notice) for notice in event.data.get("notices") or []))
+            if name == "kept_data":
+                self._kept[event.place.host] = tuple(str(path) for path in event.data.get("kept") or [])
             if name == "guard":
                 # Servers that did not answer are left out from the start, so no task tells of them.
                 self._left_out |= {str(server) for server in event.data.get("unreachable_servers") or []}
@@ -184,8 +193,10 @@ class Tally:
             failures=tuple(failures),
             unreachable=unreachable,
             changes=tuple(self._changes),
+            notices=tuple(self._notices),
             locked_by=self._locked_by if status is Status.LOCKED else "",
             data=self._data,
+            kept={host: paths for host, paths in sorted(self._kept.items()) if paths},
             log=log,
         )
 
@@ -196,7 +207,7 @@ class Tally:
             return Status.BAD_INPUT
         if failed or self._lost_play or not self._counters:
             return Status.FAILED
-        if unreachable:
+        if unreachable or self._notices:
             # ansible-playbook ends with 4 when a server was unreachable; anything else is a fault of its own.
             return Status.DEGRADED if code in (0, 4) else Status.FAILED
         return Status.DONE if code == 0 else Status.FAILED

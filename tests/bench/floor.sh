@@ -97,7 +97,7 @@ docker service create -q --detach=false --with-registry-auth --name shop_web --r
   --endpoint-mode dnsrr --network shop_default --network shop_edge --secret session_key --env GREETING=Welcome \
   --limit-memory 128M --stop-grace-period 20s --update-parallelism 2 --update-monitor 5s --update-failure-action rollback \
   --health-cmd 'python -c \"import urllib.request as u; u.urlopen(\\\"http://127.0.0.1:3000/healthz\\\")\"' \
-  --health-interval 2s --health-timeout 2s --health-start-period 10s $registry/shop/web:1 &
+  --health-interval 5s --health-timeout 3s --health-start-period 10s --health-start-interval 1s $registry/shop/web:1 &
 docker service create -q --detach=false --name shop_static --replicas 2 --endpoint-mode dnsrr --network shop_default \
   --network shop_edge nginx:1 &
 wait %1

@@ -48,7 +48,15 @@ GATES = (
     ),
     Gate(
         "mypy",
-        ("mypy", "-p", "longshore", "-p", f"{COLLECTION}.module_utils", "-p", f"{COLLECTION}.plugin_utils"),
+        (
+            "mypy",
+            *("-p", "longshore"),
+            *("-p", f"{COLLECTION}.module_utils"),
+            *("-p", f"{COLLECTION}.plugin_utils"),
+            # The lab, and the client that puts load on it
+            *("-p", "lab"),
+            *("-p", "client"),
+        ),
     ),
     Gate("yamllint", ("yamllint", "--strict", ".")),
     Gate("changelog", ("antsibull-changelog", "lint")),

@@ -68,12 +68,16 @@ def described() -> Iterator[dict[str, Any]]:
         on(host, "mkdir", "-p", "/etc/docker")
         on(host, "tee", "/etc/docker/daemon.json", given=json.dumps(DAEMON))
         on(host, "apt-get", "install", "-y", "--no-install-recommends", "docker.io", "docker-cli", "iptables")
+    # Another file's tests may have left a Swarm of some of them.
+    outside = [
+        host for host in SERVERS if on(host, "docker", "info", "-f", "{{.Swarm.LocalNodeState}}").strip() != "active"
+    ]
     private = found["hosts"]["app1"]["private"]["v4"]
-    if "active" not in on("app1", "docker", "info", "-f", "{{.Swarm.LocalNodeState}}").split():
+    if "app1" in outside:
         on("app1", "docker", "swarm", "init", "--advertise-addr", private)
-        token = on("app1", "docker", "swarm", "join-token", "-q", "worker").strip()
-        for host in ("app2", "app3"):
-            on(host, "docker", "swarm", "join", "--token", token, f"{private}:2377")
+    token = on("app1", "docker", "swarm", "join-token", "-q", "worker").strip()
+    for host in set(outside) - {"app1"}:
+        on(host, "docker", "swarm", "join", "--token", token, f"{private}:2377")
     on("app1", "tee", "/root/shop.py", given=SHOP.read_text())
     on("app1", "docker", "config", "create", "shop.py", "/root/shop.py", check=False)
     yield found

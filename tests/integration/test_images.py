@@ -299,7 +299,7 @@ def test_a_private_repository(build: Starter, repository: Callable[..., str], wa
     image = run.result["images"]["web"]["image"]
     seen += run.output
     seen += on("app2", f"docker history --no-trunc {image}; docker inspect {image}; journalctl --no-pager -o cat")
-    seen += on("app2", f"docker run --rm {image} find /src -type f -exec cat {{}} +")
+    seen += on("app2", f"docker run --rm --network none {image} find /src -type f -exec cat {{}} +")
     assert not [secret for secret in secrets if secret in seen]
     found = on(
         "app2",

@@ -22,7 +22,7 @@ LONG = os.environ.get("LONGSHORE_SOAK") == "long"
 class Campaign:
     """How long a campaign goes on, and where its figures go."""
 
-    def rounds(self, *, short: int, long: int) -> int:
+    def rounds(self, *, short: int = 1, long: int) -> int:
         """How often to do what is tried."""
         return long if LONG else short
 

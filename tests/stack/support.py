@@ -154,7 +154,7 @@ def longshore(stack: StackFile, *words: str, timeout: float = 900) -> Outcome:
     """Run ``longshore WORDS`` on the stack file."""
     start = time.monotonic()
     done = subprocess.run(
-        [str(LONGSHORE), *words[:1], "-f", str(stack.path), *words[1:]],
+        [str(LONGSHORE), "-f", str(stack.path), *words],
         capture_output=True,
         text=True,
         timeout=timeout,

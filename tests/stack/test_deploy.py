@@ -73,7 +73,7 @@ def unhealthy(content: dict[str, Any]) -> None:
 def crashes(content: dict[str, Any]) -> None:
     service = content["services"]["static"]
     service["command"] = ["sh", "-c", "nginx; sleep 8; echo the disk is on fire; exit 7"]
-    service["update"] = {"monitor": "12s", "deadline": "60s"}
+    service["update"] = {"deadline": "60s"}
 
 
 def fits_nowhere(content: dict[str, Any]) -> None:

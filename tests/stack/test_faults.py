@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import time
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -80,31 +81,63 @@ def test_ctrl_c_cancels_cleanly(lab: Lab, shop: StackFile) -> None:
 
 
 def test_lost_server_is_replaced_and_comes_back(lab: Lab, shop: StackFile) -> None:
-    urls = [f"http://{lab.address(server)}/" for server in ("app1", "app2")]
+    lose_and_heal(lab, shop, "app3", seconds=20)
+
+
+def test_lost_leader_with_registry_and_builder_is_replaced_and_comes_back(lab: Lab, shop: StackFile) -> None:
+    make_leader(lab, "app1")
+    # Choosing another leader takes Raft 10 to 19 s, which Docker has no setting for; 12 s later it counts app1 as lost.
+    lose_and_heal(lab, shop, "app1", seconds=45)
+
+
+class Healed(NamedTuple):
+    """``seconds`` until all tasks ran on the servers that were left, and the load's ``report`` of that time."""
+
+    seconds: float
+    report: dict[str, Any]
+
+
+def lose_and_heal(lab: Lab, shop: StackFile, lost: str, seconds: float) -> Healed:
+    """Take a server's power under load, and bring it back; nobody outside notices, and each ``up`` says how it is."""
+    others = [name for name in ("app1", "app2", "app3") if name != lost]
+    urls = [f"http://{lab.address(server)}/" for server in ("app1", "app2") if server != lost]
     try:
         with lab.load(urls, HOST, rate=200) as report:
-            lab.run("kill", "--name", lab.name, "app3")
-            until(lambda: healthy_on(lab, "app1", "app2") == 6, 30, "six tasks run on the servers that are left")
+            began = time.monotonic()
+            lab.run("kill", "--name", lab.name, lost)
+            until(lambda: healthy_on(lab, *others) == 6, seconds, "six tasks run on the servers that are left")
+            took = time.monotonic() - began
         assert report["failed"] == 0, report
         degraded = longshore(shop, "up")
         assert degraded.code == 4, degraded.end
-        assert "app3" in degraded.everything
+        assert lost in degraded.everything
     finally:
-        lab.run("start", "--name", lab.name, "app3")
-    until(lambda: lab.on("app3", "true", check=False).returncode == 0, 60, "app3 answers")
-    until(
-        lambda: (
-            "Ready"
-            in lab.on(
-                "app1", "docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}", "--filter", "name=app3"
-            ).stdout
-        ),
-        60,
-        "app3 is back in the Swarm",
-    )
+        lab.run("start", "--name", lab.name, lost)
+    until(lambda: lab.on(lost, "true", check=False).returncode == 0, 60, f"{lost} answers")
+    listed = ("docker", "node", "ls", "--format", "{{.Hostname}} {{.Status}}", "--filter", f"name={lost}")
+    until(lambda: "Ready" in lab.on(others[0], *listed).stdout, 60, f"{lost} is back in the Swarm")
     healed = longshore(shop, "up")
     assert healed.code == 0, healed.end
     assert running(lab, "shop_web") == 6
+    # Swarm itself leaves a server that came back without tasks.
+    assert healthy_on(lab, lost) > 0, healed.end
+    again = longshore(shop, "plan")
+    assert again.code == 0, again.end
+    return Healed(took, report)
+
+
+def make_leader(lab: Lab, server: str) -> None:
+    """Let ``server`` lead the Swarm: while it is the only manager, nobody else can."""
+    others = [name for name in ("app1", "app2", "app3") if name != server]
+    lab.on(server, "docker", "node", "demote", *others)
+    until(lambda: managers(lab, server) == 1, 60, "it is the only manager")
+    lab.on(server, "docker", "node", "promote", *others)
+    until(lambda: managers(lab, server) == 3, 60, "the others are managers again")
+
+
+def managers(lab: Lab, server: str) -> int:
+    """How many managers ``server`` sees that answer."""
+    return len(lab.on(server, "docker", "node", "ls", "--format", "{{.ManagerStatus}}").stdout.split())
 
 
 def healthy_on(lab: Lab, *servers: str) -> int:

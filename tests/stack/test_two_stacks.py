@@ -14,7 +14,10 @@ from .test_up import changed_tasks
 def objects(lab: Lab, stack: str) -> str:
     """Everything of a stack, as text that changes when anything does."""
     script = (
-        f"docker service inspect $(docker service ls -q -f label=longshore.stack={stack}); "
+        f"services=$(docker service ls -q -f label=longshore.stack={stack}); "
+        # The engine notes by itself, some time later, that an update has completed: only what was asked for counts.
+        "docker service inspect --format '{{json .Spec}}' $services; "
+        "docker service ps -q -f desired-state=running $services | sort; "
         f"docker network ls --no-trunc -f label=longshore.stack={stack}; cat /etc/longshore/{stack}/haproxy.json; "
         f"docker config ls -q -f label=longshore.stack={stack} | sort; "
         f"docker secret ls -q -f label=longshore.stack={stack} | sort"
@@ -31,6 +34,10 @@ def test_second_stack_comes_and_goes(lab: Lab, shop: StackFile, tmp_path: Path) 
     assert objects(lab, "shop") == before
     again = longshore(shop, "up", "--json")
     assert changed_tasks(again) == set(), again.end
+    refused = longshore(shop, "destroy", "--cluster", "--yes-destroy", "shop")
+    assert refused.code == 1, refused.end
+    assert "other stacks live on this cluster: blog" in refused.everything
+    assert objects(lab, "shop") == before
     gone = longshore(second, "destroy", "--yes-destroy", "blog")
     assert gone.code == 0, gone.end
     assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: blog.example")[0] == 404

@@ -8,8 +8,6 @@ from __future__ import annotations
 import ipaddress
 import json
 
-import pytest
-
 from . import support
 from .support import Lab, Outcome, StackFile, longshore
 
@@ -23,7 +21,6 @@ def changed_tasks(outcome: Outcome) -> set[tuple[str, str, str]]:
     }
 
 
-@pytest.mark.xfail(reason="a plan of blank servers stops at the build: docs/roadmap.md")
 def test_check_predicts_what_up_changes(first_up: tuple[Outcome, Outcome]) -> None:
     predicted, done = first_up
     assert predicted.code == 2, predicted.end

@@ -93,7 +93,7 @@ def test_pruning_spares_what_a_kept_release_names(host: Any) -> None:
     host.run_expect(
         [0], "mkdir -p /var/lib/longshore/molecule && echo molecule/kept:1 >/var/lib/longshore/molecule/images"
     )
-    host.run_expect([0], "/usr/lib/longshore/prune-images --days 0")
+    host.run_expect([0], "/usr/bin/python3 /usr/lib/longshore/prune-images --days 0")
     names = host.check_output("docker image ls --format '{{.Repository}}:{{.Tag}}'").split()
     assert "molecule/kept:1" in names
     assert "molecule/other:1" not in names

@@ -65,7 +65,7 @@ def status(client: Callable[..., str], addresses: list[str]) -> Callable[..., st
 
 
 def converge(*options: str, play: str = "converge.yml", **variables: Any) -> dict[str, Any]:
-    """Run a play of the scenario; gives its last task's result."""
+    """Run a play of the scenario; gives the result of the last task that did something."""
     command = [
         str(Path(sys.executable).parent / "ansible-playbook"),
         "-i", str(ROOT / "molecule/inventory/lab.py"), str(SCENARIO / play),
@@ -75,8 +75,8 @@ def converge(*options: str, play: str = "converge.yml", **variables: Any) -> dic
     environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".ansible/collections")
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     plays = json.loads(done.stdout[done.stdout.index("{") :])["plays"]
-    found: dict[str, Any] = plays[-1]["tasks"][-1]["hosts"]["app1"]
-    return found
+    results: list[dict[str, Any]] = [task["hosts"]["app1"] for task in plays[-1]["tasks"]]
+    return next(result for result in reversed(results) if not result.get("skipped"))
 
 
 def seen(path: str) -> int:

@@ -90,6 +90,24 @@ def test_one_engine_at_a_time_and_the_service_stays_up(host: Any) -> None:
     assert changed(play("converge.yml", "-e", daemon).stdout) == []
 
 
+def test_managers_are_those_that_are_asked_for_unless_others_want_them(host: Any) -> None:
+    host.run_expect([0], "docker node update --label-add theirs.server=x --label-add theirs.manager=true app3")
+    one = json.dumps({"managers": ["app2"]})
+    predicted, done = play("converge.yml", "-e", one, "--check"), play("converge.yml", "-e", one)
+    assert done.returncode == 0, done.stdout
+    assert changed(predicted.stdout) == changed(done.stdout) != []
+    other = AnsibleRunner(INVENTORY).get_host("app2")
+    assert {name for name, node in nodes(other).items() if node["Spec"]["Role"] == "manager"} == {"app2", "app3"}
+    other.run_expect([0], "docker node update --label-rm theirs.server --label-rm theirs.manager app3")
+    assert play("converge.yml", "-e", one).returncode == 0
+    assert {name for name, node in nodes(other).items() if node["Spec"]["Role"] == "manager"} == {"app2"}
+    assert changed(play("converge.yml", "-e", one).stdout) == []
+    refused = play("converge.yml", "-e", json.dumps({"managers": ["app1"]}))
+    assert "keep one of app2 as a manager" in refused.stdout
+    assert play("converge.yml").returncode == 0
+    assert {node["ManagerStatus"]["Reachability"] for node in nodes(host).values()} == {"reachable"}
+
+
 def test_drain_waits_until_the_tasks_run_elsewhere(host: Any) -> None:
     assert play("command.yml", "-e", "command=drain", "-e", "server=app2").returncode == 0
     running = host.check_output(

@@ -20,6 +20,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "registry": [registry] if (registry := definition.registry_server()) else [],
         "builder": definition.builders(),
         "load_balancer": definition.load_balancers(),
+        "volume_host": definition.volume_hosts(),
     }
     for name, server in definition.servers.items():
         for tag in server.tags:

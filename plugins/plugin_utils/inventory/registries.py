@@ -19,8 +19,8 @@ USER = "longshore"
 _CERTIFICATE = "/etc/longshore/cluster/registry"
 # From the first manager that answered (playbooks/keys.yml).
 _PASSWORD = trust_as_template(
-    "{{ (groups['swarm_manager'] | map('extract', hostvars) | selectattr('longshore_cluster_keys', 'defined') | first)"
-    ".longshore_cluster_keys['registry.password'] }}"
+    "{{ (groups['swarm_manager'] | map('extract', hostvars) | selectattr('credentials_result.stored', 'defined')"
+    " | first).credentials_result.stored.cluster['registry.password'] }}"
 )
 
 

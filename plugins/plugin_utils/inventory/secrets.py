@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 
-def made_once(definition: Stack) -> dict[str, dict[str, Any]]:
-    """The secrets that the managers make and keep, as the role ``credentials`` takes them."""
+def made_once(definition: Stack) -> dict[str, Any]:
+    """The secrets that the managers make and keep, as the role ``credentials`` takes a set of them."""
     return {
-        name: {"length": secret.generate, "alphabet": "alphanumeric"}
-        for name, secret in definition.secrets.items()
-        if secret.generate is not None
+        "directory": f"/etc/longshore/{definition.name}/credentials",
+        "directory_mode": "0700",
+        "names": {
+            name: {"length": secret.generate, "alphabet": "alphanumeric"}
+            for name, secret in definition.secrets.items()
+            if secret.generate is not None
+        },
     }
 
 
@@ -55,7 +59,7 @@ def trusted(value: str) -> Any:
 
 def _reference(definition: Stack, name: str, secret: Secret) -> Any:
     if secret.generate is not None:
-        return trust_as_template("{{ credentials_values['" + name + "'] }}")
+        return trust_as_template("{{ credentials_result.stored.stack['" + name + "'] }}")
     if secret.env is not None:
         return trust_as_template("{{ lookup('ansible.builtin.env', '" + secret.env + "', default=undef()) }}")
     if secret.file is not None:

@@ -19,7 +19,7 @@ def variables(definition: Stack, name: str) -> dict[str, Any]:
     result = {**_server(definition, name)}
     if name in definition.docker_hosts():
         result |= _docker_host(definition.docker) | _swarm(definition, name) | _storage(definition, name)
-        result["docker_host_manager"] = next((manager for manager in definition.managers() if manager != name), name)
+        result["docker_host_managers"] = definition.managers()
     return result
 
 
@@ -83,6 +83,7 @@ def _docker_host(docker: Docker) -> dict[str, Any]:
     }
     if docker.prune is not None:
         result["docker_host_prune_days"] = max(1, round(docker.prune.keep / 86400))
+        result["docker_host_prune_build_cache"] = docker.prune.build_cache
     return result
 
 
@@ -90,11 +91,14 @@ def _swarm(definition: Stack, name: str) -> dict[str, Any]:
     server = definition.servers[name]
     prefix = f"longshore.{definition.name}"
     labels = {f"{prefix}.server": name, f"{prefix}.member": "true"}
+    managers = definition.managers()
+    if name in managers:
+        # So that no other stack of the cluster makes it a worker.
+        labels[f"{prefix}.manager"] = "true"
     labels |= {f"{prefix}.tag.{tag}": "true" for tag in server.tags}
     labels |= {
-        f"{prefix}.volume.{volume}": "true" for volume in definition.volumes if name in holders(definition, volume)
+        f"{prefix}.volume.{volume}": "true" for volume, wanted in definition.volumes.items() if wanted.server == name
     }
-    managers = definition.managers()
     return {
         "swarm_role": "manager" if name in managers else "worker",
         "swarm_advertise_address": server.private,
@@ -108,24 +112,10 @@ def _swarm(definition: Stack, name: str) -> dict[str, Any]:
     }
 
 
-def holders(definition: Stack, volume: str) -> list[str]:
-    """The servers on which the directory of the local volume ``volume`` stands."""
-    wanted = definition.volumes[volume]
-    if wanted.server is not None:
-        return [wanted.server]
-    users = [
-        service
-        for service in definition.services.values()
-        if any(mount.type == "volume" and mount.source == volume for mount in service.volumes)
-    ]
-    # Without `server`, the checks have made sure that exactly one server may run the volume's services.
-    return definition.eligible_servers(users[0])[:1] if users else []
-
-
 def _storage(definition: Stack, name: str) -> dict[str, Any]:
     volumes = []
     for volume, wanted in definition.volumes.items():
-        if name not in holders(definition, volume):
+        if wanted.server != name:
             continue
         owner, _sign, group = (wanted.owner or "0:0").partition(":")
         volumes.append(

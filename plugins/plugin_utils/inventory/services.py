@@ -34,13 +34,17 @@ def variables(definition: Stack) -> dict[str, Any]:
         "services_run": RUN,
         "longshore_pulls": {name: known["image"] for name, known in normalized.items() if known["image"]},
         "longshore_builds": {name: known["build"] for name, known in normalized.items() if known["build"]},
+        "images_stack": definition.name,
         "images_pulled": _chosen("longshore_pulls"),
+        "images_built": trust_as_template("{{ build_services | list }}"),
+        "images_builders": definition.builders(),
         "images_registry_auth": registries.logins(definition),
         "images_from": list(dict.fromkeys([*definition.managers(), *definition.builders()])),
         "images_run": RUN,
         "build_stack": definition.name,
         "build_services": _chosen("longshore_builds"),
         "build_registry_auth": registries.logins(definition),
+        "build_git_auth": _git_logins(definition),
         "build_run": RUN,
     }
 
@@ -63,6 +67,21 @@ def _chosen(variable: str) -> Any:
         + variable
         + " | dict2items | selectattr('key', 'in', services_only) | items2dict }}"
     )
+
+
+def _git_logins(definition: Stack) -> list[dict[str, Any]]:
+    """Each service's own login: two repositories of one server may need different ones."""
+    found = []
+    for name, service in definition.services.items():
+        if service.build is None or service.build.auth is None:
+            continue
+        auth = service.build.auth
+        given = {part: getattr(auth, part) for part in ("username", "password", "ssh_key")}
+        login: dict[str, Any] = {part: secrets.trusted(value) for part, value in given.items() if value is not None}
+        if auth.known_hosts is not None:
+            login["known_hosts"] = definition.file(auth.known_hosts).read_text()
+        found.append({"services": [name], **login})
+    return found
 
 
 def _network(network: Network) -> dict[str, Any]:

@@ -23,16 +23,21 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
 if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
+CLUSTER_CREDENTIALS = {
+    "directory": "/etc/longshore/cluster",
+    "directory_mode": "0755",
+    "names": {
+        "cluster.key": {"length": 64, "alphabet": "hex"},
+        "registry.password": {"length": 40, "alphabet": "alphanumeric"},
+    },
+}
+
 
 def of_stack(definition: Stack) -> dict[str, Any]:
     """Variables of the group ``longshore``."""
     return {
         "longshore_run": _run(),
-        "longshore_cluster_credentials": {
-            "cluster.key": {"length": 64, "alphabet": "hex"},
-            "registry.password": {"length": 40, "alphabet": "alphanumeric"},
-        },
-        "longshore_stack_credentials": secrets.made_once(definition),
+        "credentials_sets": {"cluster": CLUSTER_CREDENTIALS, "stack": secrets.made_once(definition)},
         **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),

@@ -53,9 +53,13 @@ def due(unneeded: list[str], since: dict[str, float], now: float, days: int) -> 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Remove images that no kept release or container needs.")
     parser.add_argument("--days", type=int, required=True)
+    parser.add_argument("--build-cache", type=int, help="bytes that the cache of builds keeps; default: all")
     parser.add_argument("--directory", type=Path, default=KEPT)
     options = parser.parse_args()
     docker("image", "prune", "--force")
+    if options.build_cache is not None:
+        # What was used least recently goes first; what a running build uses stays.
+        docker("builder", "prune", "--force", "--keep-storage", str(options.build_cache))
     keep = kept(options.directory)
     identifiers = sorted(set(docker("image", "ls", "--quiet", "--no-trunc").split()))
     if keep is None or not identifiers:

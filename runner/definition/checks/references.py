@@ -19,6 +19,9 @@ Path = tuple[str | int, ...]
 # Where Vault values and {{ … }} may stand.
 SECRET_PLACES: tuple[tuple[str, ...], ...] = (
     ("services", "*", "environment", "*"),
+    ("services", "*", "build", "auth", "username"),
+    ("services", "*", "build", "auth", "password"),
+    ("services", "*", "build", "auth", "ssh_key"),
     ("secrets", "*"),
     ("secrets", "*", "value"),
     ("registries", "*", "username"),

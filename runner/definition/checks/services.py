@@ -11,7 +11,7 @@ from ..normalize import has_fixed_port, mounts
 
 if TYPE_CHECKING:
     from ..mounts import Mount
-    from ..service import Service
+    from ..service import Build, Service
     from .context import Context
 
 Path = tuple[str | int, ...]
@@ -52,10 +52,26 @@ def _image(context: Context, service: Service, base: Path) -> None:
         context.complain((*base, "build"), "needs exactly one of git and path")
     if service.build.path is not None and service.build.ref is not None:
         context.complain((*base, "build", "ref"), "belongs to git; a path is built as it is")
+    _repository(context, service.build, (*base, "build"))
     for part in ("context", "dockerfile"):
         value = str(getattr(service.build, part))
         if value.startswith("/") or ".." in value.split("/"):
             context.complain((*base, "build", part), "must be a path within what is built")
+
+
+def _repository(context: Context, build: Build, base: Path) -> None:
+    address, auth = build.git or "", build.auth
+    scheme = address.partition("://")[0] if "://" in address else ""
+    if scheme in ("http", "https") and ":" in address.partition("://")[2].partition("/")[0].rpartition("@")[0]:
+        context.complain((*base, "git"), "has a password in it, which everybody sees", "give it in auth")
+    if auth is None:
+        return
+    if build.git is None:
+        context.complain((*base, "auth"), "belongs to git; a path needs no login")
+    elif auth.password is not None and scheme != "https":
+        context.complain((*base, "auth", "password"), "a password goes over https:// only, not to this address")
+    elif auth.ssh_key is not None and scheme in ("http", "https", "git"):
+        context.complain((*base, "auth", "ssh_key"), f"a key is for SSH, not for {scheme}://")
 
 
 def _healthcheck(context: Context, service: Service, base: Path) -> None:

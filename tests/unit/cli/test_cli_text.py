@@ -12,7 +12,7 @@ from typing import Any
 
 from longshore.cli import plan_text, tables
 from longshore.cli.steps import Steps, hosts, outcome, seconds
-from longshore.cli.summary import failures, state, summary
+from longshore.cli.summary import failures, kept, state, summary
 from longshore.cli.views import JsonView, PlainView
 from longshore.runs import (
     Change,
@@ -124,6 +124,13 @@ def test_a_plan_shows_fields_and_the_same_change_on_many_servers_once() -> None:
         "2 changes. `longshore up` makes them.",
     ]
     assert plan_text.plan(result(check=True)) == "No changes."
+
+
+def test_a_removal_says_what_data_stays_and_where() -> None:
+    registry, pages = "/var/lib/longshore/cluster/registry", "/var/lib/longshore/shop/volumes"
+    left = result(kept={"app1": (registry,), "app3": (pages, registry)})
+    assert kept(left).splitlines() == ["Data stays:", f"  {registry}  app1 app3", f"  {pages}  app3"]
+    assert kept(result()) == ""
 
 
 def test_exit_code_two_is_for_a_check_with_changes_alone() -> None:

@@ -107,6 +107,51 @@ _OTHERS = {
     if name not in ("plugin", "name", "servers", "services", "secrets", "volumes")
 }
 
+# What goes together, so that more than the first checks are reached.
+_RIGHT_SERVERS = {"app1": {"address": "198.51.100.1", "tags": ["app", "lb"]}, "app2": {"address": "198.51.100.2"}}
+_RIGHT: dict[str, st.SearchStrategy[Any]] = {
+    "replicas": st.integers(0, 20),
+    "command": st.sampled_from(["run --now 'a b'", ["run", "--now"]]),
+    "environment": st.dictionaries(st.sampled_from("ABC"), st.sampled_from(["b", 1, "{{ secrets.key }}"]), max_size=3),
+    "secrets": st.sampled_from([["key"], [{"source": "key", "target": "/run/key", "mode": "0440"}]]),
+    "healthcheck": st.sampled_from([{"http": "/"}, {"tcp": 80, "interval": "1s"}, {"test": "true"}, {"disable": True}]),
+    "volumes": st.sampled_from([["data:/data:ro"], ["/etc:/host:ro"], [{"type": "tmpfs", "target": "/tmp"}]]),
+    "networks": st.sampled_from([["front"], {"front": {"aliases": ["shop"]}, "default": None}]),
+    "routes": st.builds(lambda port: [{"host": "*.shop.example", "port": port, "sticky": True}], _PORTS),
+    "expose": st.lists(_PORTS, max_size=2),
+    "placement": st.sampled_from([{"tags": "app"}, {"tags": ["app"], "max_per_server": 2}, {"constraints": []}]),
+    "update": st.fixed_dictionaries(
+        {"order": st.sampled_from(["start-first", "stop-first"])},
+        optional={"delay": st.sampled_from([0, "1m30s", 2.5])},
+    ),
+    "restart": st.sampled_from(["no", "always", "unless-stopped", "on-failure:3"]),
+    "resources": st.sampled_from([{"limits": {"cpus": 0.5, "memory": "512M"}}, {"reservations": {"cpus": "1"}}]),
+    "stop_grace_period": st.sampled_from(["30s", 5, 0.5]),
+    "labels": st.sampled_from([{"x": "y"}, ["x=y"]]),
+    "logging": st.just({"driver": "local", "options": {"max-size": "10m"}}),
+    "ulimits": st.sampled_from([{"nofile": 1024}, {"nofile": {"soft": 1, "hard": 2}}]),
+    "tty": st.booleans(),
+}
+_RIGHT_SERVICE = st.builds(
+    lambda right, wrong: {"image": "nginx:1", **right, **wrong},
+    st.fixed_dictionaries({}, optional=_RIGHT),
+    st.one_of(
+        *[st.just({})] * 4, st.fixed_dictionaries({}, optional=_GOOD), st.dictionaries(_KEYS, _ANYTHING, max_size=1)
+    ),
+)
+_RIGHT_STACK: st.SearchStrategy[dict[str, Any]] = st.builds(
+    lambda services: {
+        "plugin": "longshore.stack.stack",
+        "name": "shop",
+        "servers": _RIGHT_SERVERS,
+        "secrets": {"key": {"generate": 32}},
+        "volumes": {"data": {"server": "app1"}},
+        "networks": {"front": None},
+        "services": services,
+    },
+    st.dictionaries(st.sampled_from(["web", "api", "job"]), _RIGHT_SERVICE, min_size=1),
+)
+
 _NEAR: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries(
         {**_BASE, "servers": _SERVERS, "services": _SERVICES},
@@ -119,6 +164,7 @@ _NEAR: st.SearchStrategy[dict[str, Any]] = st.one_of(
     ),
     st.fixed_dictionaries({**_BASE, "servers": _SERVERS, "services": _SERVICES}, optional=_OTHERS),
     st.dictionaries(_KEYS, _ANYTHING, max_size=6),
+    _RIGHT_STACK,
 )
 
 
@@ -143,6 +189,7 @@ _PIECES = st.sampled_from(
      "services:", "web:", "%YAML 1.1\n", "'", '"', "\ufeff", "\x00", "null", "~"]
 )  # fmt: skip
 _TEXT: st.SearchStrategy[bytes] = st.one_of(
+    _RIGHT_STACK.map(_shown).map(str.encode),
     near_stacks().map(_shown).map(str.encode),
     st.builds(_broken, near_stacks().map(_shown), st.integers(0, 4000), st.one_of(_PIECES, st.text(max_size=5))).map(
         lambda text: text.encode("utf-8", "replace")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from longshore.definition import DefinitionError, Problem, Stack, import_compose
 from longshore.definition.load import load_text
 
@@ -37,6 +37,7 @@ def _loaded(content: bytes) -> tuple[list[Problem], Stack | None]:
 @given(texts())
 def test_any_file_is_understood_or_refused_with_places(content: bytes) -> None:
     problems, stack = _loaded(content)
+    event("refused" if stack is None else "understood")
     for problem in problems:
         assert problem.line >= 1
         assert problem.column >= 1

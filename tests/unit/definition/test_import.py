@@ -82,7 +82,6 @@ def test_the_result_loads_and_means_the_same(compose: Path) -> None:
         "services.web.app.depends_on.init: not taken over",
         "services.web.app.deploy.update_config.failure_action: continue is not taken over",
         "services.web.app.deploy.update_config.order: stop-first",
-        "services.db.healthcheck.start_interval: not supported yet",
         "secrets.pw: external",
         "networks.front.ipam: not taken over",
     ],

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -43,8 +45,21 @@ def test_every_problem_is_reported_with_its_place(text: str, expected: list[str]
     [
         (b"a: \xff", "shop.yml:1:4: is not UTF-8: byte 0xff"),
         (b"a: b\nc: \x07", "shop.yml:2:4: has a control character: '\\x07'"),
+        (
+            f'{HEAD}services: {{web: {{image: x, command: ["a\\0"]}}}}'.encode(),
+            "shop.yml:6:38: has a control character: '\\x00'",
+        ),
         (b"[" * 100_000, "shop.yml:1:49: is not YAML: nested deeper than 48 levels"),
         (b"- " * 100_000, "shop.yml:1:97: is not YAML: nested deeper than 48 levels"),
+        (b"", "shop.yml:1:1: is empty (it starts with 'plugin: longshore.stack.stack')"),
+        (b"- a", "shop.yml:1:1: must be a mapping (it starts with 'plugin: longshore.stack.stack')"),
+        ("a: b".encode("utf-16"), "shop.yml:1:1: is not UTF-8: byte 0xff"),
+        (b"a: &a [*a]", "shop.yml:1:8: is not YAML: no anchor '&a' is complete before its use here"),
+        (
+            b"$ANSIBLE_VAULT;1.1;AES256\n3633\n",
+            "shop.yml:1:1: is encrypted as a whole "
+            "(decrypt it, and encrypt single values with ansible-vault encrypt_string)",
+        ),
         (b"a: 1\n---\nb: 2", "shop.yml:2:1: is not YAML: a second document starts here; a stack file is one"),
     ],
 )
@@ -59,6 +74,53 @@ def test_aliases_that_grow_without_end_are_refused() -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     with pytest.raises(DefinitionError, match="aliases make more than"):
         load_text("\n".join(lines).encode(), Path("shop.yml"))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{{" * 50_000, "has a '{{' without its '}}'"),
+        ("{{ lookup(" + ") | a(" * 30_000 + "! }}", "has a '{{ … }}' of more than 1000 characters"),
+        ("{{ secrets.a" + " " * 50_000 + "! }}", "has a '{{ … }}' of more than 1000 characters"),
+    ],
+    ids=["open", "lookup", "secret"],
+)
+def test_what_would_take_long_to_understand_is_refused_at_once(value: str, message: str) -> None:
+    began = time.process_time()
+    with pytest.raises(DefinitionError) as raised:
+        load_text(f"{HEAD}services: {{web: {{image: x, environment: {{A: '{value}'}}}}}}".encode(), Path("shop.yml"))
+    assert [(problem.line, problem.message) for problem in raised.value.problems] == [(6, message)]
+    assert time.process_time() - began < 2
+
+
+def test_a_command_longer_than_any_that_could_be_run_is_not_split() -> None:
+    with pytest.raises(DefinitionError) as raised:
+        load_text(f"{HEAD}services: {{web: {{image: x, command: {'a' * 3_000_000}}}}}".encode(), Path("shop.yml"))
+    assert str(raised.value) == "shop.yml:6:37: services.web.command: has more than 131072 characters"
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yml")
+    (tmp_path / "loop.yml").symlink_to("loop.yml")
+    with (tmp_path / "large.yml").open("wb") as file:
+        file.truncate(2**40)
+    expected = {
+        "pipe.yml": "is not a file",
+        ".": "is not a file",
+        "loop.yml": "cannot be read: Too many levels of symbolic links",
+        "large.yml": "is larger than 16 MiB",
+    }
+    for name, message in expected.items():
+        with pytest.raises(DefinitionError) as raised:
+            load(tmp_path / name)
+        assert str(raised.value) == f"{tmp_path / name}:1:1: {message}"
+
+
+def test_the_home_of_nobody(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError) as raised:
+        load_text(f"{HEAD}services: {{web: {{build: {{path: ~nobody.here/web}}}}}}".encode(), tmp_path / "shop.yml")
+    place = f"{tmp_path}/shop.yml:6:32"
+    assert str(raised.value) == f"{place}: services.web.build.path: no directory {tmp_path}/~nobody.here/web"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

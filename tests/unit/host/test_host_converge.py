@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LISTS = ("repositories", "packages", "packages_absent", "packages_held", "groups", "users", "directories", "files",
-         "blocks", "absent", "sweep", "commands", "units")  # fmt: skip
+         "blocks", "absent", "sweep", "tidy", "commands", "units")  # fmt: skip
 # A unit is the file units/NAME with its invocation; what it was told stands in `log`.
 SYSTEMCTL = """#!/bin/sh
 cd "$STAND_IN" || exit 1
@@ -145,6 +145,21 @@ class TestFiles:
         sweep = [{"pattern": str(server.root / "x-*.crt"), "triggers": []}]
         server.run(files=[server.file("x-1.crt", "")], sweep=sweep)
         assert sorted(path.name for path in server.root.glob("*.crt")) == ["x-1.crt", "y.crt"]
+
+    def test_directories_that_became_empty_go(self, server: Server) -> None:
+        for name in ("a/b/x", "c/y"):
+            (server.root / name).parent.mkdir(parents=True)
+            (server.root / name).write_text("")
+        (server.root / "c/theirs").write_text("")
+        wanted: dict[str, Any] = {
+            "sweep": [{"pattern": str(server.root / "a/b/*"), "triggers": []}],
+            "absent": [str(server.root / "c/y")],
+            "tidy": [str(server.root / name) for name in ("a/b", "a", "c")],
+        }
+        predicted, done = server.run(check=True, **wanted), server.run(**wanted)
+        assert predicted["changes"] == done["changes"]
+        assert sorted(path.name for path in server.root.iterdir() if path.name in "abc") == ["c"]
+        assert server.run(**wanted)["changed"] is False
 
     def test_a_directory_that_holds_something_is_not_removed(self, server: Server) -> None:
         (server.root / "data").mkdir()

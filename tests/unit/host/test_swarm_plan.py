@@ -18,7 +18,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import 
     routes,
     with_settings,
 )
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 PREFIX = "longshore.shop."
@@ -59,6 +59,27 @@ def done(nodes: list[Node], todo: list[dict[str, Any]]) -> list[Node]:
     return list(after.values())
 
 
+def four(first: dict[str, str] | None = None, second: dict[str, str] | None = None) -> list[Node]:
+    """Three managers and a worker, with labels of other stacks on the first two."""
+    labels = [first or {}, second or {}, {}, {}]
+    return [
+        node(number, "manager" if number < 3 else "worker", {**labels[number], f"{PREFIX}server": f"s{number}"})
+        for number in range(4)
+    ]
+
+
+def wants(*roles: str) -> list[dict[str, Any]]:
+    return [server(number, role) for number, role in enumerate(roles)]
+
+
+def changes(
+    wanted: list[dict[str, Any]], first: dict[str, str] | None = None, second: dict[str, str] | None = None
+) -> list[str]:
+    """What is to be done with ``four`` servers of which three should be managers."""
+    todo = differences(four(first, second), SETTINGS, wanted, PREFIX, SETTINGS, managers=3)
+    return [each["what"] for each in todo]
+
+
 LABELS = st.dictionaries(st.sampled_from([f"{PREFIX}a", f"{PREFIX}b", "longshore.other.a", RESTARTING]), st.just("x"))
 ROLES = st.sampled_from(["manager", "worker"])
 
@@ -69,10 +90,12 @@ def test_after_what_is_to_be_done_nothing_is_to_be_done(
 ) -> None:
     nodes = [node(number, role, labels) for number, (role, labels) in enumerate(found)]
     wanted = [server(number, role) for number, role in enumerate(roles[: len(nodes)])]
-    after = done(nodes, differences(nodes, SETTINGS, wanted, PREFIX, SETTINGS))
-    assert differences(after, SETTINGS, wanted, PREFIX, SETTINGS) == []
+    managers = [each["id"] for each in wanted if each["role"] == "manager"]
+    assume(not managers or any(each["role"] == "manager" and each["id"] in managers for each in nodes))
+    after = done(nodes, differences(nodes, SETTINGS, wanted, PREFIX, SETTINGS, managers=len(managers)))
+    assert differences(after, SETTINGS, wanted, PREFIX, SETTINGS, managers=len(managers)) == []
     for before, now in zip(nodes, after):
-        assert before["role"] == "worker" or now["role"] == "manager"
+        assert now["role"] == ("manager" if now["id"] in managers else before["role"] if not managers else "worker")
         assert now["labels"].get("longshore.other.a") == before["labels"].get("longshore.other.a")
 
 
@@ -95,6 +118,38 @@ class TestDifferences:
         wanted = [{**server(1), "id": ""}, {**server(2, "manager"), "id": ""}]
         words = [each["what"] for each in differences([], SETTINGS, wanted, PREFIX, SETTINGS)]
         assert words == ["labels of s1", "labels of s2", "s2 promoted to manager"]
+
+    def test_a_reordered_file_demotes_the_former_manager_last(self) -> None:
+        assert changes(wants("worker", "manager", "manager", "manager")) == [
+            "s3 promoted to manager",
+            "s0 demoted to worker",
+        ]
+
+    @pytest.mark.parametrize(
+        ("labels", "elsewhere", "stays"),
+        [
+            ({"longshore.blog.server": "x", "longshore.blog.manager": "true"}, {}, True),
+            ({"longshore.blog.server": "x"}, {"longshore.blog.server": "y", "longshore.blog.manager": "true"}, False),
+            ({"longshore.blog.server": "x"}, {"longshore.blog.server": "y"}, True),
+        ],
+        ids=["another stack wants it", "another stack wants others", "another stack has not said"],
+    )
+    def test_a_manager_of_another_stack_stays(
+        self, labels: dict[str, str], elsewhere: dict[str, str], stays: bool
+    ) -> None:
+        told = changes(wants("worker", "manager", "manager", "manager"), labels, elsewhere)
+        assert ("s0 demoted to worker" not in told) is stays
+
+    def test_nobody_is_demoted_while_a_wanted_manager_is_missing(self) -> None:
+        wanted = wants("worker", "manager", "manager", "manager")
+        assert changes(wanted[:-1]) == []
+        down = [{**each, "state": "down"} if each["id"] == "id3" else each for each in four()]
+        told = [each["what"] for each in differences(down, SETTINGS, wanted, PREFIX, SETTINGS, managers=3)]
+        assert "s0 demoted to worker" not in told
+
+    def test_all_managers_at_once_are_not_exchanged(self) -> None:
+        with pytest.raises(SwarmError, match="keep one of s0, s1, s2 as a manager"):
+            changes(wants("worker", "worker", "worker", "manager"))
 
     def test_settings(self) -> None:
         todo = differences([], {"heartbeat": 5.0, "task_history": 5}, [], PREFIX, SETTINGS)

@@ -19,6 +19,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_source impor
     choose,
     environment,
     inside,
+    login,
     unpack,
 )
 
@@ -47,7 +48,17 @@ def test_a_lightweight_tag() -> None:
 def test_the_telling_lines_of_git() -> None:
     text = "Cloning into 'x'...\nfatal: could not read Username for 'https://h': terminal prompts disabled\n"
     assert blame(text).startswith("fatal: could not read Username")
-    assert "git_auth" in blame(text)
+    assert "the build's auth" in blame(text)
+
+
+def test_a_service_s_own_login_goes_before_that_of_the_server() -> None:
+    build = Build("web", {"git": "git@git.example:shop/web.git"})
+    shared, other = {"host": "git.example", "services": []}, {"host": "", "services": ["api"]}
+    own = {"host": "", "services": ["web"]}
+    elsewhere = {"host": "other.example", "services": ["web"]}
+    assert login(build, [other, shared, own]) is own
+    assert login(build, [other, elsewhere, shared]) is shared
+    assert login(build, [other, elsewhere]) == {}
 
 
 def credential(variables: dict[str, str], asked: str) -> str:

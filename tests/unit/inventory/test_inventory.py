@@ -29,9 +29,12 @@ servers:
 secrets:
   token: {env: SHOP_TOKEN}
   key: {generate: 32}
+volumes:
+  data: {type: local, server: app2}
 services:
+  cache: {image: "redis:7", volumes: ["data:/data"]}
   web:
-    build: {git: "https://git.example/shop.git"}
+    build: {git: "git@git.example:shop.git", auth: {ssh_key: "{{ secrets.token }}"}}
     environment: {PLAIN: "1", TOKEN: "{{ secrets.token }}"}
     routes: [{host: shop.example, port: 3000}]
     replicas: 2
@@ -71,6 +74,7 @@ def test_groups_by_role_and_tag(listed: dict[str, Any]) -> None:
     assert members["swarm_manager"] == ["app1"]
     assert members["registry"] == members["builder"] == ["app1"]
     assert members["load_balancer"] == ["app1", "app2"]
+    assert members["volume_host"] == ["app2"]
     assert members["tag_db"] == ["db1"]
 
 
@@ -90,6 +94,8 @@ def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     assert "SHOP_TOKEN" in app1["services_secrets"]["token"]
     assert app1["services_services"]["web"]["secret_environment"] == ["TOKEN"]
     assert app1["services_services"]["web"]["environment"] == {"PLAIN": "1"}
+    assert app1["build_git_auth"] == [{"services": ["web"], "ssh_key": "{{ secrets.token }}"}]
+    assert "auth" not in app1["longshore_builds"]["web"]
 
 
 def play(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
@@ -107,7 +113,7 @@ def play(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
 def test_file_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:
     done = play(tmp_path, STACK.replace("replicas: 2", "replcas: 2"))
     assert done.returncode == 2
-    assert "stack.yml:17:5: services.web.replcas" in done.stdout + done.stderr
+    assert "stack.yml:20:5: services.web.replcas" in done.stdout + done.stderr
     assert "did you mean 'replicas'" in done.stdout + done.stderr
 
 

@@ -55,10 +55,12 @@ def test_the_variables_of_each_operation() -> None:
     assert JOBS.stop(["web"]).extra_variables["longshore_scale_state"] == "stopped"
     assert JOBS.rollback().extra_variables == {}
     assert JOBS.rollback(3).extra_variables == {"longshore_release": 3}
-    assert JOBS.destroy("shop", cluster=True).extra_variables == {
-        "longshore_destroy": {"name": "shop", "cluster": True}
-    }
+    assert JOBS.destroy("shop").extra_variables == {"longshore_destroy": {"name": "shop"}}
+    assert JOBS.destroy("shop").playbook == "longshore.stack.destroy"
+    assert JOBS.destroy("shop", check=True).check is True
+    assert JOBS.destroy("shop", cluster=True).playbook == "longshore.stack.destroy_cluster"
     assert JOBS.server_drain("app1").extra_variables == {"longshore_server": "app1"}
+    assert JOBS.server_activate("app1").playbook == "longshore.stack.server_activate"
     assert JOBS.run("web", ["env"]).log is False
 
 

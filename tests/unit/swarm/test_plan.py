@@ -201,3 +201,60 @@ class TestOverrides:
         plan = deploy(cluster, desired(service(ports=[port])))
         assert plan.services["web"].replaces
         assert make(cluster.state, desired(service(ports=[port])), ABOUT).changes() == []
+
+
+BEFORE, CHANGED, AFTER = "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.51Z", "2026-01-01T00:00:00.512Z"
+MOVED: dict[str, Any] = {"DesiredState": "shutdown", "Status": {"State": "shutdown"}, "UpdatedAt": AFTER}
+
+
+def machine(name: str, created: str = BEFORE, availability: str = "active") -> dict[str, Any]:
+    return {
+        "ID": name,
+        "CreatedAt": created,
+        "Spec": {"Role": "worker", "Availability": availability, "Labels": {"longshore.shop.member": "true"}},
+        "Description": {"Hostname": name},
+        "Status": {"State": "ready"},
+    }
+
+
+class TestSpread:
+    """Tasks go to a server that came (back), once."""
+
+    def plan(self, cluster: Cluster, node: dict[str, Any], runs: str, **ended: Any) -> Plan:
+        """With the node ``a`` and ``node``, tasks on the nodes of ``runs``, and one that has ended on ``b``."""
+        wanted = desired(service(replicas=len(runs)))
+        deploy(cluster, wanted)
+        live = cluster.state.services["web"]
+        live["UpdatedAt"] = CHANGED
+        cluster.state.nodes = [machine("a"), node]
+        about = {"ServiceID": live["ID"], "Spec": live["Spec"]["TaskTemplate"]}
+        cluster.state.tasks = [{**about, "NodeID": name, "DesiredState": "running"} for name in runs]
+        if ended:
+            cluster.state.tasks.append({**about, "NodeID": "b", **ended})
+        return make(cluster.state, wanted, ABOUT)
+
+    @pytest.mark.parametrize(
+        ("node", "ended"), [(machine("b"), MOVED), (machine("b", AFTER), {})], ids=["came back", "is new"]
+    )
+    def test_a_server_that_came_gets_tasks(self, cluster: Cluster, node: Any, ended: Any) -> None:
+        plan = self.plan(cluster, node, "aaaa", **ended)
+        assert told(plan) == [("service", "web", "scale")]
+        assert plan.services["web"].fields == [{"path": "tasks", "before": "4 on a, 0 on b", "after": "spread evenly"}]
+        assert plan.services["web"].through == 6
+        assert plan.record is None
+
+    @pytest.mark.parametrize(
+        ("runs", "availability", "ended"),
+        [
+            pytest.param("aaaa", "active", {}, id="Swarm's own choice"),
+            pytest.param("aaaa", "active", {**MOVED, "UpdatedAt": BEFORE}, id="tried before"),
+            pytest.param("aaaa", "active", {**MOVED, "Status": {"State": "failed"}}, id="it failed there"),
+            pytest.param("aaaa", "active", {**MOVED, "Spec": {"ContainerSpec": {"Image": "x"}}}, id="an older version"),
+            pytest.param("aaab", "active", MOVED, id="has one"),
+            pytest.param("a", "active", MOVED, id="nothing to gain"),
+            pytest.param("aaaa", "drain", MOVED, id="drained"),
+        ],
+    )
+    def test_else_nothing_is_moved(self, cluster: Cluster, runs: str, availability: str, ended: Any) -> None:
+        plan = self.plan(cluster, machine("b", availability=availability), runs, **ended)
+        assert plan.changes() == []
