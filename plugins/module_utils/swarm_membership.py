@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 # A joining node exchanges certificates with a manager: well under a second when it is reachable. Seconds.
 JOIN_TIMEOUT = 90.0
+# Removing a container that has ended takes the engine a fraction of a second. Seconds.
+ORPHANS_TIMEOUT = 30.0
 GWBRIDGE = "docker_gwbridge"
+# The engine's own mark on each container of a Swarm's task.
+TASK_LABEL = "com.docker.swarm.task.id"
 # Docker's own options for this bridge: "Customize the docker_gwbridge" of its overlay documentation.
 GWBRIDGE_OPTIONS = {
     "com.docker.network.bridge.name": GWBRIDGE,
@@ -124,6 +128,29 @@ def leave(docker: Docker, run: Run) -> None:
     """Leave the Swarm. Containers of services end; volumes stay."""
     docker.post("/swarm/leave", force=True)
     wait_for_state(docker, "inactive", run)
+
+
+def orphans(docker: Docker) -> list[str]:
+    """Containers of tasks, on an engine outside of any Swarm: one that leaves removes those that run, and no others."""
+    listed = docker.get("/containers/json", all=True, filters={"label": [TASK_LABEL]})
+    return [container["Id"] for container in listed]
+
+
+def remove_orphans(docker: Docker, run: Run) -> None:
+    """Remove the ``orphans``, some of which the engine may still be removing itself; their volumes stay."""
+    left = ORPHANS_TIMEOUT
+    while found := orphans(docker):
+        if left <= 0:
+            raise SwarmError(f"after {ORPHANS_TIMEOUT:.0f} s these containers can't be removed: {', '.join(found)}")
+        for container in found:
+            try:
+                docker.delete(f"/containers/{container}", force=True)
+            except DockerError as error:
+                # 404: it is gone meanwhile; 409: its removal is under way.
+                if error.status not in (404, 409):
+                    raise
+        run.wait(0.25)
+        left -= 0.25
 
 
 def wait_for_state(docker: Docker, wanted: str, run: Run) -> None:

@@ -27,7 +27,7 @@ options:
       - V(reported) changes nothing.
       - V(initialised) makes a Swarm unless the engine is in one.
       - V(joined) joins as a worker unless the engine is in a Swarm.
-      - V(left) leaves.
+      - V(left) leaves. Containers of the Swarm's tasks are removed, also those that an earlier leave has left.
     type: str
     choices: [reported, initialised, joined, left]
     default: reported
@@ -131,7 +131,14 @@ token:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
-from ansible_collections.longshore.stack.plugins.module_utils.swarm_membership import init, join, leave, report
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_membership import (
+    init,
+    join,
+    leave,
+    orphans,
+    remove_orphans,
+    report,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import SwarmError
 
 STATES = {"initialised": True, "joined": True, "left": False}
@@ -146,13 +153,18 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
     changed = STATES.get(state, found["active"]) != found["active"]
     words = {True: "in a Swarm\n", False: "in no Swarm\n"}
     difference = {"before": words[found["active"]], "after": words[STATES.get(state, found["active"])]}
+    if state == "left" and docker is not None and not found["active"] and (left_over := orphans(docker)):
+        changed = True
+        difference["before"] += "".join(f"container {container}\n" for container in left_over)
     if changed and docker is not None and not module.check_mode:
         if state == "initialised":
             init(docker, module.params)
         elif state == "joined":
             join(docker, module.params, run)
         else:
-            leave(docker, run)
+            if found["active"]:
+                leave(docker, run)
+            remove_orphans(docker, run)
         found = report(docker)
     if module.params["tokens"]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
