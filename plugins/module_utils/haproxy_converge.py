@@ -15,6 +15,7 @@ import time
 from . import haproxy_docker as engine
 from . import haproxy_files as files
 from . import haproxy_process as process
+from . import haproxy_ready as ready
 from .docker_api import Docker
 from .haproxy_model import HaproxyError, conflicts, networks_of, settings_of
 from .haproxy_render import CONFIG_DIR, STATE_DIR, maxconn_for, render
@@ -87,6 +88,8 @@ class _Change:
     def __init__(
         self, stack: str, fragment: dict[str, Any] | None, fragments: list[dict[str, Any]], docker: Docker | None
     ) -> None:
+        self.backends = ready.names_of(fragment)
+        self.silent: list[str] = []
         self.settings = settings_of(fragments)
         self.image = self.settings["image"]
         try:
@@ -125,6 +128,8 @@ class _Change:
             warnings.append(
                 "IPv6 clients will all appear under one address: set experimental and ip6tables in daemon.json"
             )
+        if self.silent:
+            warnings.append(f"no task answers yet behind {', '.join(self.silent)}")
         return _answer(self.words, self.diff, warnings=warnings, restarted=self.restart, reloaded=self.reload)
 
     def _changes(self) -> list[str]:
@@ -199,6 +204,7 @@ class _Change:
             engine.leave(docker, network)
         for path in self.stale:
             os.unlink(path)
+        self.silent = ready.wait(self.backends, run)
 
     def _check_config(self) -> None:
         maps = [file for file in self.files if "/maps/" in file.path]

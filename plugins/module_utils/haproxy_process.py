@@ -63,6 +63,14 @@ def reload_worker() -> None:
         raise HaproxyError([f"HAProxy refused the new configuration and serves on with the old one: {said(answer)}"])
 
 
+def statistics() -> str:
+    """The answer to ``show stat`` for all backends, as CSV; empty when none answers."""
+    try:
+        return _ask(_WORKER, "show stat -1 2 -1", 5.0)
+    except OSError:
+        return ""
+
+
 def check_config(image: str, maxconn: int, name: str) -> None:
     """Let ``image``'s HAProxy read the file ``name`` of its directory; raises ``HaproxyError`` with its message."""
     options = shlex.split(" ".join(run_options(maxconn)))

@@ -16,7 +16,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
@@ -42,7 +42,7 @@ def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
     counted = Counter(task.get("NodeID") for task in tasks if task["DesiredState"] == "running")
     if max(counted.values(), default=0) < 2:
         return None
-    moved = {task.get("NodeID") for task in tasks if _moved_away(task, live)}
+    moved = {task.get("NodeID") for task in tasks if _moved_away(task, live, tasks)}
     eligible = placement.eligible(state.nodes, spec)
     came = [
         node
@@ -60,14 +60,24 @@ def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
     )
 
 
-def _moved_away(task: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+def _moved_away(task: Mapping[str, Any], live: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
     """Whether Swarm ended a good task of the service as it is now: its server was lost, or drained."""
     return (
         task["DesiredState"] == "shutdown"
-        and task["Status"]["State"] not in ("failed", "rejected")
+        and (task["Status"]["State"] not in ("failed", "rejected") or _replaced_before_it_failed(task, tasks))
         and same_task(task.get("Spec"), live["Spec"]["TaskTemplate"])
         and _time(task["UpdatedAt"]) > _time(live["UpdatedAt"])
     )
+
+
+def _replaced_before_it_failed(task: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it failed with its server: that is told when the server is back, long after the task was replaced."""
+    created = _time(task.get("CreatedAt", ""))
+    later = [
+        _time(other["CreatedAt"]) for other in tasks if other.get("Slot") == task.get("Slot") and "CreatedAt" in other
+    ]
+    replaced = min((stamp for stamp in later if stamp > created), default="")
+    return "" < replaced < _time(task["Status"].get("Timestamp", ""))
 
 
 def _time(stamp: str) -> str:

@@ -205,6 +205,9 @@ class TestOverrides:
 
 BEFORE, CHANGED, AFTER = "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.51Z", "2026-01-01T00:00:00.512Z"
 MOVED: dict[str, Any] = {"DesiredState": "shutdown", "Status": {"State": "shutdown"}, "UpdatedAt": AFTER}
+# Its replacement is of the time CHANGED.
+FAILED_WITH_SERVER = {**MOVED, "Status": {"State": "failed", "Timestamp": AFTER}}
+FAILED_THERE = {**MOVED, "Status": {"State": "failed", "Timestamp": BEFORE}}
 
 
 def machine(name: str, created: str = BEFORE, availability: str = "active") -> dict[str, Any]:
@@ -228,13 +231,18 @@ class TestSpread:
         live["UpdatedAt"] = CHANGED
         cluster.state.nodes = [machine("a"), node]
         about = {"ServiceID": live["ID"], "Spec": live["Spec"]["TaskTemplate"]}
-        cluster.state.tasks = [{**about, "NodeID": name, "DesiredState": "running"} for name in runs]
+        cluster.state.tasks = [
+            {**about, "Slot": slot, "CreatedAt": CHANGED, "NodeID": name, "DesiredState": "running"}
+            for slot, name in enumerate(runs, 1)
+        ]
         if ended:
-            cluster.state.tasks.append({**about, "NodeID": "b", **ended})
+            cluster.state.tasks.append({**about, "Slot": 1, "CreatedAt": BEFORE, "NodeID": "b", **ended})
         return make(cluster.state, wanted, ABOUT)
 
     @pytest.mark.parametrize(
-        ("node", "ended"), [(machine("b"), MOVED), (machine("b", AFTER), {})], ids=["came back", "is new"]
+        ("node", "ended"),
+        [(machine("b"), MOVED), (machine("b"), FAILED_WITH_SERVER), (machine("b", AFTER), {})],
+        ids=["came back", "came back and told what it lost", "is new"],
     )
     def test_a_server_that_came_gets_tasks(self, cluster: Cluster, node: Any, ended: Any) -> None:
         plan = self.plan(cluster, node, "aaaa", **ended)
@@ -248,7 +256,7 @@ class TestSpread:
         [
             pytest.param("aaaa", "active", {}, id="Swarm's own choice"),
             pytest.param("aaaa", "active", {**MOVED, "UpdatedAt": BEFORE}, id="tried before"),
-            pytest.param("aaaa", "active", {**MOVED, "Status": {"State": "failed"}}, id="it failed there"),
+            pytest.param("aaaa", "active", FAILED_THERE, id="it failed there"),
             pytest.param("aaaa", "active", {**MOVED, "Spec": {"ContainerSpec": {"Image": "x"}}}, id="an older version"),
             pytest.param("aaab", "active", MOVED, id="has one"),
             pytest.param("a", "active", MOVED, id="nothing to gain"),
