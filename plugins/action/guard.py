@@ -36,13 +36,7 @@ class ActionModule(ActionBase):
             }
         )
         sources = [str(source) for source in known.get("ansible_inventory_sources") or []]
-        stacks = [source for source in sources if stack_file.is_stack_file(source)]
-        try:
-            for source in stacks:
-                stack_file.read(source)
-        except ValueError as error:
-            message = f"the stack file was refused, nothing was touched:\n{error}"
-            raise AnsibleActionFail(message, result={"bad_input": True}) from error
+        _read(sources)
         groups: Mapping[str, list[str]] = known["groups"]
         for group in ("longshore", *given["groups"]):
             if not groups.get(group):
@@ -58,3 +52,16 @@ class ActionModule(ActionBase):
             if problem:
                 raise AnsibleActionFail(f"{problem}; nothing was touched", result=result)
         return result
+
+
+def _read(sources: list[str]) -> None:
+    stacks = stack_file.among(sources)
+    if len(stacks) > 1:
+        message = f"a run is about one stack, but these are {len(stacks)}, nothing was touched: {', '.join(stacks)}"
+        raise AnsibleActionFail(f"{message}. Give one of them with -i", result={"bad_input": True})
+    try:
+        for source in stacks:
+            stack_file.read(source)
+    except ValueError as error:
+        message = f"the stack file was refused, nothing was touched:\n{error}"
+        raise AnsibleActionFail(message, result={"bad_input": True}) from error

@@ -98,12 +98,14 @@ def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     assert "auth" not in app1["longshore_builds"]["web"]
 
 
-def play(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
-    """Run the guard alone on a stack file."""
+def play(directory: Path, text: str, *sources: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the guard alone on a stack file, or on these inventory sources."""
     (directory / "stack.yml").write_text(text)
+    given = [word for source in sources or ("stack.yml",) for word in ("-i", source)]
     return subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", "stack.yml", "longshore.stack.guard"],
+        [str(BIN / "ansible-playbook"), *given, "longshore.stack.guard"],
         cwd=directory,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -114,6 +116,27 @@ def test_file_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:
     done = play(tmp_path, STACK.replace("replicas: 2", "replcas: 2"))
     assert done.returncode == 2
     assert "stack.yml:20:5: services.web.replcas" in done.stdout + done.stderr
+    assert "did you mean 'replicas'" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sources", [("stack.yml", "other/blog.yml"), (".",)])
+def test_two_stacks_fail_the_run_and_are_not_mixed(tmp_path: Path, sources: tuple[str, ...]) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/blog.yml").write_text(STACK.replace("name: shop", "name: blog").replace("app1:", "blog1:"))
+    done = play(tmp_path, STACK.replace("gateway: app1", "gateway: gate.example"), *sources)
+    assert done.returncode == 2
+    assert "a run is about one stack, but these are 2" in done.stdout + done.stderr
+    words = [word for source in sources for word in ("-i", source)]
+    listed = subprocess.run(
+        [str(BIN / "ansible-inventory"), *words, "--list"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    members = json.loads(listed.stdout)["longshore"]["hosts"]
+    assert ("app1" in members) != ("blog1" in members)
+
+
+def test_a_file_in_a_directory_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:
+    done = play(tmp_path, STACK.replace("replicas: 2", "replcas: 2"), str(tmp_path))
+    assert done.returncode == 2
     assert "did you mean 'replicas'" in done.stdout + done.stderr
 
 
