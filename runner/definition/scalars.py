@@ -68,10 +68,15 @@ def _address(value: Any) -> Any:
 
 def is_address(text: str) -> bool:
     """Whether ``text`` is an IP address or a host name; digits and dots alone are only ever an address."""
+    return is_ip(text) or (bool(_HOST_NAME.fullmatch(text)) and not re.fullmatch(r"[0-9.]+", text))
+
+
+def is_ip(text: str) -> bool:
+    """Whether ``text`` is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return bool(_HOST_NAME.fullmatch(text)) and not re.fullmatch(r"[0-9.]+", text)
+        return False
     return True
 
 

@@ -62,7 +62,9 @@ class Server(Model):
     """One machine."""
 
     address: Address = one("Where SSH reaches it: an IP address or a host name.")
-    private_address: Address | None = one("Swarm and databases use it; default: address.", None)
+    private_address: IpAddress | None = one(
+        "The other servers use it, Swarm too; default: address, if that is an IP address.", None
+    )
     public_address: IpAddress | None = one("DNS and routes use it.", None)
     public_address6: IpAddress | None = one("As public_address, for IPv6.", None)
     tags: Annotated[list[Tag], Short(lambda v: [v] if isinstance(v, str) else v, {"type": "string"})] = many(

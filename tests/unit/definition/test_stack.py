@@ -65,7 +65,7 @@ plugin: longshore.stack.stack
 name: shop
 ssh: {user: ops, port: 2222, key: id, known_hosts: known}
 servers:
-  gate: {address: gate.example, ssh: {port: 22}}
+  gate: {address: gate.example, private_address: 10.0.0.9, ssh: {port: 22}}
   inner: {address: 10.0.0.1, ssh: {gateway: gate, user: root}}
   db: {address: 10.0.0.2, tags: [db], ssh: {gateway: inner}}
 """
