@@ -24,7 +24,8 @@ the concept ([all of Compose's keys](compose-keys.md)). Durations are written `5
 `null` removes a key. Keys that begin with `x-` at the top or in a service are not read: a place for YAML anchors.
 
 Vault values (`!vault`), `{{ secrets.NAME }}` and `{{ lookup('env', 'NAME') }}` may stand in a service's `environment`,
-in `secrets`, and in passwords of `registries` and `load_balancer.stats`; elsewhere they are refused.""".splitlines()
+in `secrets`, and in passwords of `registries` and `load_balancer.stats`; elsewhere they are refused.
+`{{ '{{' }}` stands for the braces themselves.""".splitlines()
 _COMPOSE_INTRODUCTION = """\
 Every key of a service in the Compose Specification: {supported} are supported with the same meaning, {later} are not
 supported yet, {refused} are refused, each with the reason and what to write instead. Nothing is ever ignored.

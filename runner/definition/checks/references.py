@@ -133,7 +133,7 @@ def _text(context: Context, value: str, path: Path, in_list: bool) -> None:
             context.complain(
                 path,
                 "'{{ … }}' is not resolved here, only in environment, secrets and passwords",
-                "write the value itself",
+                "write the value itself; braces themselves are {{ '{{' }}",
             )
         return
     _references(context, value, path)
