@@ -11,7 +11,6 @@ from typing import Any
 
 from .compose_keys import ELSEWHERE, NOT_YET, REFUSED, SERVICE_KEYS, SUPPORTED
 from .schema import json_schema
-from .support import NOT_YET as SECTIONS_NOT_YET
 
 _MADE = "<!-- Made by `python -m longshore.definition.reference docs/reference`; do not edit. -->"
 
@@ -38,7 +37,7 @@ def reference_markdown() -> dict[str, str]:
 
 
 def _stack_file() -> str:
-    schema = json_schema()
+    schema = json_schema(plain=True)
     definitions = schema["$defs"]
     lines = [
         "# The stack file",
@@ -49,7 +48,7 @@ def _stack_file() -> str:
         "",
         "## Top level",
         "",
-        *_table(schema, definitions, ()),
+        *_table(schema, definitions),
     ]
     done: set[str] = set()
     queue = [((name,), item) for name, item in schema["properties"].items()]
@@ -61,7 +60,7 @@ def _stack_file() -> str:
             done.add(reference)
             target = definitions[reference]
             lines += ["", f"## {_heading(inner)}", "", target.get("description", "").replace("``", "`"), ""]
-            lines += _table(target, definitions, inner)
+            lines += _table(target, definitions)
             if reference != "Service":
                 queue = [*(((*inner, name), each) for name, each in target["properties"].items()), *queue]
             else:
@@ -93,19 +92,15 @@ def _references(item: Any, path: tuple[str, ...]) -> list[tuple[str, tuple[str, 
     return found
 
 
-def _table(schema: dict[str, Any], definitions: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+def _table(schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
     required = set(schema.get("required", ()))
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, item in schema["properties"].items():
         if "not" in item:
             continue
         default = "required" if name in required else _default(item)
-        later = SECTIONS_NOT_YET.get((*path, name)) or (
-            SECTIONS_NOT_YET.get((*[part for part in path if part != "[]"], name))
-        )
-        text = item.get("description", "").replace("|", "\\|")
-        mark = " **Not supported yet.**" if later and "Not supported yet." not in text else ""
-        lines.append(f"| `{name}` | {_type(item, definitions)} | {default} | {text}{mark} |")
+        text = item.get("description", "").replace("|", "\\|").replace("Not supported yet.", "**Not supported yet.**")
+        lines.append(f"| `{name}` | {_type(item, definitions)} | {default} | {text} |")
     return lines
 
 
