@@ -74,7 +74,7 @@ def _dependencies(context: Context, name: str, service: Service) -> None:
             condition = service.depends_on[other].condition
             if (
                 condition == "service_healthy"
-                and other not in context.partial
+                and context.kept(other, "routes", "healthcheck")
                 and not needed.routes
                 and needed.healthcheck is None
             ):

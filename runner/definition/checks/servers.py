@@ -45,6 +45,8 @@ def _addresses(context: Context) -> None:
     reached: dict[tuple[str, int, str], str] = {}
     private: dict[str, str] = {}
     for name, server in stack.servers.items():
+        if name in context.hurt:
+            continue
         way = (server.address, server.ssh.port or stack.ssh.port or 22, server.ssh.gateway or stack.ssh.gateway or "")
         if way in reached:
             context.complain(("servers", name, "address"), f"is the address of '{reached[way]}' too")

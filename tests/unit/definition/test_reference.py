@@ -60,7 +60,8 @@ def test_the_examples_fit_the_schema(file: Path) -> None:
 FORMS = [
     "environment: {PORT: 3000, DEBUG: true, RATE: 1.5}", "environment: [A=1]", "user: 1000", "command: [a, 1]",
     "networks: {default: }", "depends_on: {api: }", "resources: {limits: {cpus: '0.5', memory: 512M}}", "replicas: '2'",
-    "ports: [{target: 80, published: '8080'}]", "env_file: {path: x, required: no}", "env_file: [{path: x, required: no}]",
+    "ports: [{target: 80, published: '8080'}]", "env_file: {path: x, required: no}",
+    "env_file: [{path: x, required: no}]",
     "labels: {a: 1, b: true, c: }", "read_only: 'true'", "tty: yes", "secrets: [{source: k, uid: 1000, mode: '0440'}]",
     "routes: [{host: a.b, port: '80'}]", "hostname: 5", "stop_signal: 15", "sysctls: {a: 1}", "ulimits: {nofile: 5}",
     "healthcheck: {tcp: true, port: '80', interval: 0.5}", "restart: no", "volumes: ['d:/d']", "init: true",
