@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from .base import TEXT, Model, Short, many, one
+from .base import TEXT, Flag, Model, Short, many, one
 from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Size, Texts, Whole, matching
 from .service import Logging
 from .values import SecretText
@@ -23,7 +23,7 @@ class AddressPool(Model):
 class Prune(Model):
     """Removal of what no container uses."""
 
-    images: bool = one("Unused images.", True)
+    images: Flag = one("Unused images.", True)
     keep: Duration = one("What was used in this time stays.", 604800.0)
     build_cache: Size = one("The cache of builds keeps so much; what was used least recently goes.", 10 * 1024**3)
 
@@ -107,8 +107,8 @@ class LoadBalancer(Model):
 class UnattendedUpgrades(Model):
     """The distribution's security updates."""
 
-    enabled: bool = one("Install them every day.", True)
-    reboot: bool = one("Restart a server that needs it.", False)
+    enabled: Flag = one("Install them every day.", True)
+    reboot: Flag = one("Restart a server that needs it.", False)
     reboot_time: str = one("When.", "04:00", **matching(r"^[0-2][0-9]:[0-5][0-9]$", "must be a time such as 04:00"))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
-from .base import TEXT, Model, Short, many, one
+from .base import NULL, TEXT, Flag, Model, Short, many, one
 from .scalars import AbsolutePath, Duration, Mode, NetworkAddress, Owner, ServerName, Whole, matching
 from .values import SecretText, is_secret
 
@@ -59,7 +59,7 @@ class Schedule(Model):
     schedule: str = one('A cron expression such as "0 3 * * *", or @hourly, @daily, @weekly.')
     full: Literal["daily", "weekly", "monthly"] | None = one("How often a whole backup is made.", None)
     keep: Duration | None = one("How long backups are kept, such as 14d.", None)
-    verify: bool = one("Restore each backup elsewhere to prove it.", False)
+    verify: Flag = one("Restore each backup elsewhere to prove it.", False)
 
 
 class Volume(Model):
@@ -85,9 +85,9 @@ class NfsSource(Model):
 class Network(Model):
     """An overlay network between the servers."""
 
-    internal: bool = one("No way out of it.", False)
-    encrypted: bool = one("Traffic between servers is encrypted (IPsec).", False)
-    attachable: bool = one("Containers beside the services may join.", False)
+    internal: Flag = one("No way out of it.", False)
+    encrypted: Flag = one("Traffic between servers is encrypted (IPsec).", False)
+    attachable: Flag = one("Containers beside the services may join.", False)
     subnet: NetworkAddress | None = one("Its addresses; default: from the Swarm's pool.", None)
 
 
@@ -114,5 +114,6 @@ class RegistryLogin(Model):
 
 SecretItem = Annotated[Secret, Short(secret, TEXT)]
 EMPTY_IS_DEFAULT = Short(
-    lambda v: {name: {} if item is None else item for name, item in v.items()} if isinstance(v, dict) else v
+    lambda v: {name: {} if item is None else item for name, item in v.items()} if isinstance(v, dict) else v,
+    entries=(NULL,),
 )

@@ -52,9 +52,11 @@ def logins(definition: Stack) -> dict[str, dict[str, Any]]:
 
 def trusted(value: str) -> Any:
     """``value``, in which the schema allows references, as something that a task resolves."""
+    from longshore.definition.values import template  # noqa: PLC0415 - there when a definition is, else missing
+
     # A Vault value is a text that knows its ciphertext.
     ciphertext = getattr(value, "ciphertext", None)
-    return trust_as_template(value) if ciphertext is None else EncryptedString(ciphertext=ciphertext)
+    return trust_as_template(template(value)) if ciphertext is None else EncryptedString(ciphertext=ciphertext)
 
 
 def _reference(definition: Stack, name: str, secret: Secret) -> Any:

@@ -47,7 +47,7 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
             for user, person in definition.users.items()
         ],
         "server_ca_certificates": {
-            path.stem: path.read_text() for path in map(definition.file, definition.ca_certificates)
+            definition.file(path).stem: definition.text(path) for path in definition.ca_certificates
         },
         "server_unattended_upgrades": definition.unattended_upgrades.enabled,
         "server_hosts": hosts,
@@ -61,7 +61,7 @@ def _keys(definition: Stack, keys: list[str]) -> list[str]:
         if " " in key:
             found.append(key)
         else:
-            lines = definition.file(key).read_text().splitlines()
+            lines = definition.text(key).splitlines()
             found += [line for line in lines if line and not line.startswith("#")]
     return found
 

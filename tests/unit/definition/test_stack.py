@@ -65,7 +65,7 @@ plugin: longshore.stack.stack
 name: shop
 ssh: {user: ops, port: 2222, key: id, known_hosts: known}
 servers:
-  gate: {address: gate.example, ssh: {port: 22}}
+  gate: {address: gate.example, private_address: 10.0.0.9, ssh: {port: 22}}
   inner: {address: 10.0.0.1, ssh: {gateway: gate, user: root}}
   db: {address: 10.0.0.2, tags: [db], ssh: {gateway: inner}}
 """
@@ -109,13 +109,15 @@ def test_environment_files(tmp_path: Path) -> None:
     assert load(file).services["web"].normalized()["environment"] == {
         "A": "over", "B": "two # 2", "C": "x\ny", "D": "plain", "E": "",
     }  # fmt: skip
-    (tmp_path / "a.env").write_text("A=1\nwrong\nB='open\nC=a\0b\n")
+    (tmp_path / "a.env").write_text("A=1\nwrong\nB='open\nC=a\0b\nD={{ secrets.key }}\nE={{.Task.Slot}}\n")
     with pytest.raises(DefinitionError) as raised:
         load(file)
     assert str(raised.value).splitlines() == [
         f"{tmp_path}/a.env:2:1: must be NAME=value",
         f"{tmp_path}/a.env:3:1: has a quote without its end",
         f"{tmp_path}/a.env:4:1: has a control character: '\\x00'",
+        f"{tmp_path}/a.env:5:1: '{{{{ … }}}}' is not resolved in a file: write it in environment "
+        "(braces themselves: {{ '{{' }})",
     ]
 
 
