@@ -87,6 +87,19 @@ def test_what_the_engine_refuses_never_reaches_it(host: Any) -> None:
     assert invocation(host) == before
 
 
+def test_pruning_spares_an_idle_image_that_a_kept_release_names_by_digest(host: Any) -> None:
+    host.run_expect([0], "docker pull -q busybox:latest")
+    digest = host.check_output("docker image inspect --format '{{index .RepoDigests 0}}' busybox:latest")
+    # As image_present pulls: by digest, so that no tag leads to it.
+    host.run_expect([0], f"docker image rm busybox:latest && docker pull -q {digest}")
+    host.run_expect([0], f"mkdir -p /var/lib/longshore/molecule && echo {digest} >/var/lib/longshore/molecule/images")
+    host.run_expect([0], "tar -c -T /dev/null | docker import --change 'LABEL nameless=1' -")
+    host.run_expect([0], "/usr/bin/python3 /usr/lib/longshore/prune-images --days 0")
+    assert host.check_output(f"docker image inspect --format '{{{{json .RepoTags}}}}' {digest}") == "[]"
+    assert host.check_output("docker image ls --quiet --filter label=nameless") == ""
+    host.run_expect([0], f"rm -r /var/lib/longshore/molecule && docker image rm {digest}")
+
+
 def test_pruning_spares_what_a_kept_release_names(host: Any) -> None:
     host.run_expect([0], "docker pull -q busybox:latest && docker tag busybox:latest molecule/kept:1")
     host.run_expect([0], "docker build -q -t molecule/other:1 - <<E\nFROM busybox\nLABEL other=1\nE")
