@@ -146,6 +146,13 @@ options:
         description: Whether a directory that holds something and belongs to somebody else is an error.
         type: bool
         default: false
+      initial:
+        description:
+          - What holds only when the directory is made, V(owner) (its group too) or V(mode). Whatever an existing one has stays.
+        type: list
+        elements: str
+        choices: [owner, mode]
+        default: []
   files:
     description: Files and what is in them. A file is replaced in one step.
     type: list
@@ -433,6 +440,7 @@ ARGUMENT_SPEC = {
             **OWNED,
             "mode": {"type": "str", "default": "0755"},
             "keep_owner_of_data": {"type": "bool", "default": False},
+            "initial": {**WORDS, "choices": ["owner", "mode"]},
         }
     ),
     "files": FILES,

@@ -117,14 +117,15 @@ def _storage(definition: Stack, name: str) -> dict[str, Any]:
     for volume, wanted in definition.volumes.items():
         if wanted.server != name:
             continue
-        owner, _sign, group = (wanted.owner or "0:0").partition(":")
-        volumes.append(
-            {
-                "name": volume,
-                "path": f"/var/lib/longshore/{definition.name}/volumes/{volume}",
-                "owner": owner,
-                "group": group or owner,
-                "mode": wanted.mode,
-            }
-        )
+        directory: dict[str, Any] = {
+            "name": volume,
+            "path": f"/var/lib/longshore/{definition.name}/volumes/{volume}",
+        }
+        # What is left out holds for a new directory alone: images give theirs to a user of their own.
+        if wanted.owner is not None:
+            owner, _sign, group = wanted.owner.partition(":")
+            directory |= {"owner": owner, "group": group or owner}
+        if wanted.mode is not None:
+            directory["mode"] = wanted.mode
+        volumes.append(directory)
     return {"storage_volumes": volumes}
