@@ -108,6 +108,11 @@ def _swarm(definition: Stack, name: str) -> dict[str, Any]:
         "swarm_task_history": definition.swarm.task_history,
         "swarm_label_prefix": f"{prefix}.",
         "swarm_labels": labels,
+        "swarm_data": {
+            f"{prefix}.volume.{volume}": _directory(definition, volume)
+            for volume, wanted in definition.volumes.items()
+            if wanted.server is not None
+        },
         **({"swarm_address_pools": pools} if (pools := [str(pool) for pool in definition.swarm.address_pools]) else {}),
     }
 
@@ -119,7 +124,7 @@ def _storage(definition: Stack, name: str) -> dict[str, Any]:
             continue
         directory: dict[str, Any] = {
             "name": volume,
-            "path": f"/var/lib/longshore/{definition.name}/volumes/{volume}",
+            "path": _directory(definition, volume),
         }
         # What is left out holds for a new directory alone: images give theirs to a user of their own.
         if wanted.owner is not None:
@@ -129,3 +134,7 @@ def _storage(definition: Stack, name: str) -> dict[str, Any]:
             directory["mode"] = wanted.mode
         volumes.append(directory)
     return {"storage_volumes": volumes}
+
+
+def _directory(definition: Stack, volume: str) -> str:
+    return f"/var/lib/longshore/{definition.name}/volumes/{volume}"

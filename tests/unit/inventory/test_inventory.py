@@ -91,6 +91,8 @@ def test_a_volume_is_its_services_unless_the_file_says_whose(tmp_path: Path, lis
     path = "/var/lib/longshore/shop/volumes/data"
     assert listed["_meta"]["hostvars"]["app2"]["storage_volumes"] == [{"name": "data", "path": path}]
     text = STACK.replace("server: app2}", 'server: app2, owner: "70", mode: 0700}')
+    label = {"longshore.shop.volume.data": path}
+    assert all(listed["_meta"]["hostvars"][name]["swarm_data"] == label for name in ("app1", "app2"))
     said = inventory(tmp_path, text)["_meta"]["hostvars"]["app2"]["storage_volumes"]
     assert said == [{"name": "data", "path": path, "owner": "70", "group": "70", "mode": 0o700}]
 
