@@ -33,17 +33,15 @@ UNITS_CHANGED = "systemd units"
 
 def plan_directories(directories: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
     """Changes that make directories; nothing below an existing one is touched."""
-    for wanted in directories:
-        path, info = wanted["path"], _lstat(wanted["path"])
-        octal(wanted["mode"])
+    for entry in directories:
+        path, info = entry["path"], _lstat(entry["path"])
+        wanted = {**entry, **_left_alone(info, entry.get("initial") or ())}
+        mode, owner = octal(wanted["mode"]), _ids(wanted["owner"], wanted["group"], host)
         if info is None:
-            _ids(wanted["owner"], wanted["group"], host)
             yield Change(f"directory {path}", _maker(wanted), "", _line(path, wanted))
             continue
         if not stat.S_ISDIR(info.st_mode):
             raise HostError(f"{path} is to be a directory, but something else is there: move it away")
-        wanted = {**wanted, **_left_alone(info, wanted.get("initial") or ())}
-        mode, owner = octal(wanted["mode"]), _ids(wanted["owner"], wanted["group"], host)
         if _same(info, mode, owner):
             continue
         foreign = owner is None or (info.st_uid, info.st_gid) != owner
@@ -237,12 +235,12 @@ def _same(info: os.stat_result, mode: int, owner: tuple[int, int] | None) -> boo
     return stat.S_IMODE(info.st_mode) == mode and (info.st_uid, info.st_gid) == owner
 
 
-def _left_alone(info: os.stat_result, initial: Sequence[str]) -> dict[str, str]:
+def _left_alone(info: os.stat_result | None, initial: Sequence[str]) -> dict[str, str]:
     """What a directory has of that which is wanted only of a new one."""
     found: dict[str, str] = {}
-    if "owner" in initial:
+    if info is not None and "owner" in initial:
         found.update(owner=str(info.st_uid), group=str(info.st_gid))
-    if "mode" in initial:
+    if info is not None and "mode" in initial:
         found.update(mode=f"{stat.S_IMODE(info.st_mode):04o}")
     return found
 

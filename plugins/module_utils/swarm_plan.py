@@ -221,9 +221,9 @@ def _refuse_moves(nodes: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[s
         back = f"or let it be on {former} as before"
         if there is None:
             raise SwarmError(
-                f"{wish}its data may be on {former} in {path}, which could not be looked at. Nothing was moved. Run again "
-                f"when {former} answers and is in the stack file, {back}; if it is lost for good, take it out by "
-                f"`longshore server remove {former}`"
+                f"{wish}its data may be on {former} in {path}, which could not be looked at. Nothing was moved. Run "
+                f"again when {former} answers and is in the stack file, {back}; if it is lost for good, take it out "
+                f"by `longshore server remove {former}`"
             )
         raise SwarmError(
             f"{wish}its data is on {former} in {path}. Nothing was moved. Stop the service, move what is in that "

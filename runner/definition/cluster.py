@@ -31,7 +31,9 @@ class Prune(Model):
 class Docker(Model):
     """Docker on every server."""
 
-    source: Literal["debian", "docker"] = one("Whose packages: the distribution's or Docker's own.", "debian")
+    source: Literal["debian", "docker"] = one(
+        "Whose packages: the distribution's, or Docker's own (not supported yet).", "debian"
+    )
     version: str | None = one("The packages' version; default: the newest, once.", None)
     registry_mirrors: Texts = many("URLs of mirrors of Docker Hub.", list)
     insecure_registries: Texts = many("Registries without TLS.", list)

@@ -87,6 +87,16 @@ def test_what_the_engine_refuses_never_reaches_it(host: Any) -> None:
     assert invocation(host) == before
 
 
+def test_the_engine_is_not_exchanged_under_its_containers(host: Any) -> None:
+    before = invocation(host)
+    done = converge({}, "-e", "docker_host_source=docker", "-e", "docker_host_repository_key=none")
+    assert done.returncode == 2
+    assert "the package docker.io is installed" in done.stdout
+    assert changed(done.stdout) == []
+    assert not host.file("/etc/apt/sources.list.d/docker.sources").exists
+    assert invocation(host) == before
+
+
 def test_pruning_spares_an_idle_image_that_a_kept_release_names_by_digest(host: Any) -> None:
     host.run_expect([0], "docker pull -q busybox:latest")
     digest = host.check_output("docker image inspect --format '{{index .RepoDigests 0}}' busybox:latest")
