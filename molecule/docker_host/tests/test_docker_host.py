@@ -69,13 +69,15 @@ def test_a_reloadable_key_costs_no_restart(host: Any) -> None:
 
 
 def test_another_key_restarts_and_is_predicted(host: Any) -> None:
-    before = invocation(host)
-    predicted = converge({"log-opts": {"max-size": "11m"}}, "--check")
+    # A driver that does not know the options of the one it replaces.
+    before, wanted = invocation(host), {"log-driver": "journald"}
+    predicted = converge(wanted, "--check")
     assert invocation(host) == before
-    done = converge({"log-opts": {"max-size": "11m"}})
+    done = converge(wanted)
     assert changed(predicted.stdout) == changed(done.stdout) != []
     assert invocation(host) != before
-    assert changed(converge({"log-opts": {"max-size": "11m"}}).stdout) == []
+    assert host.check_output("docker info --format '{{.LoggingDriver}}'") == "journald"
+    assert changed(converge(wanted).stdout) == []
 
 
 def test_what_the_engine_refuses_never_reaches_it(host: Any) -> None:

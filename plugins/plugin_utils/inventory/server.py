@@ -74,17 +74,15 @@ def _docker_host(docker: Docker) -> dict[str, Any]:
         daemon["default-address-pools"] = [
             {"base": str(pool.base), "size": pool.size} for pool in docker.default_address_pools
         ]
-    result: dict[str, Any] = {
+    return {
         "docker_host_source": docker.source,
         "docker_host_daemon": daemon,
         "docker_host_registry_mirrors": docker.registry_mirrors,
         "docker_host_insecure_registries": docker.insecure_registries,
-        "docker_host_prune": docker.prune is not None and docker.prune.images,
+        "docker_host_prune": docker.prune.images,
+        "docker_host_prune_days": max(1, round(docker.prune.keep / 86400)),
+        "docker_host_prune_build_cache": docker.prune.build_cache,
     }
-    if docker.prune is not None:
-        result["docker_host_prune_days"] = max(1, round(docker.prune.keep / 86400))
-        result["docker_host_prune_build_cache"] = docker.prune.build_cache
-    return result
 
 
 def _swarm(definition: Stack, name: str) -> dict[str, Any]:

@@ -97,6 +97,15 @@ def test_a_volume_is_its_services_unless_the_file_says_whose(tmp_path: Path, lis
     assert said == [{"name": "data", "path": path, "owner": "70", "group": "70", "mode": 0o700}]
 
 
+@pytest.mark.parametrize(
+    ("written", "pruned", "days"),
+    [("", True, 7), ("docker: {prune: false}", False, 7), ("docker: {prune: {keep: 14d}}", True, 14)],
+)
+def test_images_are_pruned_unless_the_file_says_no(tmp_path: Path, written: str, pruned: bool, days: int) -> None:
+    app1 = inventory(tmp_path, f"{STACK}{written}\n")["_meta"]["hostvars"]["app1"]
+    assert (app1["docker_host_prune"], app1["docker_host_prune_days"]) == (pruned, days)
+
+
 def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     text = json.dumps(listed)
     assert "a-token-that-nobody-sees" not in text
