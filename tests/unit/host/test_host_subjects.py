@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from ansible_collections.longshore.stack.plugins.module_utils import (
     host_packages,
     host_sysctl,
@@ -18,8 +20,8 @@ from ansible_collections.longshore.stack.plugins.module_utils.host_change import
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[3]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMc+g9vEPAMyDVEOJbqK3kI9PvKc9k9nQw+1n9wyh5m anna@example"
 POLICY = """docker.io:
   Installed: (none)
@@ -154,6 +156,12 @@ class TestSysctl:
 
     def test_the_kernel_separates_by_tabs(self) -> None:
         assert host_sysctl.normal("4096\t87380\t6291456\n") == host_sysctl.normal("4096 87380  6291456")
+
+    @pytest.mark.parametrize("port", [15672, 16379, 25672, 26379, 27017, 28015])
+    def test_no_connection_takes_the_port_of_a_service(self, port: int) -> None:
+        settings = yaml.safe_load((ROOT / "roles/server/vars/main.yml").read_text())["__server_sysctl_defaults"]
+        first, last = map(int, settings["net.ipv4.ip_local_port_range"].split())
+        assert not first <= port <= last
 
 
 def test_answers_of_systemctl_show() -> None:
