@@ -60,6 +60,10 @@ def converge(wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY) ->
 # Imports stand where they are needed: what is imported is compiled anew by every task.
 # ruff: noqa: PLC0415
 def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterator[Change]:
+    if wanted["packages_refused"]:
+        from .host_packages import refuse
+
+        refuse(wanted["packages_refused"])
     if wanted["repositories"]:
         from .host_files import plan_files
 

@@ -72,6 +72,10 @@ options:
     description: Returned as it is. Other hosts of a play see results, but not the variables that a play or role sets.
     type: dict
     default: {}
+  data:
+    description: Label of nodes to the directory in which the data stands that it pins services to.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -118,6 +122,10 @@ note:
   description: O(note).
   returned: success
   type: dict
+data:
+  description: For each label of O(data) its C(path), and C(held), whether anything is in it on this server.
+  returned: success
+  type: dict
 problem:
   description: Why a manager cannot tell about the Swarm, or what is wrong with the node.
   returned: success
@@ -132,6 +140,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_membership import (
+    held,
     init,
     join,
     leave,
@@ -170,7 +179,13 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
     if found["problem"]:
         found["msg"] = found["problem"]
-    return {**found, "note": module.params["note"], "changed": changed, "diff": difference}
+    return {
+        **found,
+        "note": module.params["note"],
+        "data": held(module.params["data"]),
+        "changed": changed,
+        "diff": difference,
+    }
 
 
 def main() -> None:
@@ -187,6 +202,7 @@ def main() -> None:
             "heartbeat": {"type": "float", "default": 2.0},
             "task_history": {"type": "int", "default": 5},
             "note": {"type": "dict", "default": {}},
+            "data": {"type": "dict", "default": {}},
             **ARGUMENT_SPEC,
         },
         required_if=[

@@ -63,6 +63,12 @@ options:
         type: str
         choices: [manager, worker]
         default: worker
+      data:
+        description:
+          - As RV(longshore.stack.swarm_node#module:data). Such a label leaves no server whose directory holds anything,
+            or that is not among O(nodes).
+        type: dict
+        default: {}
   managers:
     description: How many servers should be managers, those that are not in O(nodes) too. With V(0) none is demoted.
     type: int
@@ -152,6 +158,7 @@ NODE = {
     "labels": {"type": "dict", "default": {}},
     "role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
     "known_role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
+    "data": {"type": "dict", "default": {}},
 }
 
 

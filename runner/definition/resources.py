@@ -68,8 +68,13 @@ class Volume(Model):
     type: Literal["local", "shared", "nfs"] = one("local: a directory of one server. shared: on several.", "local")
     server: ServerName | None = one("The server that holds a local volume.", None)
     servers: list[ServerName] = many("The servers that hold a shared volume.", list)
-    owner: Owner | None = one("user:group of the directory when it is made; default: root.", None)
-    mode: Mode | None = one("The directory's mode when it is made, in octal.", None)
+    owner: Owner | None = one(
+        "user:group of the directory, which it keeps; default: root's when it is made, then its service's.", None
+    )
+    mode: Mode | None = one(
+        "The directory's mode in octal, which it keeps; default: 0755 when it is made, then its service's.",
+        None,
+    )
     nfs: NfsSource | None = one("Where an NFS volume comes from.", None)
     backup: Schedule | None = one("Backs it up.", None)
 

@@ -87,6 +87,25 @@ def test_connection_needs_no_configuration(listed: dict[str, Any]) -> None:
     assert "198.51.100.11" in db1["ansible_ssh_common_args"]
 
 
+def test_a_volume_is_its_services_unless_the_file_says_whose(tmp_path: Path, listed: dict[str, Any]) -> None:
+    path = "/var/lib/longshore/shop/volumes/data"
+    assert listed["_meta"]["hostvars"]["app2"]["storage_volumes"] == [{"name": "data", "path": path}]
+    text = STACK.replace("server: app2}", 'server: app2, owner: "70", mode: 0700}')
+    label = {"longshore.shop.volume.data": path}
+    assert all(listed["_meta"]["hostvars"][name]["swarm_data"] == label for name in ("app1", "app2"))
+    said = inventory(tmp_path, text)["_meta"]["hostvars"]["app2"]["storage_volumes"]
+    assert said == [{"name": "data", "path": path, "owner": "70", "group": "70", "mode": 0o700}]
+
+
+@pytest.mark.parametrize(
+    ("written", "pruned", "days"),
+    [("", True, 7), ("docker: {prune: false}", False, 7), ("docker: {prune: {keep: 14d}}", True, 14)],
+)
+def test_images_are_pruned_unless_the_file_says_no(tmp_path: Path, written: str, pruned: bool, days: int) -> None:
+    app1 = inventory(tmp_path, f"{STACK}{written}\n")["_meta"]["hostvars"]["app1"]
+    assert (app1["docker_host_prune"], app1["docker_host_prune_days"]) == (pruned, days)
+
+
 def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     text = json.dumps(listed)
     assert "a-token-that-nobody-sees" not in text
