@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BASE = "/etc/longshore"
 CONFIG_FILE = f"{CONFIG_DIR}/haproxy.cfg"
 LOCK = "/run/longshore/haproxy.lock"
-# (path, mode, uid, gid) of directories that are HAProxy's own.
+# (path, mode, uid, gid) of HAProxy's directories. The last is for its sockets alone: it may write there, so root must not.
 DIRECTORIES = (
     (CONFIG_DIR, 0o750, 0, USER_ID),
     (f"{CONFIG_DIR}/maps", 0o750, 0, USER_ID),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONFIG_DIR = "/etc/longshore/haproxy"
 STATE_DIR = "/var/lib/longshore/haproxy"
+# Where root leaves the servers' states for a reload: a directory in which HAProxy itself can't plant anything.
+STATE_FILE = f"{CONFIG_DIR}/servers"
 # Open files that HAProxy needs besides two for each connection: listeners, checks, resolvers, sockets, pipes.
 RESERVED_FILES = 2000
 # Beyond this many connections memory is what runs out (two buffers of 16 KiB each); more may be asked for.
@@ -141,7 +143,7 @@ def _global(settings: Mapping[str, Any], maxconn: int) -> str:
         f"maxconn {maxconn}",
         f"stats socket {STATE_DIR}/admin.sock mode 600 level admin",
         "stats timeout 30s",
-        f"server-state-file {STATE_DIR}/servers",
+        f"server-state-file {STATE_FILE}",
         # A worker that was replaced ends when its last connection does; those that never end (WebSockets) end here.
         f"hard-stop-after {settings['drain']}s",
         "mworker-max-reloads 50",
