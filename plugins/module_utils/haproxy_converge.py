@@ -97,6 +97,7 @@ class _Change:
         self.config = render(fragments, self.settings, self.maxconn, self.ipv6)
         self.units = units_of(self.settings, self.maxconn)
         self.networks = networks_of(fragments)
+        self.own = set(networks_of([fragment])) if fragment else set()
         self.now = Present(docker, self.image)
         wanted = files.wanted_files(fragment, self.config, self.units, self.networks)
         self.files = [file for file in wanted if file.differs()]
@@ -114,13 +115,16 @@ class _Change:
         self.interrupts = self.restart and now.active
         self.reload = not self.restart and now.loaded != self.digest
         joined = set() if self.restart else now.joined
-        self.to_join = sorted(set(self.networks) - joined)
+        self.to_join = sorted(self.own - joined)
         self.to_leave = sorted(joined - set(self.networks))
+        # Another stack's networks are for its own run to join, and for the networks' unit after a start: that stack may
+        # be gone, removed while this server was away.
+        self.missed = sorted(set(self.networks) - self.own - now.joined) if now.running else []
         self.words = self._changes()
         self.diff = self._diff()
 
     def answer(self) -> dict[str, Any]:
-        warnings = []
+        warnings = [_missed(network) for network in self.missed]
         if self.now.docker and self.ipv6 and engine.ipv6_hidden(self.now.docker):
             warnings.append(
                 "IPv6 clients will all appear under one address: set experimental and ip6tables in daemon.json"
@@ -158,7 +162,8 @@ class _Change:
         ]
         entries += [(f"{CONFIG_DIR}/maps/{kind}", old, text) for kind, old, text in kinds if old != text]
         now = self.now
-        entries.append((CONTAINER, _state(now.running, now.joined), _state(True, set(self.networks))))
+        after = set(self.networks) - set(self.missed)
+        entries.append((CONTAINER, _state(now.running, now.joined), _state(True, after)))
         return [
             {"before_header": name, "after_header": name, "before": shown(before), "after": shown(after)}
             for name, before, after in entries
@@ -195,6 +200,7 @@ class _Change:
         if self.restart:
             for network in self.to_join:
                 engine.join(docker, network)
+            self.missed = [name for name in self.networks if name not in self.own and not _joined(docker, name)]
         for network in self.to_leave:
             engine.leave(docker, network)
         for path in self.stale:
@@ -219,7 +225,7 @@ class _Change:
         for file in self.files:
             file.write()
         if self.unwanted:
-            os.unlink(self.unwanted)
+            files.forget(self.unwanted)
         if self.now.outdated or any(file.path.startswith("/etc/systemd/") for file in self.files):
             run_program(["systemctl", "daemon-reload"])
         if not self.now.enabled:
@@ -287,6 +293,25 @@ def _answer(
     }
 
 
+def _joined(docker: Docker, network: str) -> bool:
+    """Put HAProxy on another stack's network; whether it is on it now."""
+    try:
+        engine.join(docker, network)
+    except HaproxyError:
+        return False
+    return True
+
+
+def _missed(network: str) -> str:
+    """What to do about a network of another stack that HAProxy is not on."""
+    stack = network.rpartition("_")[0]
+    return (
+        f"HAProxy is not on the network {network}, so the routes of the stack {stack} are answered with 503 here. "
+        f"'longshore up' of {stack} joins it. If {stack} was removed while this server was away, 'longshore destroy' "
+        f"of it once more takes its routes away, or without its stack file: rm {files.fragment_path(stack)}"
+    )
+
+
 def _map_text(kind: str, config: str) -> str:
     """The map of one kind to which a configuration refers."""
     marker = f"{CONFIG_DIR}/maps/{kind}."
@@ -331,5 +356,5 @@ def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
     attempt(["systemctl", "daemon-reload"])
     attempt(["systemctl", "reset-failed", UNIT, NETWORKS_UNIT])
     if left:
-        os.unlink(fragment)
+        files.forget(fragment)
     return answer

@@ -111,7 +111,8 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
             key = (route["host"], route["path"])
             if key in routed:
                 errors.append(
-                    f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it"
+                    f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it "
+                    "(a stack that is long gone lets go of it with: rm /etc/longshore/<stack>/haproxy.json)"
                 )
             routed.setdefault(key, stack)
         for name, value in fragment["settings"].items():

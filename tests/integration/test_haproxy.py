@@ -205,3 +205,17 @@ def test_a_removed_stack_leaves_its_network(tmp_path: Path) -> None:
     until(lambda: on("app1", "docker", "network", "rm", "gone_edge", check=False), 30, "the network can go")
     assert on("app2", "cat", "/etc/longshore/shop/haproxy.json") == before
     assert converge(tmp_path, "gone", "absent")["changed"] is False
+
+
+def test_a_stack_that_went_while_a_balancer_was_away_hinders_no_other(tmp_path: Path) -> None:
+    fragment = on("app2", "cat", "/etc/longshore/shop/haproxy.json").replace("shop", "dead")
+    on("app2", "mkdir", "-p", "/etc/longshore/dead")
+    on("app2", "tee", "/etc/longshore/dead/haproxy.json", given=fragment)
+    done = converge(tmp_path)
+    assert done["changes"][-1] == "reload HAProxy", done
+    assert "the network dead_edge" in done["warnings"][0]
+    again = converge(tmp_path)
+    assert (again["changed"], again["warnings"]) == (False, done["warnings"])
+    assert converge(tmp_path, "dead", "absent")["changed"]
+    assert on("app2", "ls", "/etc/longshore/dead", check=False) == ""
+    assert "warnings" not in converge(tmp_path)
