@@ -24,7 +24,7 @@ from .host_change import run as run_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from .run import Run
@@ -56,11 +56,18 @@ class Present:
 
 
 def converge(
-    stack: str, fragment: dict[str, Any] | None, check: bool, run: Run, *, interrupt: bool = True
+    stack: str,
+    fragment: dict[str, Any] | None,
+    check: bool,
+    run: Run,
+    *,
+    interrupt: bool = True,
+    auth: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Make HAProxy serve ``fragment`` beside the other stacks' (None: without ``stack``), or say what would be done.
 
-    Without ``interrupt`` nothing is done when an HAProxy that serves would have to be restarted. The answer has
+    ``auth`` has logins by registry. Without ``interrupt`` nothing is done when an HAProxy that serves would have to be
+    restarted. The answer has
     ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``restarted``, ``reloaded``, ``interrupts``. Raises
     ``HaproxyError`` (nothing is live then that was not before), ``DockerError``, ``HostError`` and ``Cancelled``.
     """
@@ -79,7 +86,7 @@ def converge(
         if change.interrupts and not interrupt:
             return _answer(interrupts=True)
         if change.words and not check:
-            change.apply(run)
+            change.apply(run, auth or {})
         return change.answer()
 
 
@@ -175,12 +182,12 @@ class _Change:
             raise RuntimeError("converge() refuses to apply anything without an engine")
         return self.now.docker
 
-    def apply(self, run: Run) -> None:
+    def apply(self, run: Run, auth: Mapping[str, Mapping[str, str]]) -> None:
         docker = self._engine()
         run.check()
         if not self.now.image:
             run.progress(f"pulling {self.image}")
-            engine.pull(docker, self.image)
+            engine.pull(docker, self.image, auth)
         for path, mode, user, group in self.directories:
             os.makedirs(path, mode=0o755, exist_ok=True)
             os.chmod(path, mode)

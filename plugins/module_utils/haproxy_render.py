@@ -204,8 +204,8 @@ def _resolvers() -> str:
     )
 
 
-def _binds(port: int, ipv6: bool) -> list[str]:
-    return [f"bind :{port}", f"bind :::{port} v6only"] if ipv6 else [f"bind :{port}"]
+def _binds(port: int, ipv6: bool, options: str = "") -> list[str]:
+    return [f"bind :{port}{options}", *([f"bind :::{port} v6only{options}"] if ipv6 else [])]
 
 
 def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) -> str:
@@ -238,7 +238,9 @@ def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) 
 
 
 def _stats(settings: Mapping[str, Any], ipv6: bool) -> str:
-    lines = ["no log", *_binds(settings["stats_port"], ipv6)]
+    # What comes through the published port comes by the container's first network; the stacks' edge networks are joined
+    # after it, and whoever is on one of them has no business with the statistics of all.
+    lines = ["no log", *_binds(settings["stats_port"], ipv6, " interface eth0")]
     if settings["stats_password"]:
         lines.append("http-request auth realm statistics unless { http_auth(statistics) }")
     text = _section(

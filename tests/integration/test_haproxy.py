@@ -9,6 +9,7 @@ On a lab of its own, named by the variable LAB (default ``haproxy``); it is remo
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -192,6 +193,18 @@ def test_a_worker_joins_a_network_it_has_not_seen_and_keeps_it(described: dict[s
     until(lambda: status(described, "other", "app2") == "200", 30, "it does again")
     until(lambda: status(described, "shop", "app2") == "200", 30, "and the first stack too")
     assert converge(tmp_path, "other")["changed"] is False
+
+
+def test_the_statistics_are_not_for_the_services() -> None:
+    template = '{{(index .NetworkSettings.Networks "shop_edge").IPAddress}}'
+    address = on("app2", "docker", "inspect", "-f", template, "longshore-haproxy").strip()
+    task = on("app2", "docker", "ps", "-q", "--filter", "label=com.docker.swarm.service.name=shop_web").split()[0]
+    script = "import socket, sys; print(socket.socket().connect_ex((sys.argv[1], int(sys.argv[2]))))"
+    reached = {
+        port: int(on("app2", "docker", "exec", task, "python", "-c", script, address, str(port))) for port in (80, 8404)
+    }
+    assert reached == {80: 0, 8404: errno.ECONNREFUSED}
+    assert "shop.web" in on("app2", "curl", "-s", "-m", "5", "http://127.0.0.1:8404/")
 
 
 def test_a_removed_stack_leaves_its_network(tmp_path: Path) -> None:

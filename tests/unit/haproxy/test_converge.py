@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import haproxy_converge as converge
-from ansible_collections.longshore.stack.plugins.module_utils import haproxy_files
+from ansible_collections.longshore.stack.plugins.module_utils import haproxy_docker, haproxy_files
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import HaproxyError, normalize
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_unit import label_in, units_of
 
@@ -83,9 +85,27 @@ def test_a_start_goes_on_without_the_network_of_a_stack_that_is_gone(
     monkeypatch.setattr(converge.engine, "join", join)
     for step in ("_check_config", "_write", "_go_live"):
         monkeypatch.setattr(change, step, lambda *_: None)
-    change.apply(SimpleNamespace(check=lambda: None))
+    change.apply(SimpleNamespace(check=lambda: None), {})
     assert asked == ["shop_edge", "blog_edge", "gone_edge"]
     assert [warning.split()[6] for warning in change.answer()["warnings"]] == ["gone_edge,"]
+
+
+def test_the_image_is_pulled_with_its_registrys_login() -> None:
+    sent: list[dict[str, Any]] = []
+
+    def stream(method: str, path: str, headers: dict[str, str], **query: str) -> list[dict[str, Any]]:
+        sent.append({"to": f"{method} {path}", **headers, **query})
+        return [{"status": "done"}]
+
+    docker = SimpleNamespace(stream=stream)
+    login = {"username": "ann", "password": "sesame"}
+    haproxy_docker.pull(docker, "reg.example:5000/haproxy:3.0", {"reg.example:5000": login})  # type: ignore[arg-type]
+    haproxy_docker.pull(docker, "haproxy:3.0", {"reg.example:5000": login})  # type: ignore[arg-type]
+    with_login, without = sent
+    assert (with_login["to"], with_login["fromImage"]) == ("POST /images/create", "reg.example:5000/haproxy")
+    given = json.loads(base64.urlsafe_b64decode(with_login["X-Registry-Auth"]))
+    assert given == {**login, "serveraddress": "reg.example:5000"}
+    assert "X-Registry-Auth" not in without
 
 
 def test_a_fragment_goes_with_its_directory_unless_something_else_is_there(tmp_path: Path) -> None:

@@ -38,6 +38,10 @@ services:
     environment: {PLAIN: "1", TOKEN: "{{ secrets.token }}"}
     routes: [{host: shop.example, port: 3000}]
     replicas: 2
+registries:
+  reg.example: {username: ci, password: "{{ secrets.token }}"}
+  other.example: {username: ci, password: "{{ secrets.token }}"}
+load_balancer: {image: "reg.example/haproxy:3.0"}
 """
 
 
@@ -96,6 +100,11 @@ def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     assert app1["services_services"]["web"]["environment"] == {"PLAIN": "1"}
     assert app1["build_git_auth"] == [{"services": ["web"], "ssh_key": "{{ secrets.token }}"}]
     assert "auth" not in app1["longshore_builds"]["web"]
+
+
+def test_the_load_balancers_image_has_its_registrys_login(listed: dict[str, Any]) -> None:
+    login = {"registry": "reg.example", "username": "ci", "password": "{{ secrets.token }}"}
+    assert listed["_meta"]["hostvars"]["app1"]["haproxy_registry_auth"] == [login]
 
 
 def play(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
