@@ -13,6 +13,7 @@ import hashlib
 import ipaddress
 
 from .haproxy_routes import maps_of
+from .haproxy_slots import DNS_ANSWER, slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _resolvers() -> str:
     return _section(
         "resolvers docker",
         "nameserver docker 127.0.0.11:53",
-        "accepted_payload_size 8192",
+        f"accepted_payload_size {DNS_ANSWER}",
         "resolve_retries 3",
         "timeout resolve 500ms",
         "timeout retry 1s",
@@ -290,9 +291,9 @@ def _backend(name: str, backend: Mapping[str, Any], sticky: bool) -> str:
         server += f" port {check['port']}"
     by_name = server + " resolvers docker resolve-prefer ipv4 init-addr last,none"
     if "service" in backend:
-        slots = max(16, 2 * backend["maximum"])
+        room = slots(backend["maximum"])
         # Without the family HAProxy ignores tcp-ut, and a request that a dead host never acknowledged hangs.
-        lines.append(f"server-template task 1-{slots} ipv4@tasks.{backend['service']}:{backend['port']} {by_name}")
+        lines.append(f"server-template task 1-{room} ipv4@tasks.{backend['service']}:{backend['port']} {by_name}")
     else:
         for index, target in enumerate(backend["servers"], 1):
             address, options = _address(target["address"])
