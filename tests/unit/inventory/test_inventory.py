@@ -119,6 +119,32 @@ def play(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+KEEP = """
+- hosts: load_balancer
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert: {that: "(haproxy_stats_password if false else '') == ''"}
+- hosts: swarm_manager
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact: {credentials_result: {stored: {stack: {key: made-once}}}}
+- hosts: load_balancer
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert: {that: haproxy_stats_password == 'made-once'}
+"""
+
+
+def test_servers_that_are_no_managers_know_what_the_managers_made(tmp_path: Path) -> None:
+    stats = "stats: {address: 0.0.0.0, password: '{{ secrets.key }}'}"
+    text = STACK.replace("tags: [app, lb, build]", "tags: [app, build]")
+    (tmp_path / "stack.yml").write_text(text.replace("load_balancer: {", f"load_balancer: {{{stats}, "))
+    (tmp_path / "play.yml").write_text(KEEP)
+    command = [str(BIN / "ansible-playbook"), "-i", "stack.yml", "play.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_file_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:
     done = play(tmp_path, STACK.replace("replicas: 2", "replcas: 2"))
     assert done.returncode == 2
