@@ -69,6 +69,10 @@ unable:
   description: V(engine) when this server has no engine that answers.
   returned: because of it
   type: str
+routed:
+  description: Whether O(stack) has routes on this server's load balancer.
+  returned: success
+  type: bool
 configs:
   description:
     - By image, what it says of how to run it. In check mode without the images that would be pulled.
@@ -77,6 +81,7 @@ configs:
   type: dict
 """
 
+import os
 import time
 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
@@ -208,7 +213,7 @@ def main() -> None:
         module.fail_json(msg=f"{error}; images that are complete stay", cancelled=True)
     except (ValueError, DockerError, ImageError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    module.exit_json(routed=os.path.exists(f"/etc/longshore/{module.params['stack']}/haproxy.json"), **result)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,7 @@ HOST = "registry.longshore.internal"
 NAME = f"{HOST}:5000"
 USER = "longshore"
 _CERTIFICATE = "/etc/longshore/cluster/registry"
-# From the first manager that answered (playbooks/keys.yml).
-_PASSWORD = trust_as_template(
-    "{{ (groups['swarm_manager'] | map('extract', hostvars) | selectattr('credentials_result.stored', 'defined')"
-    " | first).credentials_result.stored.cluster['registry.password'] }}"
-)
+_PASSWORD = trust_as_template("{{ " + secrets.KEPT + ".cluster['registry.password'] }}")
 
 
 def variables(definition: Stack) -> dict[str, Any]:

@@ -45,6 +45,12 @@ def test_builders_registry_and_balancers_are_there_when_they_are_needed() -> Non
     assert (plain.builders(), plain.registry_server()) == (["s0"], "s0")
 
 
+@pytest.mark.parametrize("stats", ["{}", "{address: '::1'}", "{address: 0.0.0.0, password: '{{ secrets.page }}'}"])
+def test_statistics_are_for_the_server_itself_or_behind_a_password(stats: str) -> None:
+    secrets = "secrets: {page: {generate: 20}}\n"
+    assert stack([""], f"{secrets}load_balancer: {{stats: {stats}}}").load_balancer.stats.port == 8404
+
+
 def test_a_database_server_runs_containers_only_when_a_service_asks_for_its_tag() -> None:
     assert stack(["tags: [db]", ""], "services: {a: {image: x}}").docker_hosts() == ["s1"]
     asked = stack(["tags: [db]", ""], "services: {a: {image: x, placement: {tags: db}}}")

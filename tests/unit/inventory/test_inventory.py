@@ -38,6 +38,10 @@ services:
     environment: {PLAIN: "1", TOKEN: "{{ secrets.token }}"}
     routes: [{host: shop.example, port: 3000}]
     replicas: 2
+registries:
+  reg.example: {username: ci, password: "{{ secrets.token }}"}
+  other.example: {username: ci, password: "{{ secrets.token }}"}
+load_balancer: {image: "reg.example/haproxy:3.0"}
 """
 
 
@@ -117,6 +121,11 @@ def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     assert "auth" not in app1["longshore_builds"]["web"]
 
 
+def test_the_load_balancers_image_has_its_registrys_login(listed: dict[str, Any]) -> None:
+    login = {"registry": "reg.example", "username": "ci", "password": "{{ secrets.token }}"}
+    assert listed["_meta"]["hostvars"]["app1"]["haproxy_registry_auth"] == [login]
+
+
 def play(directory: Path, text: str, *sources: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the guard alone on a stack file, or on these inventory sources."""
     (directory / "stack.yml").write_text(text)
@@ -129,6 +138,32 @@ def play(directory: Path, text: str, *sources: str, **environment: str) -> subpr
         text=True,
         check=False,
     )
+
+
+KEEP = """
+- hosts: load_balancer
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert: {that: "(haproxy_stats_password if false else '') == ''"}
+- hosts: swarm_manager
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact: {credentials_result: {stored: {stack: {key: made-once}}}}
+- hosts: load_balancer
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert: {that: haproxy_stats_password == 'made-once'}
+"""
+
+
+def test_servers_that_are_no_managers_know_what_the_managers_made(tmp_path: Path) -> None:
+    stats = "stats: {address: 0.0.0.0, password: '{{ secrets.key }}'}"
+    text = STACK.replace("tags: [app, lb, build]", "tags: [app, build]")
+    (tmp_path / "stack.yml").write_text(text.replace("load_balancer: {", f"load_balancer: {{{stats}, "))
+    (tmp_path / "play.yml").write_text(KEEP)
+    command = [str(BIN / "ansible-playbook"), "-i", "stack.yml", "play.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_file_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:

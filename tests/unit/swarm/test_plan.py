@@ -155,7 +155,7 @@ class TestOverrides:
     def scaled(self, cluster: Cluster, amount: str) -> dict[str, Any]:
         live = cluster.state.spec("web")
         assert live is not None
-        spec = overrides.scaled(live, amount)
+        spec = overrides.scaled(live, amount, "shop_edge")
         cluster.state.services["web"]["Spec"] = deepcopy(spec)
         return spec
 
@@ -188,6 +188,19 @@ class TestOverrides:
         assert self.replicas(cluster) == 0
         assert deploy(cluster, desired(service(replicas=2))).changes() == []
         assert overrides.stopped(overrides.stopped(live, True), False) == live
+
+    def test_no_more_tasks_than_the_load_balancers_have_room_for(self, cluster: Cluster) -> None:
+        deploy(cluster, desired(service(replicas=2, routes=[ROUTE])))
+        self.scaled(cluster, "15")
+        assert self.replicas(cluster) == 15
+        with pytest.raises(ValueError, match=r"16 replicas: the load balancers have room for 15, .* file says 2;"):
+            self.scaled(cluster, "+1")
+        assert self.replicas(cluster) == 15
+        deploy(cluster, desired(service(replicas=20, routes=[ROUTE])))
+        self.scaled(cluster, "41")
+        deploy(cluster, desired(service(replicas=2)))
+        self.scaled(cluster, "40")
+        assert self.replicas(cluster) == 40, "nothing is routed to it"
 
     @pytest.mark.parametrize("amount", ["0", "-2", "x", "1.5", ""])
     def test_impossible_numbers(self, cluster: Cluster, amount: str) -> None:
