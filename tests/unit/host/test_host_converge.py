@@ -48,7 +48,9 @@ class Server:
     def run(self, *, check: bool = False, **wanted: Any) -> dict[str, Any]:
         """Converge with these parameters; all others are empty."""
         nothing: dict[str, Any] = {name: [] for name in LISTS}
-        nothing.update(name="test", hostname="", timezone="", sysctl=None, sysctl_ignore_unsupported=False)
+        nothing.update(
+            name="test", cluster=None, hostname="", timezone="", sysctl=None, sysctl_ignore_unsupported=False
+        )
         return converge({**nothing, **wanted}, check, str(self.root / "memory"))
 
     def file(self, name: str, content: str, **more: Any) -> dict[str, Any]:
