@@ -51,8 +51,28 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
         },
         "server_unattended_upgrades": definition.unattended_upgrades.enabled,
         "server_hosts": hosts,
-        "server_hosts_block": definition.name,
+        "server_stack": definition.name,
+        "server_cluster": _cluster(definition, name),
     }
+
+
+def _cluster(definition: Stack, name: str) -> dict[str, Any]:
+    """Setting → value, of what a server has once for all its stacks, as the stack file names it. None: not said."""
+    server = definition.servers[name]
+    registry = definition.registry_server()
+    says: dict[str, Any] = {
+        "name of this server": name,
+        "timezone": definition.timezone,
+        "sysctl": {**definition.sysctl, **server.sysctl},
+        "unattended_upgrades": definition.unattended_upgrades.model_dump(mode="json"),
+        "registry.server": f"{registry} at {definition.servers[registry].private}" if registry is not None else None,
+    }
+    for user, person in definition.users.items():
+        says[f"users.{user}"] = person.model_dump(mode="json") | {"keys": _keys(definition, person.keys)}
+    if name in definition.docker_hosts():
+        says |= {f"docker.{key}": value for key, value in definition.docker.model_dump(mode="json").items()}
+        says |= {f"swarm.{key}": value for key, value in definition.swarm.model_dump(mode="json").items()}
+    return says
 
 
 def _keys(definition: Stack, keys: list[str]) -> list[str]:

@@ -49,7 +49,13 @@ class Server:
         """Converge with these parameters; all others are empty."""
         nothing: dict[str, Any] = {name: [] for name in LISTS}
         nothing.update(
-            packages_refused={}, name="test", hostname="", timezone="", sysctl=None, sysctl_ignore_unsupported=False
+            packages_refused={},
+            name="test",
+            cluster=None,
+            hostname="",
+            timezone="",
+            sysctl=None,
+            sysctl_ignore_unsupported=False,
         )
         return converge({**nothing, **wanted}, check, str(self.root / "memory"))
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import grp
+import pwd
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -17,9 +19,6 @@ from ansible_collections.longshore.stack.plugins.module_utils import (
     host_users,
 )
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import Host, HostError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMc+g9vEPAMyDVEOJbqK3kI9PvKc9k9nQw+1n9wyh5m anna@example"
@@ -140,6 +139,68 @@ class TestUsers:
         assert argv[-1] == "anna"
         assert argv[argv.index("--groups") + 1] == "sudo,docker"
         assert "--create-home" in argv
+
+    @pytest.mark.parametrize(
+        ("more", "expected"),
+        [
+            ({"state": "absent"}, "is not removed"),
+            ({"expires": "2020-01-31"}, "does not expire on 2020-01-31"),
+            ({}, "does not lose sudo"),
+        ],
+    )
+    def test_nobody_locks_himself_out(
+        self, more: dict[str, str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SUDO_USER", "ops")
+        monkeypatch.setattr(host_users, "SUDOERS", str(tmp_path))
+        (tmp_path / "longshore-ops").touch()
+        wanted = {"name": "ops", "state": "present", "expires": None, "sudo": "", **more}
+        with pytest.raises(HostError, match=f"ops {expected}"):
+            host_users.refuse_lockout([{**wanted, "name": "other"}, wanted])
+        # Who isn't here, and sudo that was given by somebody else, are not ours to take away.
+        host_users.refuse_lockout(
+            [{**wanted, "name": "other"}, {**wanted, "state": "present", "sudo": "ALL", "expires": ""}]
+        )
+        (tmp_path / "longshore-ops").unlink()
+        host_users.refuse_lockout([{**wanted, "state": "present", "expires": "2999-01-01"}])
+
+    def test_only_groups_that_were_given_are_taken_away(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        members = {"adm": ["anna"], "docker": [], "sudo": []}
+
+        def run(argv: Sequence[str]) -> str:
+            for group, users in members.items():
+                if argv[0] == "usermod" and group in argv[3].split(","):
+                    users.append("anna")
+                elif argv[0] == "gpasswd" and argv[-1] == group:
+                    users.remove("anna")
+            return ""
+
+        account = pwd.struct_passwd(("anna", "x", 1200, 1200, "", str(tmp_path), "/bin/bash"))
+        monkeypatch.setattr(host_users, "run", run)
+        monkeypatch.setattr(host_users.pwd, "getpwnam", lambda _name: account)
+        monkeypatch.setattr(
+            host_users.grp, "getgrnam", lambda group: grp.struct_group((group, "x", 1, list(members[group])))
+        )
+
+        def converge(groups: list[str]) -> list[str]:
+            wanted = {"name": "anna", "state": "present", "uid": None, "home": None, "shell": "/bin/bash", "keys": [],
+                      "keys_exclusive": False, "expires": None, "sudo": "", "groups": groups}  # fmt: skip
+            done = []
+            for change in host_users.plan_users([wanted], Host(check=False), str(tmp_path / "memory")):
+                change.apply()
+                done.append(change.what)
+            return done
+
+        assert converge(["adm", "docker"]) == ["groups of anna"]
+        assert converge([]) == ["group docker of anna taken away"]
+        assert members == {"adm": ["anna"], "docker": [], "sudo": []}
+        assert converge([]) == []
+        # What was given, and then taken away and given again by others, is theirs.
+        converge(["sudo"])
+        members["sudo"].clear()
+        assert converge([]) == []
+        members["sudo"].append("anna")
+        assert converge([]) == []
 
 
 class TestSysctl:
