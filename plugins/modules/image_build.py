@@ -103,7 +103,9 @@ options:
     type: int
     default: 2
   cgroup_parent:
-    description: Control group of everything that runs in a build, a systemd slice for example.
+    description:
+      - Control group of everything that runs in a build, as a path from the root. That of a systemd slice holds those
+        of the slices in its name, V(/a.slice/a-b.slice).
     type: str
     default: ""
   min_free:
@@ -172,14 +174,17 @@ why:
   type: str
 """
 
-import shutil
-import tempfile
-
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.longshore.stack.plugins.module_utils.image_builder import Builder, BuildError, NoRegistry
+from ansible_collections.longshore.stack.plugins.module_utils.image_builder import (
+    Builder,
+    BuildError,
+    NoRegistry,
+    Planned,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.image_definition import Build
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import Credentials, free_space
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each, settle
+from ansible_collections.longshore.stack.plugins.module_utils.image_private import private_directory
 from ansible_collections.longshore.stack.plugins.module_utils.image_process import Processes, Stopped
 from ansible_collections.longshore.stack.plugins.module_utils.image_source import GIT_AUTH_SPEC, secrets
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
@@ -254,17 +259,8 @@ def build_all(
         if needs:
             return {"changed": False, "needs": needs}
         check_space(docker, module.params["min_free"])
-        limit = max(1, module.params["parallel"])
-        done, errors = each(
-            sorted(due),
-            lambda service: builder.perform(plans[service], archives.get(service, "")),
-            run,
-            limit,
-            fail_fast=True,
-        )
-        if errors:
-            raise FailedError(errors)
-        results.update(done)
+        results.update(perform(module, builder, plans, run))
+        due = [service for service, result in results.items() if result["built"]]
     configs = {service: builder.configuration(result) for service, result in results.items()}
     answer = {
         "changed": bool(due),
@@ -280,6 +276,31 @@ def build_all(
             "after": "".join(lines[service] for service in sorted(lines)),
         }
     return answer
+
+
+def perform(module: QuietModule, builder: Builder, plans: dict[str, Planned], run: Run) -> dict[str, dict[str, object]]:
+    """Build what the registry has not, by service. The same source, built the same way, is built once: the image gets
+    the other services' names too."""
+    archives, limit = module.params["archives"], max(1, module.params["parallel"])
+    due = [service for service in sorted(plans) if not plans[service].digest]
+    first = {planned.content: service for service, planned in plans.items() if planned.digest}
+    for service in due:
+        first.setdefault(plans[service].content, service)
+    images = {service: str(planned.result(planned.digest, False, 0.0)["image"]) for service, planned in plans.items()}
+    done: dict[str, dict[str, object]] = {}
+
+    def build(service: str) -> dict[str, object]:
+        other = first[plans[service].content]
+        return builder.perform(plans[service], archives.get(service, ""), "" if other == service else images[other])
+
+    leaders = [service for service in due if service in first.values()]
+    for services in (leaders, [service for service in due if service not in leaders]):
+        results, errors = each(services, build, run, limit, fail_fast=True)
+        if errors:
+            raise FailedError(errors)
+        done.update(results)
+        images.update({service: str(result["image"]) for service, result in results.items()})
+    return done
 
 
 def check_space(docker: Docker, wanted: int) -> None:
@@ -304,9 +325,15 @@ def end(module: QuietModule, result: dict[str, object]) -> None:
 
 def main() -> None:
     module = QuietModule(SPEC, supports_check_mode=True)
+    with private_directory() as private:
+        result = work(module, private)
+    end(module, result)
+
+
+def work(module: QuietModule, private: str) -> dict[str, object]:
+    """All of it; ``private`` is a directory in memory for logins."""
     given = module.params
     processes: Processes | None = None
-    private = tempfile.mkdtemp(prefix="longshore-build-", dir="/run")
     try:
         docker = Docker.connect()
         if docker is None and not module.check_mode:
@@ -333,8 +360,7 @@ def main() -> None:
         if processes is not None:
             processes.stop()
             settle(TIDYING)
-        shutil.rmtree(private, ignore_errors=True)
-    end(module, result)
+    return result
 
 
 if __name__ == "__main__":
