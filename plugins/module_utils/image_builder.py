@@ -18,7 +18,16 @@ import time
 from .docker_api import DockerError
 from .image_buildlog import BuildLog
 from .image_definition import command, image_name, repository
-from .image_engine import ImageError, configuration, explain, is_final, local, push, remote_digest
+from .image_engine import (
+    ImageError,
+    configuration,
+    explain,
+    is_final,
+    local,
+    no_room_for_pushes,
+    push,
+    remote_digest,
+)
 from .image_process import Overdue, Stopped
 from .image_reference import Reference
 from .image_source import GitSource, SourceError, inside, unpack, write_private
@@ -247,6 +256,9 @@ class Builder:
         if self._docker is None:
             raise ImageError("no Docker engine answers on this server")
         reference = Reference.parse(planned.image)
+        problem = no_room_for_pushes()
+        if problem:
+            raise ImageError(f"the image was built but not pushed: {problem}")
 
         def step() -> None:
             if self._processes.stopped.is_set():

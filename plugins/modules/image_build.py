@@ -182,7 +182,11 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_builder impo
     Planned,
 )
 from ansible_collections.longshore.stack.plugins.module_utils.image_definition import Build
-from ansible_collections.longshore.stack.plugins.module_utils.image_engine import Credentials, free_space
+from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
+    Credentials,
+    no_room_for_pushes,
+    too_little,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each, settle
 from ansible_collections.longshore.stack.plugins.module_utils.image_private import private_directory
 from ansible_collections.longshore.stack.plugins.module_utils.image_process import Processes, Stopped
@@ -304,13 +308,12 @@ def perform(module: QuietModule, builder: Builder, plans: dict[str, Planned], ru
 
 
 def check_space(docker: Docker, wanted: int) -> None:
-    directory = docker.get("/info")["DockerRootDir"]
-    free = free_space(directory)
-    if free is not None and free < wanted:
-        raise ValueError(
-            f"only {free >> 20} MiB are free at {directory}, and {wanted >> 20} MiB must be before anything is built: "
-            "'docker builder prune' empties the cache of builds"
-        )
+    problem = too_little(docker.get("/info")["DockerRootDir"], wanted)
+    if problem:
+        raise ValueError(f"{problem} before anything is built: 'docker builder prune' empties the cache of builds")
+    problem = no_room_for_pushes()
+    if problem:
+        raise ValueError(problem)
 
 
 def end(module: QuietModule, result: dict[str, object]) -> None:

@@ -93,7 +93,7 @@ def test_a_step_of_a_build_is_within_the_limits(host: Any, tmp_path: Path) -> No
     converge = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         step = "pgrep -xf 'sleep 301'"
-        found = builder.run(f"timeout 60 sh -c \"until {step}; do sleep 0.2; done\"")
+        found = builder.run(f'timeout 60 sh -c "until {step}; do sleep 0.2; done"')
         assert found.rc == 0, builder.run("ps axf").stdout
         groups = builder.check_output(f"cat /proc/{found.stdout.split()[0]}/cgroup").splitlines()
     finally:

@@ -85,6 +85,39 @@ def test_another_server_pushes_and_pulls(host: Any) -> None:
     assert other.run(f"docker pull {NAME}/molecule/nosuch").rc != 0
 
 
+def test_what_no_kept_release_needs_leaves_the_registry(host: Any) -> None:
+    other = host.get_host("ansible://app2", ansible_inventory=str(ROOT / "molecule/inventory/lab.py"))
+    images = [f"{NAME}/sweep/web:{number * 12}-01234567" for number in "ab"]
+    made = " && ".join(
+        f"echo 'FROM busybox\nRUN head -c 2000000 /dev/urandom >/{image[-20]}' | docker build -q -t {image} -"
+        f" && docker push -q {image}"
+        for image in images
+    )
+    login = (
+        f"export DOCKER_CONFIG=$(mktemp -d) && echo '{PASSWORD}' | docker login -u longshore --password-stdin {NAME}"
+    )
+    other.run_expect([0], f"{login} && {made}")
+    kept = other.check_output(f"docker image inspect -f '{{{{index .RepoDigests 0}}}}' {images[1]}").strip()
+    data = "/var/lib/longshore/molecule-registry"
+    host.run_expect([0], f"mkdir -p /var/lib/longshore/sweep && echo {kept} >/var/lib/longshore/sweep/images")
+    before = int(host.check_output(f"du -sk {data}").split()[0])
+    sweep = f"python3 /usr/lib/longshore/sweep-registry --data {data} --days 0 --newest 0"
+    try:
+        assert "next time" in host.check_output(sweep)
+        done = host.check_output(f"{sweep} --quiet 0")
+    finally:
+        host.run("rm -r /var/lib/longshore/sweep")
+    assert done.count("removed ") == 1
+    assert before - int(host.check_output(f"du -sk {data}").split()[0]) > 1500
+    host.run_expect([0], f"timeout 20 sh -c 'until curl -sk https://{NAME}/v2/ >/dev/null; do sleep 0.1; done'")
+    other.run(f"docker rmi -f {' '.join(images)} {kept}")
+    assert other.run(f"{login} && docker pull -q {kept}").rc == 0
+    assert other.run(f"{login} && docker pull -q {images[0]}").rc != 0
+    # What was removed can come again, layers and all.
+    other.run_expect([0], f"{login} && docker pull -q busybox && {made}")
+    assert host.service("longshore-registry-sweep.timer").is_running
+
+
 def test_another_password_takes_effect_and_is_not_shown(host: Any) -> None:
     try:
         output = converge(password="another-9xLm4")
