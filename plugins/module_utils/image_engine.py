@@ -249,8 +249,8 @@ def no_room_for_pushes(directory: str = REGISTRY_DATA) -> str:
     if not problem:
         return ""
     return (
-        f"{problem} before anything is pushed to the registry there: 'systemctl start longshore-registry-sweep' removes "
-        "what no kept release needs"
+        f"{problem} before anything is pushed to the registry there: 'systemctl start longshore-registry-sweep' "
+        "removes what no kept release needs"
     )
 
 
