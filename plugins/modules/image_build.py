@@ -82,8 +82,8 @@ options:
         default: ""
       known_hosts:
         description:
-          - Lines of a C(known_hosts) file. Without them, the host's key is learned at the first build and checked from
-            then on.
+          - Lines of a C(known_hosts) file. Without them, the host's key is learned at the first build on each builder,
+            kept in C(/var/lib/longshore/STACK/builds/known_hosts) there, and no other is accepted from then on.
         type: str
         default: ""
   pull:

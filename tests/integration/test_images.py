@@ -324,6 +324,21 @@ def test_a_private_repository(build: Starter, repository: Callable[..., str], wa
     assert not found
 
 
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_a_git_server_with_another_key_is_refused(build: Starter, repository: Callable[..., str], kind: str) -> None:
+    name = repository("FROM busybox\n", private=True)
+    login = {"host": "git.lab", "ssh_key": (ROOT / f".lab/{NAME}/id_ed25519").read_text()}
+    learned = "/var/lib/longshore/integration/builds/known_hosts"
+    on("app2", f"rm -f /tmp/other*; ssh-keygen -q -t {kind} -N '' -f /tmp/other; mkdir -p {learned[:-12]}")
+    on("app2", f"echo git.lab $(cut -d ' ' -f 1-2 /tmp/other.pub) >{learned}")
+    try:
+        run = build(builds={"web": {"git": f"git@git.lab:private/{name}.git"}}, git_auth=[login])
+        assert run.wait() != 0
+    finally:
+        on("app2", f"rm {learned}")
+    assert f"the SSH key of git.lab is not in {learned}" in run.output
+
+
 def descendants(pid: int) -> list[int]:
     """A process and everything below it."""
     found = [pid]
