@@ -28,12 +28,17 @@ def status(host: Any, *options: str) -> str:
     return str(host.run(command).stdout)
 
 
-def converge(**variables: str) -> str:
-    """Run the scenario's converge once more; gives its output."""
+def attempt(**variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the scenario's converge once more."""
     words = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
     inventory = str(ROOT / "molecule/inventory/lab.py")
     argv = ["ansible-playbook", "-i", inventory, str(SCENARIO / "converge.yml"), "--diff", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+
+
+def converge(**variables: str) -> str:
+    """Run the scenario's converge once more, with success; gives its output."""
+    done = attempt(**variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -129,6 +134,16 @@ def test_another_password_takes_effect_and_is_not_shown(host: Any) -> None:
     finally:
         converge()
     assert status(host, "-u", f"longshore:{PASSWORD}") == "200"
+
+
+def test_another_server_does_not_begin_without_the_images(host: Any) -> None:
+    other = host.get_host("ansible://app2", ansible_inventory=str(ROOT / "molecule/inventory/lab.py"))
+    done = attempt(where="app2", others="app1,app2")
+    assert done.returncode != 0
+    assert "to run on app2, but its images are on app1" in " ".join(done.stdout.split())
+    assert not other.file("/etc/longshore/registry").exists
+    # Where they are it stays as it is, whoever else is asked.
+    assert "changed=0" in converge(others="app2")
 
 
 def test_images_survive_a_restart(host: Any) -> None:
