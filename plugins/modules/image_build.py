@@ -193,6 +193,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_process impo
 from ansible_collections.longshore.stack.plugins.module_utils.image_source import GIT_AUTH_SPEC, secrets
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC
+from ansible_collections.longshore.stack.plugins.module_utils.registry_certificate import warnings
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
 LOOKUPS = 8
@@ -317,6 +318,8 @@ def check_space(docker: Docker, wanted: int) -> None:
 
 
 def end(module: QuietModule, result: dict[str, object]) -> None:
+    for sentence in warnings(module.params["registry"]):
+        module.warn(sentence)
     if "unable" in result:
         result["why"] = result["msg"]
         if not module.params["required"]:
