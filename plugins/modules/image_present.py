@@ -89,9 +89,9 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_engine impor
     Credentials,
     ImageError,
     configuration,
-    free_space,
     local,
     pull,
+    too_little,
 )
 from ansible_collections.longshore.stack.plugins.module_utils.image_kept import SparedImages
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
@@ -118,12 +118,11 @@ def parse(images: list[str], check_mode: bool) -> dict[str, Reference]:
 
 
 def check_space(docker: Docker, wanted: int) -> None:
-    directory = docker.get("/info")["DockerRootDir"]
-    free = free_space(directory)
-    if free is not None and free < wanted:
+    problem = too_little(docker.get("/info")["DockerRootDir"], wanted)
+    if problem:
         raise ImageError(
-            f"only {free >> 20} MiB are free at {directory}, and {wanted >> 20} MiB must be before images are pulled: "
-            "'docker system df' shows what takes the room, 'docker image prune -a' removes images nothing uses"
+            f"{problem} before images are pulled: 'docker system df' shows what takes the room, "
+            "'docker image prune -a' removes images nothing uses"
         )
 
 

@@ -82,6 +82,10 @@ def test_groups_by_role_and_tag(listed: dict[str, Any]) -> None:
     assert members["tag_db"] == ["db1"]
 
 
+def test_the_registry_knows_where_else_it_may_have_been(listed: dict[str, Any]) -> None:
+    assert listed["_meta"]["hostvars"]["app1"]["registry_others"] == ["app2"]
+
+
 def test_connection_needs_no_configuration(listed: dict[str, Any]) -> None:
     app1, db1 = (listed["_meta"]["hostvars"][name] for name in ("app1", "db1"))
     assert (app1["ansible_host"], app1["ansible_port"], app1["ansible_user"]) == ("198.51.100.11", 2222, "ops")
