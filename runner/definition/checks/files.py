@@ -58,6 +58,8 @@ def _readable(context: Context, path: Path, name: str) -> None:
     file = resolved(context.stack.path, name)
     if file is not None and not _is(file):
         context.complain(path, f"no file {file}")
+    elif file is not None and path[0] in ("secrets", "configs") and file.stat().st_size == 0:
+        context.complain(path, f"{file} is empty, which Swarm does not keep")
 
 
 def _is(path: FilePath, directory: bool = False) -> bool:
