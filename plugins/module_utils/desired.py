@@ -45,7 +45,7 @@ class Wanted:
 @dataclass
 class Desired:
     """A whole stack, or with ``partial`` some of its services, by the names on the cluster. Secrets and configs
-    whose content is None must be there already."""
+    whose content is None must be there already. ``edge`` is what the load balancers are given, if that is known."""
 
     stack: str
     services: dict[str, Wanted] = field(default_factory=dict)
@@ -53,6 +53,7 @@ class Desired:
     secrets: dict[str, bytes | None] = field(default_factory=dict)
     configs: dict[str, bytes | None] = field(default_factory=dict)
     partial: bool = False
+    edge: dict[str, Any] | None = None
     kind: str = "deploy"
     of: int | None = None
 
@@ -126,6 +127,7 @@ def from_file(given: Given, key: bytes, image_config: Callable[[str, str], Mappi
 def from_record(record: Mapping[str, Any]) -> Desired:
     """The desired stack of a release record: the very specs, with secrets and configs that must still exist."""
     desired = Desired(record["stack"], networks=dict(record["networks"]), kind="rollback", of=record["number"])
+    desired.edge = record.get("edge")
     for name, kept in record["services"].items():
         desired.services[name] = Wanted(dict(kept["spec"]), dict(kept["settings"]), None, kept.get("commit"))
         secrets, configs = references(kept["spec"])

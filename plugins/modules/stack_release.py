@@ -60,9 +60,18 @@ images:
   description: By service, the image of the release, as M(longshore.stack.image_resolve) gives them.
   returned: with O(state=found)
   type: dict
+edge:
+  description: What the load balancers were given in the release, C(routes) and C(backends); null when it does not say.
+  returned: with O(state=found)
+  type: dict
 recorded:
   description: The images that kept releases name.
   returned: with O(state=found)
+  type: list
+  elements: str
+notices:
+  description: What is less than was asked for, and why. A run with notices ends degraded.
+  returned: success
   type: list
   elements: str
 degraded:
@@ -124,9 +133,12 @@ def find(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
     """What the release needs; the module's result."""
     state = swarm_state.read(docker, module.params["stack"])
     desired = chosen(state, module.params["number"])
+    unsaid = f"release {desired.of} does not say which routes it had: the load balancers keep those that they have"
     return {
         "changed": False,
         "release": {"of": desired.of},
+        "edge": desired.edge,
+        "notices": [unsaid] if desired.edge is None else [],
         "images": {
             name: {"image": wanted.spec["TaskTemplate"]["ContainerSpec"]["Image"]}
             for name, wanted in desired.services.items()
