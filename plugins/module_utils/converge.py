@@ -79,13 +79,18 @@ class Converger:
         except (ServiceFailed, one_off.BeforeDeployFailed) as failure:
             raise ConvergeFailed(self._go_back(str(failure))) from failure
         self._remove()
-        if self._plan.record:
-            releases.write(self._docker, self._plan.record)
-            self._run.progress(f"release {self._plan.number} recorded")
+        self._record()
         self._sweep(self._plan.remove_secrets, self._plan.remove_configs)
-        numbers = {*self._state.records, *([self._plan.number] if self._plan.record else [])}
-        if numbers - set(self._plan.keep_records):
-            releases.prune(self._docker, self._state.stack, self._state.configs.values(), self._plan.keep_records)
+
+    def _record(self) -> None:
+        """Write the new release and forget the oldest, before what only those mount goes."""
+        records, keep = dict(self._state.records), self._plan.keep_records
+        if self._plan.record:
+            releases.write(self._writer, self._plan.record, self._state.configs.values())
+            records[self._plan.number] = self._plan.record
+            self._run.progress(f"release {self._plan.number} recorded")
+        releases.prune(self._writer, self._state.stack, self._state.configs.values(), keep)
+        releases.mirror(self._state.stack, {number: records[number] for number in keep})
 
     def _objects(self) -> None:
         for name, options in self._plan.networks.items():

@@ -51,9 +51,7 @@ locked:
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.longshore.stack.plugins.module_utils import lease as locks
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, swarm_state
-from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 TYPE_CHECKING = False
@@ -82,7 +80,7 @@ def doomed(state: State) -> list[tuple[str, str, str]]:
             (kind, name, f"/{kind}s/{one['ID']}")
             for name, one in sorted(objects.items())
             if (one["Spec"].get("Labels") or {}).get(swarm_state.STACK) == state.stack
-            and name != locks.lock_name(state.stack)
+            and name != swarm_state.lock_name(state.stack)
         ]
     return found
 
@@ -105,29 +103,14 @@ def remove(docker: Docker, writer: Writer, run: Run, state: State) -> None:
         writer.remove(path)
     start = f"longshore.{state.stack}."
     for node in labelled(state):
-        unlabel(docker, node["ID"], start)
-
-
-def unlabel(docker: Docker, node: str, start: str) -> None:
-    """Remove the node's labels that begin with ``start``."""
-    for _attempt in range(10):
-        found = docker.get(f"/nodes/{node}")
-        spec = found["Spec"]
-        spec["Labels"] = {key: value for key, value in (spec.get("Labels") or {}).items() if not key.startswith(start)}
-        try:
-            docker.post(f"/nodes/{node}/update", spec, version=found["Version"]["Index"])
-        except DockerError as error:
-            if "out of sequence" not in error.message:
-                raise
-            continue
-        return
+        writer.unlabel(node["ID"], start)
 
 
 def wait_for_tasks(docker: Docker, run: Run, services: list[str]) -> None:
     """Wait until the removed services' tasks have ended: until then they hold networks, and perhaps data."""
     until = time.monotonic() + TASKS_PATIENCE
     while time.monotonic() < until:
-        tasks = swarm_state.patient(lambda: docker.get("/tasks"))
+        tasks = docker.get("/tasks")
         # What a dead server last said of its tasks stands for ever.
         alive = {node["ID"] for node in docker.get("/nodes") if node["Status"]["State"] == "ready"}
         running = [task for task in tasks if task["Status"]["State"] == "running" and task.get("NodeID") in alive]

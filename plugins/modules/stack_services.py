@@ -66,6 +66,12 @@ options:
     description: The Git commit of each service's image, for the release record.
     type: dict
     default: {}
+  edge:
+    description:
+      - What the load balancers are given, C(routes) and C(backends), for the release record, so that a rollback serves
+        the same.
+      - A difference from the newest record makes a release too.
+    type: dict
   deadline:
     description: At most so many seconds for each service, if less than its own C(update.deadline).
     type: float
@@ -190,6 +196,7 @@ def wanted(module: AnsibleModule, docker: Docker | None, state: swarm_state.Stat
     for name in configs.unknown:
         if name in live:
             as_it_runs(given["services"][name], desired.services[name].spec, live[name])
+    desired.edge = given["edge"]
     if given["deadline"]:
         for service in desired.services.values():
             service.settings["deadline"] = min(service.settings["deadline"], given["deadline"])
@@ -269,6 +276,7 @@ def main() -> None:
             "registry_auth": AUTH_SPEC,
             "only": {"type": "list", "elements": "str", "default": []},
             "commits": {"type": "dict", "default": {}},
+            "edge": {"type": "dict"},
             "deadline": {"type": "float"},
         },
         supports_check_mode=True,

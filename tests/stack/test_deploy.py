@@ -125,20 +125,33 @@ def test_scale_lasts_until_the_file_says_otherwise(lab: Lab, shop: StackFile) ->
     assert running(lab, "shop_static") == 2
 
 
-def test_rollback_brings_image_and_environment_back(lab: Lab, shop: StackFile) -> None:
-    def greeting() -> str:
-        status, body = lab.get(f"http://{lab.address('app1')}/env", "-H", f"Host: {HOST}")
-        assert status == 200
-        return str(json.loads(body)["GREETING"])
+def test_rollback_brings_image_environment_and_routes_back(lab: Lab, shop: StackFile, repository: Path) -> None:
+    def greeting(host: str = HOST) -> str:
+        status, body = lab.get(f"http://{lab.address('app1')}/env", "-H", f"Host: {host}")
+        return str(json.loads(body)["GREETING"]) if status == 200 else ""
 
+    def change(content: dict[str, Any]) -> None:
+        web = content["services"]["web"]
+        web["environment"].update(GREETING="Moin")
+        next(route for route in web["routes"] if route["host"] == HOST)["host"] = f"new.{HOST}"
+
+    template = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+    image = lab.on("app1", "docker", "service", "inspect", "-f", template, "shop_web").stdout.strip()
     before, version = greeting(), served(lab)
-    with shop.changed(lambda content: content["services"]["web"]["environment"].update(GREETING="Moin")):
+    assert before
+    (repository / "version.txt").write_text(f"{version}-to-go-back-from\n")
+    lab.push(repository, "shop")
+    with shop.changed(change):
         assert longshore(shop, "deploy", "web").code == 0
-    changed = greeting()
-    assert changed != before
+    assert greeting(f"new.{HOST}") == "Moin"
+    assert greeting() == ""
+    # As on a server that has come since.
+    lab.on("app3", "docker", "image", "rm", "-f", image)
     done = longshore(shop, "rollback")
     assert done.code == 0, done.end
     assert (greeting(), served(lab)) == (before, version)
+    assert greeting(f"new.{HOST}") == ""
+    assert lab.on("app3", "docker", "image", "inspect", image, check=False).returncode == 0
 
 
 def running(lab: Lab, service: str) -> int:

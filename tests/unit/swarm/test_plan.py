@@ -101,6 +101,26 @@ def test_new_secret_value_is_a_new_object_and_the_old_is_kept_for_rollback(clust
     assert back.number == 3
 
 
+def edge(port: int) -> dict[str, Any]:
+    return {"routes": [{"host": "a.example", "backend": f"web_{port}"}], "backends": {f"web_{port}": {"port": port}}}
+
+
+def test_routes_are_part_of_a_release_and_come_back_with_it(cluster: Cluster) -> None:
+    wanted = desired(service())
+    unsaid = deploy(cluster, wanted)
+    wanted.edge = edge(1)
+    assert make(cluster.state, wanted, ABOUT).record is None, "what was never said is no difference"
+    cluster.state.records[unsaid.number]["edge"] = edge(1)
+    assert make(cluster.state, wanted, ABOUT).record is None
+    wanted.edge = edge(2)
+    plan = deploy(cluster, wanted)
+    assert (plan.number, plan.touched) == (2, [])
+    back = from_record(cluster.state.records[1])
+    assert back.edge == edge(1)
+    assert deploy(cluster, back).number == 3
+    assert cluster.state.records[3]["edge"] == edge(1)
+
+
 def test_old_secrets_are_swept_with_the_release_that_needs_them(cluster: Cluster) -> None:
     for number in range(22):
         deploy(cluster, desired(service(secret_environment=["P"]), environments={"web": {"P": str(number)}}))
