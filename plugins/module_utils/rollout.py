@@ -5,23 +5,30 @@
 
 Private to the collection. An update is first let through to its first batch alone. Only when that has stood the
 monitor window do the other tasks follow: so an image that starts well and crashes later takes one batch with it, never
-all. Of a service with one task, that serves requests and starts first, the old version gets a second task meanwhile.
+all. Of a service with one task, that starts first, the old version gets a second task meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils import explain, placement
-from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
+from ansible_collections.longshore.stack.plugins.module_utils import explain, overrides, placement, update_specs
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
+from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import patient
-from ansible_collections.longshore.stack.plugins.module_utils.watch import Watch, converged, spare_tasks
+from ansible_collections.longshore.stack.plugins.module_utils.watch import (
+    NO_PLACE_PATIENCE,
+    Watch,
+    converged,
+    spare_tasks,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
@@ -29,8 +36,10 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 POLL = 0.3
-# If nobody lets the rest through (the run died), Swarm goes on by itself, one batch after so much more; seconds.
-GATE_MARGIN = 30.0
+# So often servers and Swarm's own notes about the updates are read; seconds.
+REREAD = 2.0
+# So often an update that Swarm paused without a failure that counts is set going again.
+RENEWALS = 5
 # How long the old version may take to serve again; seconds.
 BACK_DEADLINE = 90.0
 # How long a second task of the old version may take; without it the update goes on as well; seconds.
@@ -52,15 +61,29 @@ class _Item:
     through: int = 0
     identifier: str = ""
     watch: Watch | None = None
-    passed: bool = False
+    # What Swarm was given last, and the spec that says how many tasks are wanted.
+    written: dict[str, Any] | None = None
+    aim: Mapping[str, Any] = field(default_factory=dict)
+    opened: bool = False
     between: int = 0
+    paused: bool = False
+    renewals: int = 0
+    renewed: float = 0.0
+
+    @property
+    def path(self) -> str:
+        """The engine's path of the service; by name when its creation was refused, or the answer was lost."""
+        return f"/services/{self.identifier or (self.spec or {}).get('Name', '')}"
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """The spec that the service has when all is done."""
+        return self.spec if self.spec is not None else dict((self.live or {})["Spec"])
 
 
 class Rollout:
-    """The services of one run. ``started`` are those that were touched, in order; ``failed`` the one that failed.
-
-    ``edge`` is the identifier of the network between load balancers and services, empty when there is none.
-    """
+    """The services of one run. ``started`` are those that were touched, in order; ``failed`` the one that failed;
+    ``lacking`` says by service what only a server that is away keeps from running."""
 
     def __init__(
         self,
@@ -69,7 +92,6 @@ class Rollout:
         run: Run,
         *,
         stack: str,
-        edge: str,
         nodes: list[dict[str, Any]],
         secrets: Iterable[str] = (),
     ) -> None:
@@ -77,13 +99,14 @@ class Rollout:
         self._writer = writer
         self._run = run
         self._stack = stack
-        self._edge = edge
         self._nodes = nodes
         self._secrets = list(secrets)
         self._items: dict[str, _Item] = {}
         self._said: dict[str, str] = {}
         self.started: list[str] = []
         self.failed = ""
+        self.lacking: dict[str, str] = {}
+        self._read = 0.0
 
     def add(
         self,
@@ -106,55 +129,130 @@ class Rollout:
         watch = self._items[name].watch
         return watch is not None and watch.settled
 
-    def run_all(self, just_before: Callable[[str], None] = lambda _name: None) -> None:
+    def done(self, name: str) -> bool:
+        """Whether the service came to its end well."""
+        watch = self._items[name].watch
+        return watch is not None and watch.done and not self._items[name].between
+
+    def run_all(self, ready: Callable[[str], bool] = lambda _name: True) -> None:
         """Start what may start, watch what was started, until all is done. Raises ``ServiceFailed``.
 
-        ``just_before(name)`` is called right before a service is touched.
+        ``ready(name)`` is asked, again and again, before a service is touched; it is not touched before the answer is
+        yes.
         """
         while True:
             for item in self._items.values():
-                if item.watch is None and self._may_start(item):
-                    just_before(item.name)
-                    self._start(item)
+                if item.watch is None and self._may_start(item) and ready(item.name):
+                    with self._named(item):
+                        self._start(item)
             under_way = [item for item in self._items.values() if item.watch and not item.watch.done]
-            self._look(under_way)
+            try:
+                self._look(under_way)
+            except DockerError as error:
+                raise ServiceFailed(f"the services can't be watched: {error.message}") from error
             for item in under_way:
-                if item.between:
-                    self._after_between(item)
-                    continue
-                if item.watch is not None and item.watch.failure is not None:
-                    self.failed = item.name
-                    raise ServiceFailed(self._explain(item))
-                if item.watch is not None and item.watch.gate_open and not item.passed and item.spec is not None:
-                    item.passed = True
-                    self._writer.update_service(item.identifier, item.spec)
+                with self._named(item):
+                    self._advance(item)
             if all(item.watch is not None and item.watch.done for item in self._items.values()):
-                return
+                break
             self._run.wait(POLL)
+        self.lacking = {item.name: text for item in self._items.values() if (text := self._lacks(item))}
+
+    @contextlib.contextmanager
+    def _named(self, item: _Item) -> Iterator[None]:
+        """An engine that refuses something about a service makes the service fail, by name."""
+        try:
+            yield
+        except DockerError as error:
+            self.failed = item.name
+            text = (
+                f"service {item.name}: the Docker engine refused it\n  why: {error.message}\n"
+                "  what to do: correct what the engine names, and deploy again"
+            )
+            raise ServiceFailed(mask(text, self._secrets)) from error
+
+    def _advance(self, item: _Item) -> None:
+        watch, spec = item.watch, item.spec
+        if watch is None:
+            return
+        if item.between:
+            self._after_between(item)
+            return
+        if watch.failure is not None:
+            self.failed = item.name
+            raise ServiceFailed(self._explain(item))
+        if spec is not None and watch.gate_open and not item.opened:
+            item.opened = True
+            self._put(item, spec)
+        elif watch.done and item.written != item.final:
+            self._put(item, item.final)
+        elif not watch.done and watch.calm and (item.paused or watch.stalled):
+            self._renew(item, watch)
+
+    def _renew(self, item: _Item, watch: Watch) -> None:
+        """Set an update going again that Swarm paused, or that waits for a task without a server."""
+        now = time.monotonic()
+        if item.written is None or item.renewals >= RENEWALS + watch.lacking or now - item.renewed < NO_PLACE_PATIENCE:
+            return
+        item.renewals, item.renewed, item.paused = item.renewals + 1, now, False
+        self._run.progress(f"{item.name}: Swarm halted the update though nothing failed; going on")
+        self._put(item, update_specs.renewed(item.written))
+
+    def _put(self, item: _Item, spec: dict[str, Any]) -> dict[str, Any]:
+        live = self._writer.update_service(item.identifier, spec)
+        item.written = spec
+        return live
+
+    def _lacks(self, item: _Item) -> str:
+        """What of the service waits for a server that is away, and for which; empty when nothing does."""
+        away = placement.away(self._nodes, item.aim)
+        down = [node for node in away if node["ID"] in placement.gone(self._nodes)]
+        lacking = item.watch.lacking if item.watch else 0
+        if not lacking and not (down and "Global" in item.aim["Mode"]):
+            return ""
+        servers = placement.server_names(self._stack, self._nodes)
+        names = ", ".join(sorted(servers[node["ID"]] for node in (away if lacking else down)))
+        number = lacking or len(down)
+        return (
+            f"service {item.name}: {number} of its tasks {'waits' if number == 1 else 'wait'} for a server that is "
+            f"away ({names}); started there when it is back"
+        )
 
     def go_back(self, baseline: Mapping[str, dict[str, Any]], remove: Iterable[str]) -> str:
-        """Give the services of ``baseline`` these bound specs again and remove the others; what became of it."""
-        removed = sorted(remove)
-        for name in removed:
+        """Give the services of ``baseline`` these bound specs again and remove the others; what became of it.
+
+        What goes wrong with one of them is told, and keeps none of the others from going back.
+        """
+        lines: list[str] = []
+        removed, back = [], []
+        for name in sorted(remove):
             self._run.progress(f"{name}: removed again, it never came up")
-            self._writer.remove(f"/services/{self._items[name].identifier}")
-        back = [self._items[name] for name in reversed(self.started) if name in baseline]
-        for item in back:
-            spec = baseline[item.name]
+            with _told(lines, f"{name} could not be removed again"):
+                self._writer.remove(self._items[name].path)
+                removed.append(name)
+        for item in [self._items[name] for name in reversed(self.started) if name in baseline]:
             self._run.progress(f"{item.name}: going back to the version before")
-            live = self._writer.update_service(item.identifier, _hurried(spec))
-            item.spec = None
-            item.watch = self._watch(item, live, monitor=0.0, deadline=BACK_DEADLINE, tolerant=True)
-        while not all(item.watch is None or item.watch.done or item.watch.failure for item in back):
-            self._look([item for item in back if item.watch and not item.watch.done])
-            self._run.wait(POLL)
+            with _told(lines, f"THE OLD VERSION OF {item.name} COULD NOT BE BROUGHT BACK"):
+                live = self._put(item, update_specs.hurried(baseline[item.name]))
+                item.spec, item.between = None, 0
+                item.aim = baseline[item.name]
+                item.watch = self._watch(item, live, monitor=0.0, deadline=BACK_DEADLINE, tolerant=True)
+                back.append(item)
+        with _told(lines, "how the old version comes up can't be watched"):
+            while not all(item.watch is None or item.watch.done or item.watch.failure for item in back):
+                self._look([item for item in back if item.watch and not item.watch.done])
+                self._run.wait(POLL)
+        good = []
         for item in back:
-            self._writer.update_service(item.identifier, baseline[item.name])
-        failed = [item for item in back if item.watch and item.watch.failure]
-        lines = [f"THE OLD VERSION DID NOT COME BACK: {self._explain(item)}" for item in failed]
-        good = sorted(item.name for item in back if item not in failed)
+            with _told(lines, f"the update settings of {item.name} could not be put back; the next deploy does it"):
+                self._put(item, baseline[item.name])
+            if item.watch and item.watch.failure:
+                lines.append(f"THE OLD VERSION DID NOT COME BACK: {self._explain(item)}")
+            elif item.watch and item.watch.done:
+                good.append(item.name)
         if good:
-            lines.append(f"Gone back: {', '.join(good)} {'runs' if len(good) == 1 else 'run'} as before.")
+            names = ", ".join(sorted(good))
+            lines.append(f"Gone back: {names} {'runs' if len(good) == 1 else 'run'} as before.")
         if removed:
             lines.append(f"Removed again, since there was no version before: {', '.join(removed)}.")
         return "\n".join(lines)
@@ -177,16 +275,15 @@ class Rollout:
         self.started.append(item.name)
         if self._spread(item) or self._double(item):
             return
-        self._write(item, tasks, wanted_tasks(item.live["Spec"], self._nodes) if item.live else 0)
+        self._write(item, tasks, placement.wanted_tasks(item.live["Spec"], self._nodes) if item.live else 0)
 
     def _double(self, item: _Item) -> bool:
         """Give the old version a second task, if the service needs it for a safe update."""
         spec, live = item.spec, item.live
         if spec is None or live is None or not item.replaces or not item.settings["monitor"]:
             return False
-        serves = any(network["Target"] == self._edge for network in spec["TaskTemplate"].get("Networks") or [])
         single = all((one["Mode"].get("Replicated") or {}).get("Replicas") == 1 for one in (spec, live["Spec"]))
-        if not (serves and single and spec["UpdateConfig"].get("Order") == "start-first"):
+        if not (single and spec["UpdateConfig"].get("Order") == "start-first"):
             return False
         if not converged(self._tasks([item]), live["Spec"]["TaskTemplate"], 1):
             return False
@@ -203,7 +300,8 @@ class Rollout:
         return True
 
     def _between(self, item: _Item, spec: Mapping[str, Any], number: int, deadline: float) -> None:
-        live = self._writer.update_service(item.identifier, _with_replicas(spec, number))
+        item.aim = update_specs.with_replicas(spec, number)
+        live = self._put(item, dict(item.aim))
         item.between = number
         item.watch = self._watch(item, live, monitor=0.0, deadline=deadline, tolerant=False)
 
@@ -218,20 +316,29 @@ class Rollout:
     def _write(self, item: _Item, tasks: list[dict[str, Any]], before: int) -> None:
         spec, settings = item.spec, item.settings
         monitor, gated = settings["monitor"], False
+        # An earlier run began to replace them, and ended before they had gone.
+        old = [task for task in self._meant(tasks) if spec and not same_task(task.get("Spec"), spec["TaskTemplate"])]
         if spec is None:
             live = dict(item.live or {})
+            item.written = live["Spec"]
         elif item.live is None:
             item.identifier = self._writer.create_service(spec)
+            item.written = spec
             live = self._docker.get(f"/services/{item.identifier}")
         else:
-            wanted = wanted_tasks(spec, self._nodes)
-            gated = item.replaces and monitor > 0 and before > 0 and (wanted > 1 or before > wanted == 1)
-            live = self._writer.update_service(
-                item.identifier, _gated(spec, max(wanted, 2), monitor) if gated else spec
-            )
-        wanted = wanted_tasks(spec or live["Spec"], self._nodes)
+            wanted = placement.wanted_tasks(spec, self._nodes)
+            replaces = item.replaces or bool(old)
+            gated = replaces and monitor > 0 and before > 0 and (wanted > 1 or before > wanted == 1)
+            if gated and not item.replaces:
+                # It stands at the gate of that run. Any write now would let the next batch through.
+                live = item.live
+                item.written = live["Spec"]
+            else:
+                live = self._put(item, update_specs.gated(spec, max(wanted, 2), monitor) if gated else spec)
+        item.aim = spec or live["Spec"]
+        wanted = placement.wanted_tasks(item.aim, self._nodes)
         template = live["Spec"]["TaskTemplate"]
-        starts_none = not item.replaces and (
+        starts_none = not (item.replaces or old) and (
             wanted <= before if item.spec is not None and not item.resumes else converged(tasks, template, wanted)
         )
         item.watch = self._watch(
@@ -243,7 +350,6 @@ class Rollout:
             gated=gated,
             seen=spare_tasks(tasks),
         )
-        item.watch.wanted = wanted
 
     def _watch(
         self,
@@ -256,10 +362,11 @@ class Rollout:
         gated: bool = False,
         seen: frozenset[str] | None = None,
     ) -> Watch:
+        item.paused = False
         return Watch(
             name=item.name,
             template=live["Spec"]["TaskTemplate"],
-            wanted=wanted_tasks(dict(live["Spec"]), self._nodes),
+            wanted=placement.wanted_tasks(item.aim, self._nodes),
             monitor=monitor,
             deadline=deadline,
             began=time.monotonic(),
@@ -273,57 +380,65 @@ class Rollout:
         found: list[dict[str, Any]] = patient(lambda: self._docker.get("/tasks", filters={"service": wanted}))
         return found
 
+    def _meant(self, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The tasks that are to run, on servers that live."""
+        gone = placement.gone(self._nodes)
+        return [task for task in tasks if task["DesiredState"] == "running" and task.get("NodeID") not in gone]
+
+    def _reread(self, items: list[_Item]) -> None:
+        """Learn, every now and then, which servers live and which updates Swarm has paused."""
+        now = time.monotonic()
+        if self._read and now - self._read < REREAD:
+            return
+        self._read = now
+        self._nodes = placement.heard(self._nodes, patient(lambda: self._docker.get("/nodes")))
+        wanted = [item.identifier for item in items]
+        services = patient(lambda: self._docker.get("/services", filters={"id": wanted}))
+        states = {one["ID"]: (one.get("UpdateStatus") or {}).get("State") for one in services}
+        for item in items:
+            item.paused = states.get(item.identifier) == "paused"
+
     def _look(self, items: list[_Item]) -> None:
         if not items:
             return
-        tasks = self._tasks(items)
+        self._reread(items)
+        tasks, gone = self._tasks(items), placement.gone(self._nodes)
         servers = placement.server_names(self._stack, self._nodes)
         for item in items:
-            if item.watch is None:
+            watch = item.watch
+            if watch is None:
                 continue
-            item.watch.look(time.monotonic(), [task for task in tasks if task["ServiceID"] == item.identifier], servers)
-            if self._said.get(item.name) != item.watch.words:
-                self._said[item.name] = item.watch.words
-                self._run.progress(item.watch.words)
+            watch.wanted = placement.wanted_tasks(item.aim, self._nodes)
+            stopped = (item.aim.get("Labels") or {}).get(overrides.STOPPED)
+            watch.nowhere = watch.wanted == 0 and "Global" in item.aim["Mode"] and not stopped
+            mine = [task for task in tasks if task["ServiceID"] == item.identifier]
+            away = bool(placement.away(self._nodes, item.aim))
+            watch.look(time.monotonic(), mine, servers, gone=gone, away=away)
+            if self._said.get(item.name) != watch.words:
+                self._said[item.name] = watch.words
+                self._run.progress(watch.words)
 
     def _explain(self, item: _Item) -> str:
         watch = item.watch
         if watch is None or watch.failure is None:
             return ""
-        live = self._docker.get(f"/services/{item.identifier}")
-        nodes = self._docker.get("/nodes")
+        spec, nodes = item.written or item.aim, self._nodes
+        with contextlib.suppress(DockerError):
+            spec = self._docker.get(f"/services/{item.identifier}")["Spec"]
+            nodes = self._docker.get("/nodes")
         place = explain.Place(self._docker, self._stack, nodes, self._secrets)
-        return explain.explain(place, item.name, watch.failure, live["Spec"])
+        try:
+            return explain.explain(place, item.name, watch.failure, spec)
+        except DockerError as error:
+            why = ((watch.failure.task or {}).get("Status") or {}).get("Err") or watch.failure.kind
+            return mask(
+                f"service {item.name}: did not come up ({why}); more can't be read: {error.message}", self._secrets
+            )
 
 
-def wanted_tasks(spec: Mapping[str, Any], nodes: list[dict[str, Any]]) -> int:
-    """How many tasks a service of this spec should have now."""
-    replicated = spec["Mode"].get("Replicated")
-    return int(replicated.get("Replicas", 1)) if replicated is not None else len(placement.eligible(nodes, spec))
-
-
-def _gated(spec: Mapping[str, Any], wanted: int, monitor: float) -> dict[str, Any]:
-    """``spec`` with an update that halts after its first batch, which leaves at least one old task."""
-    result = deepcopy(dict(spec))
-    parallelism = result["UpdateConfig"].get("Parallelism") or wanted
-    result["UpdateConfig"]["Parallelism"] = min(parallelism, wanted - 1)
-    result["UpdateConfig"]["Delay"] = round((monitor + GATE_MARGIN) * SECOND)
-    if result["Mode"].get("Replicated", {}).get("Replicas") == 1:
-        result["Mode"] = {"Replicated": {"Replicas": 2}}
-    return result
-
-
-def _with_replicas(spec: Mapping[str, Any], number: int) -> dict[str, Any]:
-    result = deepcopy(dict(spec))
-    result["Mode"] = {"Replicated": {"Replicas": number}}
-    return result
-
-
-def _hurried(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """``spec`` with an update that loses no time and doesn't halt: the version before is known to work."""
-    result = deepcopy(dict(spec))
-    update = result.setdefault("UpdateConfig", {})
-    update.update(Delay=0, FailureAction="continue")
-    if update.get("Order") == "start-first":
-        update["Parallelism"] = 0
-    return result
+@contextlib.contextmanager
+def _told(lines: list[str], what: str) -> Iterator[None]:
+    try:
+        yield
+    except DockerError as error:
+        lines.append(f"{what}: {error.message}")

@@ -54,6 +54,11 @@ release:
   description: The release that the stack is at afterwards, with C(number), C(new), and C(of), the one brought back.
   returned: success
   type: dict
+notices:
+  description: What lacks tasks because a server that would fit is away. A run with notices ends degraded.
+  returned: success, not in check mode
+  type: list
+  elements: str
 services:
   description: As in M(longshore.stack.stack_info).
   returned: success, not in check mode
@@ -106,6 +111,7 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
     if docker is None:
         raise swarm_state.NotAManager("the Docker engine does not answer on this server")
     note = ""
+    lacking: dict[str, str] = {}
     with stack_module.held_unless(module.check_mode, docker, stack, run, module.params["lock_wait"]) as lease:
         state = swarm_state.read(docker, stack)
         desired = chosen(state, module.params["number"])
@@ -113,7 +119,9 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
         if lease is not None:
             note = lease.note
             writer = Writer(docker, stack, lease.check, by_registry(module.params["registry_auth"]))
-            Converger(docker, writer, run, state=state, desired=desired, plan=plan).apply()
+            converger = Converger(docker, writer, run, state=state, desired=desired, plan=plan)
+            converger.apply()
+            lacking = converger.lacking
     result = {
         "changed": bool(plan.changes()),
         "changes": plan.changes(),
@@ -123,6 +131,7 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
     if module._diff:
         result["diff"] = plan.diff()
     if not module.check_mode:
+        result["notices"] = list(lacking.values())
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
     return result
 
