@@ -186,7 +186,7 @@ class Rollout:
             self._put(item, spec)
         elif watch.done and item.written != item.final:
             self._put(item, item.final)
-        elif not watch.done and watch.calm and (item.paused or watch.stalled):
+        elif not watch.done and watch.calm and (watch.stalled or (item.paused and not watch.waits_at_gate)):
             self._renew(item, watch)
 
     def _renew(self, item: _Item, watch: Watch) -> None:

@@ -122,6 +122,11 @@ class Watch:
         if not self.done and now - self.began > self.deadline:
             self.failure = Failure("deadline", _most_telling(new) or _most_telling(old))
 
+    @property
+    def waits_at_gate(self) -> bool:
+        """Whether the first batch has still to stand its window."""
+        return self.gated and not self.gate_open
+
     def _note_asked(self, now: float, tasks: list[dict[str, Any]], gone: Container[str]) -> None:
         """Remember which tasks were asked to go, or lost with their server, before they ended: one that ends by itself
         is asked only afterwards."""
@@ -179,7 +184,7 @@ class Watch:
         return now - self._asked[task["ID"]] <= allowed + GRACE_MARGIN
 
     def _judge_windows(self, now: float, running: int) -> None:
-        if self.gated and not self.gate_open:
+        if self.waits_at_gate:
             if running == 0 or not self.calm:
                 self._gate_since = None
             elif self._gate_since is None:

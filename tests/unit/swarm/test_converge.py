@@ -250,6 +250,15 @@ def test_a_global_service_that_fits_nowhere_fails(shop: Shop) -> None:
     assert "no server has tag gpu" in said
 
 
+def test_a_service_whose_constraints_no_single_server_meets_fails(shop: Shop) -> None:
+    for server, color in (("app1", "red"), ("app2", "blue")):
+        shop.engine.node(server)["Spec"]["Labels"]["color"] = color
+        shop.engine.node(server)["Spec"]["Labels"][f"is{color}"] = "yes"
+    where = ["node.labels.color==red", "node.labels.isblue==yes"]
+    said = shop.refused(service(mode="global", placement={"constraints": where}, update={"order": "stop-first"}))
+    assert "no server meets all of: node.labels.color==red, node.labels.isblue==yes" in said
+
+
 def test_an_old_task_may_take_its_grace_to_free_what_it_holds(shop: Shop) -> None:
     shop.engine.nodes = shop.engine.nodes[:1]
     shop.engine.images["web:1"] = Image(stop=25.0)
