@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils import explain, overrides, placement, update_specs
+from ansible_collections.longshore.stack.plugins.module_utils import placement, update_specs
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
+from ansible_collections.longshore.stack.plugins.module_utils.sight import Item, Sight
 from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
-from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import patient
 from ansible_collections.longshore.stack.plugins.module_utils.watch import (
     NO_PLACE_PATIENCE,
     Watch,
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 POLL = 0.3
-# So often servers and Swarm's own notes about the updates are read; seconds.
-REREAD = 2.0
 # So often an update that Swarm paused without a failure that counts is set going again.
 RENEWALS = 5
 # How long the old version may take to serve again; seconds.
@@ -48,37 +45,6 @@ SECOND_DEADLINE = 20.0
 
 class ServiceFailed(Exception):
     """A service did not come up; the message is the explanation."""
-
-
-@dataclass
-class _Item:
-    name: str
-    live: dict[str, Any] | None
-    spec: dict[str, Any] | None
-    settings: Mapping[str, Any]
-    replaces: bool
-    resumes: bool
-    through: int = 0
-    identifier: str = ""
-    watch: Watch | None = None
-    # What Swarm was given last, and the spec that says how many tasks are wanted.
-    written: dict[str, Any] | None = None
-    aim: Mapping[str, Any] = field(default_factory=dict)
-    opened: bool = False
-    between: int = 0
-    paused: bool = False
-    renewals: int = 0
-    renewed: float = 0.0
-
-    @property
-    def path(self) -> str:
-        """The engine's path of the service; by name when its creation was refused, or the answer was lost."""
-        return f"/services/{self.identifier or (self.spec or {}).get('Name', '')}"
-
-    @property
-    def final(self) -> dict[str, Any]:
-        """The spec that the service has when all is done."""
-        return self.spec if self.spec is not None else dict((self.live or {})["Spec"])
 
 
 class Rollout:
@@ -98,15 +64,12 @@ class Rollout:
         self._docker = docker
         self._writer = writer
         self._run = run
-        self._stack = stack
-        self._nodes = nodes
         self._secrets = list(secrets)
-        self._items: dict[str, _Item] = {}
-        self._said: dict[str, str] = {}
+        self._sight = Sight(docker, run, stack, nodes, self._secrets)
+        self._items: dict[str, Item] = {}
         self.started: list[str] = []
         self.failed = ""
         self.lacking: dict[str, str] = {}
-        self._read = 0.0
 
     def add(
         self,
@@ -122,7 +85,7 @@ class Rollout:
         """Enlist a service: ``live`` the engine's object or None, ``spec`` the bound spec to give it (None: only
         watch), ``settings`` with monitor, deadline and depends_on, ``replaces`` whether tasks are replaced,
         ``through`` a number of replicas to go through, so that Swarm spreads the tasks anew."""
-        self._items[name] = _Item(name, live, spec, settings, replaces, resumes, through)
+        self._items[name] = Item(name, live, spec, settings, replaces, resumes, through)
 
     def settled(self, name: str) -> bool:
         """Whether the service's wanted tasks were up when last seen."""
@@ -147,7 +110,7 @@ class Rollout:
                         self._start(item)
             under_way = [item for item in self._items.values() if item.watch and not item.watch.done]
             try:
-                self._look(under_way)
+                self._sight.look(under_way)
             except DockerError as error:
                 raise ServiceFailed(f"the services can't be watched: {error.message}") from error
             for item in under_way:
@@ -156,10 +119,10 @@ class Rollout:
             if all(item.watch is not None and item.watch.done for item in self._items.values()):
                 break
             self._run.wait(POLL)
-        self.lacking = {item.name: text for item in self._items.values() if (text := self._lacks(item))}
+        self.lacking = {item.name: text for item in self._items.values() if (text := self._sight.lacks(item))}
 
     @contextlib.contextmanager
-    def _named(self, item: _Item) -> Iterator[None]:
+    def _named(self, item: Item) -> Iterator[None]:
         """An engine that refuses something about a service makes the service fail, by name."""
         try:
             yield
@@ -171,7 +134,7 @@ class Rollout:
             )
             raise ServiceFailed(mask(text, self._secrets)) from error
 
-    def _advance(self, item: _Item) -> None:
+    def _advance(self, item: Item) -> None:
         watch, spec = item.watch, item.spec
         if watch is None:
             return
@@ -180,7 +143,7 @@ class Rollout:
             return
         if watch.failure is not None:
             self.failed = item.name
-            raise ServiceFailed(self._explain(item))
+            raise ServiceFailed(self._sight.explain(item))
         if spec is not None and watch.gate_open and not item.opened:
             item.opened = True
             self._put(item, spec)
@@ -189,7 +152,7 @@ class Rollout:
         elif not watch.done and watch.calm and (watch.stalled or (item.paused and not watch.waits_at_gate)):
             self._renew(item, watch)
 
-    def _renew(self, item: _Item, watch: Watch) -> None:
+    def _renew(self, item: Item, watch: Watch) -> None:
         """Set an update going again that Swarm paused, or that waits for a task without a server."""
         now = time.monotonic()
         if item.written is None or item.renewals >= RENEWALS + watch.lacking or now - item.renewed < NO_PLACE_PATIENCE:
@@ -198,25 +161,10 @@ class Rollout:
         self._run.progress(f"{item.name}: Swarm halted the update though nothing failed; going on")
         self._put(item, update_specs.renewed(item.written))
 
-    def _put(self, item: _Item, spec: dict[str, Any]) -> dict[str, Any]:
+    def _put(self, item: Item, spec: dict[str, Any]) -> dict[str, Any]:
         live = self._writer.update_service(item.identifier, spec)
         item.written = spec
         return live
-
-    def _lacks(self, item: _Item) -> str:
-        """What of the service waits for a server that is away, and for which; empty when nothing does."""
-        away = placement.away(self._nodes, item.aim)
-        down = [node for node in away if node["ID"] in placement.gone(self._nodes)]
-        lacking = item.watch.lacking if item.watch else 0
-        if not lacking and not (down and "Global" in item.aim["Mode"]):
-            return ""
-        servers = placement.server_names(self._stack, self._nodes)
-        names = ", ".join(sorted(servers[node["ID"]] for node in (away if lacking else down)))
-        number = lacking or len(down)
-        return (
-            f"service {item.name}: {number} of its tasks {'waits' if number == 1 else 'wait'} for a server that is "
-            f"away ({names}); started there when it is back"
-        )
 
     def go_back(self, baseline: Mapping[str, dict[str, Any]], remove: Iterable[str]) -> str:
         """Give the services of ``baseline`` these bound specs again and remove the others; what became of it.
@@ -240,14 +188,14 @@ class Rollout:
                 back.append(item)
         with _told(lines, "how the old version comes up can't be watched"):
             while not all(item.watch is None or item.watch.done or item.watch.failure for item in back):
-                self._look([item for item in back if item.watch and not item.watch.done])
+                self._sight.look([item for item in back if item.watch and not item.watch.done])
                 self._run.wait(POLL)
         good = []
         for item in back:
             with _told(lines, f"the update settings of {item.name} could not be put back; the next deploy does it"):
                 self._put(item, baseline[item.name])
             if item.watch and item.watch.failure:
-                lines.append(f"THE OLD VERSION DID NOT COME BACK: {self._explain(item)}")
+                lines.append(f"THE OLD VERSION DID NOT COME BACK: {self._sight.explain(item)}")
             elif item.watch and item.watch.done:
                 good.append(item.name)
         if good:
@@ -257,7 +205,7 @@ class Rollout:
             lines.append(f"Removed again, since there was no version before: {', '.join(removed)}.")
         return "\n".join(lines)
 
-    def _may_start(self, item: _Item) -> bool:
+    def _may_start(self, item: Item) -> bool:
         for name, condition in item.settings["depends_on"].items():
             other = self._items.get(name)
             if other is None:
@@ -266,18 +214,18 @@ class Rollout:
                 return False
         return True
 
-    def _start(self, item: _Item) -> None:
+    def _start(self, item: Item) -> None:
         tasks: list[dict[str, Any]] = []
         if item.live is not None:
             item.identifier = item.live["ID"]
-            tasks = self._tasks([item])
+            tasks = self._sight.tasks([item])
         # Before the write: whatever happens from here on has to be taken back.
         self.started.append(item.name)
         if self._spread(item) or self._double(item):
             return
-        self._write(item, tasks, placement.wanted_tasks(item.live["Spec"], self._nodes) if item.live else 0)
+        self._write(item, tasks, placement.wanted_tasks(item.live["Spec"], self._sight.nodes) if item.live else 0)
 
-    def _double(self, item: _Item) -> bool:
+    def _double(self, item: Item) -> bool:
         """Give the old version a second task, if the service needs it for a safe update."""
         spec, live = item.spec, item.live
         if spec is None or live is None or not item.replaces or not item.settings["monitor"]:
@@ -285,13 +233,13 @@ class Rollout:
         single = all((one["Mode"].get("Replicated") or {}).get("Replicas") == 1 for one in (spec, live["Spec"]))
         if not (single and spec["UpdateConfig"].get("Order") == "start-first"):
             return False
-        if not converged(self._tasks([item]), live["Spec"]["TaskTemplate"], 1):
+        if not converged(self._sight.tasks([item]), live["Spec"]["TaskTemplate"], 1):
             return False
         self._run.progress(f"{item.name}: a second task of the old version, to serve meanwhile")
         self._between(item, live["Spec"], 2, SECOND_DEADLINE)
         return True
 
-    def _spread(self, item: _Item) -> bool:
+    def _spread(self, item: Item) -> bool:
         """Go through another number of replicas, if the service's tasks are to be spread anew."""
         if not item.through or item.spec is None:
             return False
@@ -299,25 +247,27 @@ class Rollout:
         self._between(item, item.spec, item.through, item.settings["deadline"])
         return True
 
-    def _between(self, item: _Item, spec: Mapping[str, Any], number: int, deadline: float) -> None:
+    def _between(self, item: Item, spec: Mapping[str, Any], number: int, deadline: float) -> None:
         item.aim = update_specs.with_replicas(spec, number)
         live = self._put(item, dict(item.aim))
         item.between = number
         item.watch = self._watch(item, live, monitor=0.0, deadline=deadline, tolerant=False)
 
-    def _after_between(self, item: _Item) -> None:
+    def _after_between(self, item: Item) -> None:
         watch = item.watch
         if watch is None or not (watch.done or watch.failure or watch.stuck):
             return
         number, item.between = item.between, 0
         # Where there is no room for so many, it goes the plain way.
-        self._write(item, self._tasks([item]), number if watch.done else 1)
+        self._write(item, self._sight.tasks([item]), number if watch.done else 1)
 
-    def _write(self, item: _Item, tasks: list[dict[str, Any]], before: int) -> None:
+    def _write(self, item: Item, tasks: list[dict[str, Any]], before: int) -> None:
         spec, settings = item.spec, item.settings
         monitor, gated = settings["monitor"], False
         # An earlier run began to replace them, and ended before they had gone.
-        old = [task for task in self._meant(tasks) if spec and not same_task(task.get("Spec"), spec["TaskTemplate"])]
+        old = [
+            task for task in self._sight.meant(tasks) if spec and not same_task(task.get("Spec"), spec["TaskTemplate"])
+        ]
         if spec is None:
             live = dict(item.live or {})
             item.written = live["Spec"]
@@ -326,7 +276,7 @@ class Rollout:
             item.written = spec
             live = self._docker.get(f"/services/{item.identifier}")
         else:
-            wanted = placement.wanted_tasks(spec, self._nodes)
+            wanted = placement.wanted_tasks(spec, self._sight.nodes)
             replaces = item.replaces or bool(old)
             gated = replaces and monitor > 0 and before > 0 and (wanted > 1 or before > wanted == 1)
             if gated and not item.replaces:
@@ -336,7 +286,7 @@ class Rollout:
             else:
                 live = self._put(item, update_specs.gated(spec, max(wanted, 2), monitor) if gated else spec)
         item.aim = spec or live["Spec"]
-        wanted = placement.wanted_tasks(item.aim, self._nodes)
+        wanted = placement.wanted_tasks(item.aim, self._sight.nodes)
         template = live["Spec"]["TaskTemplate"]
         starts_none = not (item.replaces or old) and (
             wanted <= before if item.spec is not None and not item.resumes else converged(tasks, template, wanted)
@@ -353,7 +303,7 @@ class Rollout:
 
     def _watch(
         self,
-        item: _Item,
+        item: Item,
         live: Mapping[str, Any],
         *,
         monitor: float,
@@ -366,74 +316,14 @@ class Rollout:
         return Watch(
             name=item.name,
             template=live["Spec"]["TaskTemplate"],
-            wanted=placement.wanted_tasks(item.aim, self._nodes),
+            wanted=placement.wanted_tasks(item.aim, self._sight.nodes),
             monitor=monitor,
             deadline=deadline,
             began=time.monotonic(),
             tolerant=tolerant,
             gated=gated,
-            seen=spare_tasks(self._tasks([item])) if seen is None else seen,
+            seen=spare_tasks(self._sight.tasks([item])) if seen is None else seen,
         )
-
-    def _tasks(self, items: list[_Item]) -> list[dict[str, Any]]:
-        wanted = [item.identifier for item in items]
-        found: list[dict[str, Any]] = patient(lambda: self._docker.get("/tasks", filters={"service": wanted}))
-        return found
-
-    def _meant(self, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The tasks that are to run, on servers that live."""
-        gone = placement.gone(self._nodes)
-        return [task for task in tasks if task["DesiredState"] == "running" and task.get("NodeID") not in gone]
-
-    def _reread(self, items: list[_Item]) -> None:
-        """Learn, every now and then, which servers live and which updates Swarm has paused."""
-        now = time.monotonic()
-        if self._read and now - self._read < REREAD:
-            return
-        self._read = now
-        self._nodes = placement.heard(self._nodes, patient(lambda: self._docker.get("/nodes")))
-        wanted = [item.identifier for item in items]
-        services = patient(lambda: self._docker.get("/services", filters={"id": wanted}))
-        states = {one["ID"]: (one.get("UpdateStatus") or {}).get("State") for one in services}
-        for item in items:
-            item.paused = states.get(item.identifier) == "paused"
-
-    def _look(self, items: list[_Item]) -> None:
-        if not items:
-            return
-        self._reread(items)
-        tasks, gone = self._tasks(items), placement.gone(self._nodes)
-        servers = placement.server_names(self._stack, self._nodes)
-        for item in items:
-            watch = item.watch
-            if watch is None:
-                continue
-            watch.wanted = placement.wanted_tasks(item.aim, self._nodes)
-            stopped = (item.aim.get("Labels") or {}).get(overrides.STOPPED)
-            watch.nowhere = watch.wanted == 0 and "Global" in item.aim["Mode"] and not stopped
-            mine = [task for task in tasks if task["ServiceID"] == item.identifier]
-            away = bool(placement.away(self._nodes, item.aim))
-            watch.look(time.monotonic(), mine, servers, gone=gone, away=away)
-            if self._said.get(item.name) != watch.words:
-                self._said[item.name] = watch.words
-                self._run.progress(watch.words)
-
-    def _explain(self, item: _Item) -> str:
-        watch = item.watch
-        if watch is None or watch.failure is None:
-            return ""
-        spec, nodes = item.written or item.aim, self._nodes
-        with contextlib.suppress(DockerError):
-            spec = self._docker.get(f"/services/{item.identifier}")["Spec"]
-            nodes = self._docker.get("/nodes")
-        place = explain.Place(self._docker, self._stack, nodes, self._secrets)
-        try:
-            return explain.explain(place, item.name, watch.failure, spec)
-        except DockerError as error:
-            why = ((watch.failure.task or {}).get("Status") or {}).get("Err") or watch.failure.kind
-            return mask(
-                f"service {item.name}: did not come up ({why}); more can't be read: {error.message}", self._secrets
-            )
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import (
     converge,
     one_off,
     rollout,
+    sight,
     spec_diff,
     standing,
     swarm_state,
@@ -35,7 +36,7 @@ class Shop:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = Clock()
-        for module in (rollout, one_off, standing, swarm_state, swarm_write):
+        for module in (rollout, sight, one_off, standing, swarm_state, swarm_write):
             monkeypatch.setattr(module, "time", self.clock)
         # Records are not what is tried here.
         monkeypatch.setattr(converge.releases, "write", lambda _docker, record: self.records.append(record))
