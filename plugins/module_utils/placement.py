@@ -40,6 +40,19 @@ def wanted_tasks(spec: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) ->
     return int(replicated.get("Replicas", 1)) if replicated is not None else len(eligible(nodes, spec))
 
 
+def in_place(task: dict[str, Any], template: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """``task`` as one of ``template``'s placement, if its server meets that: Swarm leaves such a task where it is when
+    nothing else of its spec has changed, with the old placement written in it."""
+    wanted = template.get("Placement") or {}
+    spec = task.get("Spec") or {}
+    if spec.get("Placement") == wanted:
+        return task
+    node = next((node for node in nodes if node["ID"] == task.get("NodeID")), None)
+    if node is None or not fits(node, wanted.get("Constraints") or []):
+        return task
+    return {**task, "Spec": {**spec, "Placement": wanted}}
+
+
 def gone(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
     """The identifiers of the nodes that are lost: what they last said of their tasks stands for ever."""
     # "unknown" is what a new leader says of a node that has not called in yet.

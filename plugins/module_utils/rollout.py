@@ -17,7 +17,6 @@ from ansible_collections.longshore.stack.plugins.module_utils import placement, 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
 from ansible_collections.longshore.stack.plugins.module_utils.sight import Item, Sight
-from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 from ansible_collections.longshore.stack.plugins.module_utils.watch import (
     NO_PLACE_PATIENCE,
     Watch,
@@ -265,9 +264,7 @@ class Rollout:
         spec, settings = item.spec, item.settings
         monitor, gated = settings["monitor"], False
         # An earlier run began to replace them, and ended before they had gone.
-        old = [
-            task for task in self._sight.meant(tasks) if spec and not same_task(task.get("Spec"), spec["TaskTemplate"])
-        ]
+        old = self._sight.outdated(tasks, spec["TaskTemplate"]) if spec else []
         if spec is None:
             live = dict(item.live or {})
             item.written = live["Spec"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.longshore.stack.plugins.module_utils import explain, overrides, placement
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
+from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import patient
 
 TYPE_CHECKING = False
@@ -99,10 +100,15 @@ class Sight:
         found: list[dict[str, Any]] = patient(lambda: self._docker.get("/tasks", filters={"service": wanted}))
         return found
 
-    def meant(self, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The tasks that are to run, on servers that live."""
+    def outdated(self, tasks: list[dict[str, Any]], template: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The tasks that are to run, on servers that live, and are not of ``template``."""
         gone = placement.gone(self.nodes)
-        return [task for task in tasks if task["DesiredState"] == "running" and task.get("NodeID") not in gone]
+        meant = [task for task in tasks if task["DesiredState"] == "running" and task.get("NodeID") not in gone]
+        return [
+            task
+            for task in meant
+            if not same_task(placement.in_place(task, template, self.nodes).get("Spec"), template)
+        ]
 
     def _reread(self, items: list[Item]) -> None:
         """Learn, every now and then, which servers live and which updates Swarm has paused."""
@@ -131,7 +137,11 @@ class Sight:
             watch.wanted = placement.wanted_tasks(item.aim, self.nodes)
             stopped = (item.aim.get("Labels") or {}).get(overrides.STOPPED)
             watch.nowhere = watch.wanted == 0 and "Global" in item.aim["Mode"] and not stopped
-            mine = [task for task in tasks if task["ServiceID"] == item.identifier]
+            mine = [
+                placement.in_place(task, watch.template, self.nodes)
+                for task in tasks
+                if task["ServiceID"] == item.identifier
+            ]
             away = bool(placement.away(self.nodes, item.aim))
             watch.look(time.monotonic(), mine, servers, gone=gone, away=away)
             if self._said.get(item.name) != watch.words:

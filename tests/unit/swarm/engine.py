@@ -365,7 +365,8 @@ class Engine:
         return any(task["Status"]["State"] == "running" for task in tasks)
 
     def _dirty(self, service: dict[str, Any], task: dict[str, Any]) -> bool:
-        return not same_task(task["Spec"], service["Spec"]["TaskTemplate"])
+        template = service["Spec"]["TaskTemplate"]
+        return not same_task(placement.in_place(task, template, self.nodes)["Spec"], template)
 
     def _down(self, node: str | None) -> bool:
         return any(one["ID"] == node and one["Status"]["State"] == "down" for one in self.nodes)

@@ -260,6 +260,18 @@ def test_a_service_whose_constraints_no_single_server_meets_fails(shop: Shop) ->
     assert "no server meets all of: node.labels.color==red, node.labels.isblue==yes" in said
 
 
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_tasks_that_meet_another_placement_already_stay(shop: Shop, replicas: int) -> None:
+    web = service(replicas=replicas)
+    shop.deploy(web)
+    before = {task["ID"] for task in shop.engine.up("web")}
+    other = service(replicas=replicas, placement={"tags": ["app"], "max_per_server": 3})
+    assert shop.deploy(other) < 30
+    shop.engine.settle(2)
+    assert {task["ID"] for task in shop.engine.up("web")} == before
+    assert shop.clean(other)
+
+
 def test_an_old_task_may_take_its_grace_to_free_what_it_holds(shop: Shop) -> None:
     shop.engine.nodes = shop.engine.nodes[:1]
     shop.engine.images["web:1"] = Image(stop=25.0)
