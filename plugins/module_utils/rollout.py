@@ -16,6 +16,7 @@ import time
 from ansible_collections.longshore.stack.plugins.module_utils import placement, update_specs
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
 from ansible_collections.longshore.stack.plugins.module_utils.sight import Item, Sight
 from ansible_collections.longshore.stack.plugins.module_utils.watch import (
     NO_PLACE_PATIENCE,
@@ -148,11 +149,21 @@ class Rollout:
             self._put(item, spec)
         elif watch.done and item.written != item.final:
             self._put(item, item.final)
-        elif not watch.done and watch.calm and (watch.stalled or (item.paused and not watch.waits_at_gate)):
+        elif not watch.done and watch.calm and self._halted(item, watch):
             self._renew(item, watch)
 
+    def _halted(self, item: Item, watch: Watch) -> bool:
+        """Whether Swarm goes on no more: it paused the update, or waits for a task without a server, or for one on a
+        server that was lost."""
+        if watch.stalled or watch.waits_at_gate:
+            return watch.stalled
+        delay = (item.final.get("UpdateConfig") or {}).get("Delay") or 0
+        idle = time.monotonic() - watch.idle_since if watch.idle_since is not None else 0.0
+        lost = bool(placement.gone(self._sight.nodes)) and idle >= delay / SECOND + NO_PLACE_PATIENCE
+        return item.paused or lost
+
     def _renew(self, item: Item, watch: Watch) -> None:
-        """Set an update going again that Swarm paused, or that waits for a task without a server."""
+        """Set a halted update going again."""
         now = time.monotonic()
         if item.written is None or item.renewals >= RENEWALS + watch.lacking or now - item.renewed < NO_PLACE_PATIENCE:
             return

@@ -70,6 +70,7 @@ class Watch:
     lacking: int = 0
     calm: bool = True
     stalled: bool = False
+    idle_since: float | None = None
     _up_since: float | None = None
     _gate_since: float | None = None
     _unplaced_since: float | None = None
@@ -93,7 +94,7 @@ class Watch:
         ``settled`` says that the wanted tasks run (their window perhaps not over), ``gate_open`` that the first batch
         stood its window, ``stuck`` that a task finds no place just now, ``lacking`` how many tasks wait for a server
         that is away, ``calm`` that no new task is on its way up, ``stalled`` that Swarm's update waits for a lacking
-        task; ``words`` tells it all.
+        task, ``idle_since`` since when old tasks are there and none comes or goes; ``words`` tells it all.
         """
         reported = list(tasks)
         self._note_asked(now, reported, gone)
@@ -110,6 +111,8 @@ class Watch:
         ]
         self.calm = len(coming) <= self.lacking
         self.stalled = bool(self.lacking and old and self.calm)
+        idle = old and self.calm and not any(self._drains(task, now) for task in every)
+        self.idle_since = (self.idle_since or now) if idle else None
         self._say(running, old, servers)
         if self.failure:
             return

@@ -227,6 +227,20 @@ class TestLostServers:
         shop.deploy(v2(web))
         assert len(shop.engine.up("web", "web:2")) == 3
 
+    def test_an_update_does_not_wait_for_a_task_on_a_server_that_died(self, shop: Shop) -> None:
+        web = service(replicas=4)
+        shop.deploy(web)
+        shop.engine.images["web:2"] = Image(start=3.0)
+
+        def kill() -> None:
+            tasks = [task for task in shop.engine.tasks if task["Status"]["State"] == "starting"]
+            shop.engine.kill(tasks[0]["NodeID"].removeprefix("n-"))
+
+        shop.engine.at(11.0, kill)
+        assert shop.deploy(v2(web)) < 100
+        assert len(shop.engine.up("web", "web:2")) == 4
+        assert shop.clean(v2(web))
+
     def test_a_server_that_dies_during_the_run_makes_the_rest_degraded_and_not_broken(self, shop: Shop) -> None:
         shop.deploy(service(replicas=3, placement={"max_per_server": 1}))
         state = shop.state()
