@@ -46,7 +46,7 @@ def nothing_lost(report: dict[str, Any], rate: int = 200) -> None:
 class Lab:
     """The servers of one lab, reached over SSH, and the client that judges from outside."""
 
-    name: str = os.environ.get("LAB", "lab")
+    name: str = os.environ.get("LAB", "test")
     described: dict[str, Any] = field(default_factory=dict)
 
     def run(self, *words: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
