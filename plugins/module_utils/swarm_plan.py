@@ -66,6 +66,28 @@ def differences(
     return found
 
 
+def managers_after(nodes: Sequence[Mapping[str, Any]], todo: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of the nodes that are managers once the ``differences`` are done."""
+    roles = {node["id"]: node["role"] for node in nodes}
+    roles |= {each["node"]: each["role"] for each in todo if "role" in each}
+    return sorted(node for node, role in roles.items() if node and role == "manager")
+
+
+def ties(labels: Mapping[str, str], prefix: str) -> list[str]:
+    """Why a node with these labels is not removed without more ado: what of other stacks and of data is on it."""
+    parts = [name.split(".", 3) for name in labels if name.startswith("longshore.")]
+    found = [
+        f"the stack {part[1]} uses it too"
+        for part in sorted(parts)
+        if len(part) == 3 and part[2] == "server" and f"longshore.{part[1]}." != prefix
+    ]
+    return found + [
+        f"the volume {part[3]} of {part[1]} is on it, so that its services can run nowhere else"
+        for part in sorted(parts)
+        if len(part) == 4 and part[2] == "volume"
+    ]
+
+
 def notes(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     """What an operator should know of the managers."""
     managers = [node for node in nodes if node["role"] == "manager"]

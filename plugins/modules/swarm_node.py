@@ -68,6 +68,11 @@ options:
     description: Ended tasks kept per slot, of a new Swarm.
     type: int
     default: 5
+  files:
+    description: Paths to look for.
+    type: list
+    elements: str
+    default: []
   note:
     description: Returned as it is. Other hosts of a play see results, but not the variables that a play or role sets.
     type: dict
@@ -114,6 +119,11 @@ settings:
   description: The Swarm's heartbeat and task history, on a manager with a majority.
   returned: success
   type: dict
+files:
+  description: Those of O(files) that exist on this server.
+  returned: success
+  type: list
+  elements: str
 note:
   description: O(note).
   returned: success
@@ -127,6 +137,8 @@ token:
   returned: when asked for, on a manager
   type: str
 """
+
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
@@ -168,6 +180,7 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
         found = report(docker)
     if module.params["tokens"]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
+    found["files"] = [path for path in module.params["files"] if os.path.exists(path)]
     if found["problem"]:
         found["msg"] = found["problem"]
     return {**found, "note": module.params["note"], "changed": changed, "diff": difference}
@@ -186,6 +199,7 @@ def main() -> None:
             "gwbridge_ipv6_subnet": {"type": "str", "default": ""},
             "heartbeat": {"type": "float", "default": 2.0},
             "task_history": {"type": "int", "default": 5},
+            "files": {"type": "list", "elements": "str", "default": []},
             "note": {"type": "dict", "default": {}},
             **ARGUMENT_SPEC,
         },

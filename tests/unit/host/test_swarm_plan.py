@@ -12,10 +12,12 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import 
     RESTARTING,
     SwarmError,
     differences,
+    managers_after,
     notes,
     overlaps,
     quorum_after_removal,
     routes,
+    ties,
     with_settings,
 )
 from hypothesis import assume, given
@@ -191,3 +193,28 @@ class TestPools:
 
     def test_overlaps(self) -> None:
         assert overlaps(["10.0.0.0/8", "172.30.0.0/16"], routes(ROUTES)) == [("10.0.0.0/8", "10.13.0.0/16")]
+
+
+class TestRemoval:
+    def test_what_others_and_data_need_is_named(self) -> None:
+        labels = {
+            f"{PREFIX}server": "s1",
+            f"{PREFIX}tag.volume": "true",
+            "longshore.blog.server": "web1",
+            "longshore.blog.manager": "true",
+            "longshore.blog.volume.data.base": "true",
+            "theirs.server": "x",
+        }
+        assert ties(labels, PREFIX) == [
+            "the stack blog uses it too",
+            "the volume data.base of blog is on it, so that its services can run nowhere else",
+        ]
+        assert ties({f"{PREFIX}server": "s1", f"{PREFIX}tag.app": "true", "theirs.server": "x"}, PREFIX) == []
+        assert ties({f"{PREFIX}server": "s1", f"{PREFIX}volume.data": "true"}, PREFIX) != []
+
+
+def test_managers_after_the_changes() -> None:
+    nodes = [node(0, "manager"), node(1, "manager"), node(2)]
+    todo = [{"node": "id1", "role": "worker"}, {"node": "id2", "role": "manager"}, {"node": "", "role": "manager"}]
+    assert managers_after(nodes, todo) == ["id0", "id2"]
+    assert managers_after(nodes, [{"node": "id2", "labels": {}}]) == ["id0", "id1"]
