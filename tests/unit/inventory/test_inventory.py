@@ -87,6 +87,18 @@ def test_connection_needs_no_configuration(listed: dict[str, Any]) -> None:
     assert "198.51.100.11" in db1["ansible_ssh_common_args"]
 
 
+def test_what_stacks_share_is_said(listed: dict[str, Any]) -> None:
+    app2, db1 = (listed["_meta"]["hostvars"][name]["server_cluster"] for name in ("app2", "db1"))
+    assert app2["name of this server"] == "app2"
+    assert app2["registry.server"] == "app1 at 10.77.0.11"
+    # A time zone that no stack names stays; daemon.json has a default for what none names.
+    assert app2["timezone"] is None
+    assert app2["docker.log"] == "default"
+    assert app2["docker.registry_mirrors"] == []
+    assert app2["swarm.heartbeat"] == 2.0
+    assert not any(key.startswith(("docker.", "swarm.")) for key in db1)
+
+
 def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     text = json.dumps(listed)
     assert "a-token-that-nobody-sees" not in text
