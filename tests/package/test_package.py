@@ -151,7 +151,8 @@ def test_tarball_runs_a_playbook_by_its_name(built: Path, installed: Installed, 
     there = str(tmp_path)
     installed.run("ansible-galaxy", "collection", "install", tarball, "--offline", "--force", "-p", there)
     checked = installed.run(
-        *("ansible-playbook", "-i", "shop.yml", "--syntax-check", "longshore.stack.site"), ANSIBLE_COLLECTIONS_PATH=there
+        *("ansible-playbook", "-i", "shop.yml", "--syntax-check", "longshore.stack.site"),
+        ANSIBLE_COLLECTIONS_PATH=there,
     )
     assert checked.returncode == 0, checked.stderr
     assert str(tmp_path / COLLECTION / "playbooks/site.yml") in checked.stdout
