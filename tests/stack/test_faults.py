@@ -21,7 +21,7 @@ from .test_deploy import HOST, running
 KILLS = int(os.environ.get("LONGSHORE_KILLS", "1"))
 SERVERS = ("app1", "app2", "app3")
 # A module is a Python that reads Ansible's wrapper from standard input.
-KILL_MODULES = ("pkill", "-KILL", "-x", "-f", "/usr/bin/python3")
+MODULES = ("-x", "-f", "/usr/bin/python3")
 
 
 def start(shop: StackFile, *words: str) -> subprocess.Popen[str]:
@@ -73,9 +73,10 @@ def test_run_killed_with_the_lock_is_finished_by_the_next_that_says_so(lab: Lab,
     with shop.changed(lambda content: content["services"]["web"]["environment"].update(KILL="locked")):
         process = start(shop, "up")
         held = lock_held(shop)
+        # The module that holds the lock goes first, which would else notice, stop and give it back.
+        os.killpg(process.pid, signal.SIGSTOP)
+        assert 0 in {lab.on(server, "pkill", "-KILL", *MODULES, check=False).returncode for server in SERVERS}
         kill(process)
-        # The module that holds the lock too, which would else notice, stop and give it back.
-        assert 0 in {lab.on(server, *KILL_MODULES, check=False).returncode for server in SERVERS}
         done = longshore(shop, "up")
         assert done.code == 0, done.end
         said = rf"lock: (took over the lock of|waited \d+ s for) run {re.escape(held['run'])} "
@@ -105,8 +106,7 @@ def test_ctrl_c_cancels_cleanly(lab: Lab, shop: StackFile) -> None:
         assert process.returncode == 130, output
         assert left_over() == []
         for server in SERVERS:
-            # A module is Ansible's wrapper, which Python reads from standard input or a temporary file.
-            assert "AnsiballZ" not in lab.on(server, "ps", "-eo", "args").stdout
+            assert lab.on(server, "pgrep", *MODULES, check=False).stdout == ""
         assert not longshore(shop, "status", "--json").json["data"]["stack_info"]["lock"]
     assert longshore(shop, "deploy", "web").code == 0
 
