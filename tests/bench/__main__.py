@@ -29,7 +29,7 @@ from stack.support import LONGSHORE, Lab, Outcome, StackFile, longshore
 
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = 2  # of --short
-FLOOR = "floor"  # the lab that the shell script gets
+FLOOR = "test-floor"  # the lab that the shell script gets
 
 
 class Bench:

@@ -146,7 +146,7 @@ def test_a_server_without_power_comes_back_with_its_disk(status: dict[str, Any])
 
 
 def test_a_lab_removes_itself_whole() -> None:
-    name = "gone"
+    name = "test-gone"
 
     def docker(*words: str) -> list[str]:
         return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.split()

@@ -19,7 +19,7 @@ from .support import Lab
 # processes in containers: those have it to use it.
 SAMPLER = """
 import os, pathlib, select, sys
-home, seen = os.readlink("/proc/1/ns/pid"), set()
+home, seen = os.readlink("/proc/self/ns/pid"), set()
 while not select.select([sys.stdin], [], [], 0.05)[0]:
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:

@@ -129,7 +129,7 @@ def test_no_secret_shows_in_a_deploying_run(
         values |= given.values
 
         script = 'printf "%s\\n" "$FRESH" "$MAIL" "$API" "$DIRECT" "$LOOKED_UP"; cat /run/secrets/licence'
-        arrived = longshore(shop, "exec", *vault, "static", "--", "sh", "-c", script)
+        arrived = longshore(shop, "exec", "static", "--", "sh", "-c", script)
         wanted = ("fresh", "env", "vault", "direct", "lookup", "file")
         assert arrived.output.splitlines() == [values[name] for name in wanted], arrived.end
 
