@@ -42,7 +42,7 @@ def import_compose(path: str | os.PathLike[str]) -> ImportResult:
     Raises DefinitionError when the file can't be read as YAML.
     """
     file = Path(path)
-    root, problems = read(file, str(file))
+    root, problems = read(file, str(file), "it has services")
     if root.get("plugin") == "longshore.stack.stack":
         problems.append(Problem(str(file), 1, 1, "", "is a stack file already"))
     elif not isinstance(root.get("services"), dict) or not root["services"]:
