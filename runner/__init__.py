@@ -8,22 +8,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from longshore.runs import Event, Job, Result, Run
+    from longshore.definition import DefinitionError
+    from longshore.runs import Event, Job, Result, Run, Status
     from longshore.runs.jobs import Options
     from longshore.stack import BadInput, Stack
 
 __version__ = "0.1.0"
-__all__ = ["BadInput", "Event", "Job", "Options", "Result", "Run", "Stack", "__version__"]
+__all__ = [
+    "BadInput",
+    "DefinitionError",
+    "Event",
+    "Job",
+    "Options",
+    "Result",
+    "Run",
+    "Stack",
+    "Status",
+    "__version__",
+]
 
 # Imported when they are first used: the inventory plugin needs none of them, and `longshore --help` must be quick.
 _HOMES = {
     "BadInput": "longshore.stack",
+    "DefinitionError": "longshore.definition",
     "Event": "longshore.runs",
     "Job": "longshore.runs",
     "Options": "longshore.runs.jobs",
     "Result": "longshore.runs",
     "Run": "longshore.runs",
     "Stack": "longshore.stack",
+    "Status": "longshore.runs",
 }
 
 

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stack for programs: load its file, then do to it what the command line can do."""
+"""A stack for programs: load its file, then deploy, scale, roll back or remove it, and see what runs.
+
+Of the command line's commands ``logs``, ``exec`` and ``run`` are not here: they are about a terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from longshore.runs import Event, Job, Result, Run, start
 from longshore.runs.jobs import Jobs, Options
@@ -119,6 +122,14 @@ class Stack:
     def status(self, on_event: OnEvent | None = None) -> Result:
         """What runs where: ``Result.data["stack_info"]``."""
         return self.run_job(self.jobs.status(), on_event)
+
+    def releases(self, on_event: OnEvent | None = None) -> list[dict[str, Any]]:
+        """The releases that ``rollback`` can go back to, the newest first. Raises ``RuntimeError`` with why not."""
+        result = self.status(on_event)
+        if "stack_info" not in result.data:
+            raise RuntimeError("\n".join(failure.message for failure in result.failures) or result.status.value)
+        found: list[dict[str, Any]] = result.data["stack_info"].get("releases") or []
+        return found
 
     def server_drain(self, server: str, on_event: OnEvent | None = None) -> Result:
         """Move the tasks away from a server."""

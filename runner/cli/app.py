@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -180,10 +181,20 @@ def destroy(
         command = "longshore destroy --cluster" if cluster else "longshore destroy"
         look.plan(options, stack, stack.jobs.destroy(stack.name, cluster=cluster, check=True), command)
     what = "this stack and its whole cluster" if cluster else "this stack"
-    name = yes_destroy or typer.prompt(f"This removes {what}. Its name, to go on", default="", show_default=False)
+    name = yes_destroy or _asked(f"This removes {what}. Its name, to go on: ", options)
     if name != stack.name:
         raise BadInput(f"{name!r} is not the name of this stack; nothing was touched")
     look.run(options, stack, stack.jobs.destroy(name, cluster=cluster))
+
+
+def _asked(question: str, options: Common) -> str:
+    from longshore.stack import BadInput  # noqa: PLC0415 - as in options
+
+    if options.as_json:
+        raise BadInput("--json asks nothing: give the stack's name with --yes-destroy NAME; nothing was touched")
+    # Not typer's prompt: it takes Ctrl-C and the end of input for the same.
+    typer.echo(question, nl=False, err=True)
+    return sys.stdin.readline().strip()
 
 
 @server.command("add")

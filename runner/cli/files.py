@@ -46,7 +46,9 @@ def validate(options: Source, as_json: Json = False) -> None:
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    as_json: Annotated[bool, typer.Option("--json", help="It is JSON in any case.")] = False,  # noqa: ARG001 - as said
+) -> None:
     """The JSON Schema of the stack file, for editors."""
     from longshore.definition import json_schema  # noqa: PLC0415 - as above
 
@@ -57,6 +59,7 @@ def schema() -> None:
 @refusing
 def import_compose(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="compose.yml")],
+    as_json: Annotated[bool, typer.Option("--json", help="The text and the notes as JSON.")] = False,
 ) -> None:
     """Turn a Compose file into a stack file.
 
@@ -65,6 +68,9 @@ def import_compose(
     from longshore.definition import import_compose as take  # noqa: PLC0415 - as above
 
     result = take(file)
+    if as_json:
+        typer.echo(json.dumps({"text": result.text, "notes": result.notes}))
+        return
     typer.echo(result.text, nl=False)
     for note in result.notes:
         typer.echo(f"note: {note}", err=True)

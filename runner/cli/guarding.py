@@ -23,11 +23,11 @@ def refusing(function: Callable[..., None]) -> Callable[..., None]:
     def wrapper(*words: Any, **given: Any) -> None:
         try:
             function(*words, **given)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             problems = reasons(error)
             if problems is None:
                 raise
-            if getattr(given.get("options"), "as_json", False):
+            if given.get("as_json") or getattr(given.get("options"), "as_json", False):
                 typer.echo(json.dumps(refusal(problems)))
             for problem in problems:
                 typer.echo(problem["text"], err=True)
@@ -36,9 +36,10 @@ def refusing(function: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def reasons(error: ValueError) -> list[dict[str, Any]] | None:
+def reasons(error: Exception) -> list[dict[str, Any]] | None:
     """Each reason's ``text``, and its place when it is about the stack file; None for another kind of error."""
     from longshore.definition import DefinitionError  # noqa: PLC0415 - only when something is wrong
+    from longshore.runs.storage import StateError  # noqa: PLC0415 - as above
     from longshore.stack import BadInput  # noqa: PLC0415 - as above
 
     if isinstance(error, DefinitionError):
@@ -54,7 +55,7 @@ def reasons(error: ValueError) -> list[dict[str, Any]] | None:
             }
             for problem in error.problems
         ]
-    return [{"text": str(error), "message": str(error)}] if isinstance(error, BadInput) else None
+    return [{"text": str(error), "message": str(error)}] if isinstance(error, BadInput | StateError) else None
 
 
 def refusal(problems: list[dict[str, Any]]) -> dict[str, Any]:

@@ -85,7 +85,13 @@ def _container(stack: Stack, service: str, server: str | None, slot: int | None)
     if not chosen:
         where = f" on {server}" if server else ""
         which = f"{service}.{slot}" if slot else service
-        typer.echo(f"no container of {which} runs{where}; `longshore ps` shows what does", err=True)
+        if len(failed) == len(servers):
+            told = f"no server answered, so a container of {which} could not be looked for"
+        elif failed:
+            told = f"no container of {which} runs on the servers that answered"
+        else:
+            told = f"no container of {which} runs{where}; `longshore ps` shows what does"
+        typer.echo(told, err=True)
         end(1)
     return chosen[0]
 

@@ -45,8 +45,11 @@ def logs(  # noqa: PLR0917 - typer calls it, by name
     -f follows; the stack file is given with --file.
     """
     from longshore.runs import ssh  # noqa: PLC0415 - only when something runs
-    from longshore.runs.logs import Query, Streams  # noqa: PLC0415 - as above
+    from longshore.runs.logs import SINCE, Query, Streams  # noqa: PLC0415 - as above
+    from longshore.stack import BadInput  # noqa: PLC0415 - as above
 
+    if since and not SINCE.fullmatch(since):
+        raise BadInput(f"--since {since}: give a time such as 10m, 2h30m, 2026-01-31 or 2026-01-31T14:25:00Z")
     stack = options.load()
     names = stack.services(services or [])
     labels = [f"com.docker.swarm.service.name={stack.name}_{name}" for name in names]
@@ -72,9 +75,20 @@ def logs(  # noqa: PLR0917 - typer calls it, by name
         end(0 if follow else 130)
     if not streams.going:
         end(0 if follow else 130)
-    for server, why in sorted(streams.failed.items()):
-        typer.echo(f"{server}: {why}", err=True)
-    end(0 if not streams.failed else 1 if len(streams.failed) == len(commands) else 4)
+    end(_told(streams, len(commands), as_json=as_json))
+
+
+def _told(streams: Streams, servers: int, *, as_json: bool) -> int:
+    """Say what could not be read; the exit code."""
+    problems = [f"{where}: {why}" for where, why in sorted([*streams.failed.items(), *streams.unread.items()])]
+    code = 1 if streams.unread or len(streams.failed) == servers else 4 if streams.failed else 0
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if as_json and problems:
+        status = "degraded" if code == 4 else "failed"
+        told = [{"text": problem, "message": problem} for problem in problems]
+        typer.echo(json.dumps({"type": "run_finished", "status": status, "exit_code": code, "problems": told}))
+    return code
 
 
 def _stop(streams: Streams, number: int, frame: FrameType | None) -> None:

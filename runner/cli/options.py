@@ -96,6 +96,11 @@ class Common(Source):
 
     def load(self) -> Stack:
         """The stack, with these options."""
+        from longshore.stack import BadInput  # noqa: PLC0415 - as above
+
+        vault = self.vault_password_file
+        if vault is not None and not os.access(vault, os.R_OK):
+            raise BadInput(f"--vault-password-file: {vault} is not there, or can't be read")
         return (
             super()
             .load()

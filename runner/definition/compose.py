@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from .compose_service import ServiceImport, slug
+from .compose_service import Around, ServiceImport, Unique, slug
 from .document import read
+from .env_file import parse
+from .file_text import read as read_text
+from .interpolation import Interpolation
 from .load import load_text
-from .problems import DefinitionError, one_line
+from .problems import DefinitionError, Problem, one_line
 
 if TYPE_CHECKING:
     import os
 
+_SERVICE = re.compile(r"[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 PLACEHOLDER = "192.0.2.1"
 SERVER = "server1"
 
@@ -38,7 +42,11 @@ def import_compose(path: str | os.PathLike[str]) -> ImportResult:
     Raises DefinitionError when the file can't be read as YAML.
     """
     file = Path(path)
-    root, problems = read(file, str(file))
+    root, problems = read(file, str(file), "it has services")
+    if root.get("plugin") == "longshore.stack.stack":
+        problems.append(Problem(str(file), 1, 1, "", "is a stack file already"))
+    elif not isinstance(root.get("services"), dict) or not root["services"]:
+        problems.append(Problem(str(file), 1, 1, "services", "there are none, so this is no Compose file"))
     if problems:
         raise DefinitionError(problems)
     return _Import(file, root).result()
@@ -47,8 +55,13 @@ def import_compose(path: str | os.PathLike[str]) -> ImportResult:
 class _Import:
     def __init__(self, file: Path, root: dict[str, Any]) -> None:
         self._file = file
-        self._root = root
         self._notes: list[str] = []
+        self._variables = Interpolation(self._environment(file.with_name(".env")))
+        # The services' own values may be looked up by each deploy.
+        self._root = {
+            name: item if name == "services" or name.startswith("x-") else self._now(name, item)
+            for name, item in root.items()
+        }
         self._stack: dict[str, Any] = {}
 
     def result(self) -> ImportResult:
@@ -84,20 +97,47 @@ class _Import:
         self._services()
         return self._finished()
 
+    def _environment(self, file: Path) -> dict[str, str]:
+        """The variables of Compose's own ``.env``."""
+        if not file.is_file():
+            return {}
+        try:
+            values, wrong = parse(read_text(file))
+        except ValueError as error:
+            self._notes.append(f".env: {error}")
+            return {}
+        self._notes += [f".env: line {line}: {message}" for line, message in wrong]
+        return values
+
+    def _now(self, path: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: self._now(f"{path}.{name}", item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._now(path, item) for item in value]
+        if not isinstance(value, str) or "$" not in value:
+            return value
+        return self._variables.now(value, lambda text: self._notes.append(f"{path}: {text}"))
+
     def _services(self) -> None:
-        services = self._root.get("services")
-        if not isinstance(services, dict):
-            self._notes.append("services: there are none")
-            return
-        names = {name: slug(name, 30) or "service" for name in services}
+        services = self._root["services"]
+        unique = Unique()
+        # Names that can stay stay, whoever else would like them.
+        kept = [name for name in services if _SERVICE.fullmatch(name) and len(name) <= 30]
+        names = {name: unique.name(name, 30, name) for name in kept}
+        names |= {name: unique.name(slug(name, 30) or "service", 30, name) for name in services if name not in names}
+        things = Unique()
+        for section in ("volumes", "configs"):
+            for name in self._root.get(section) or ():
+                things.name(name, 64, f"{section} {name}")
+        around = Around(services, names, self._file.parent, self._variables, things)
         self._stack["services"] = {}
         for name, service in services.items():
             if names[name] != name:
-                self._notes.append(f"services.{name}: is called '{names[name]}' here")
+                self._notes.append(f"services.{name}: is called '{names[name]}' here, also by others")
             if not isinstance(service, dict):
                 self._notes.append(f"services.{name}: is no mapping; not taken over")
                 continue
-            worker = ServiceImport(name, service, services, names, self._file.parent)
+            worker = ServiceImport(name, service, around)
             self._stack["services"][names[name]] = worker.run()
             self._notes += worker.notes
             for volume in worker.new_volumes:
@@ -135,7 +175,7 @@ class _Import:
             return {"file": item["file"]}
         if item.get("content") is None:
             self._notes.append(f"configs.{name}: has no file and no content; fill in its content")
-        return {"content": str(item.get("content") or "").replace("$$", "$")}
+        return {"content": str(item.get("content") or "")}
 
     def _volume(self, name: str, item: dict[str, Any]) -> dict[str, Any]:
         if item.get("driver") not in (None, "local") or item.get("driver_opts"):

@@ -156,7 +156,7 @@ ELSEWHERE: dict[tuple[str, ...], str] = {
     ("networks", "*", "driver"): "networks are always overlays",
     ("networks", "*", "external"): "a stack's networks are its own",
     ("networks", "*", "ipam"): "addresses come from the Swarm's pool: swarm: {address_pools: […]}",
-    ("services", "*", "depends_on", "*", "restart"): "not supported yet",
+    ("services", "*", "depends_on", "*", "restart"): NOT_YET,
     ("services", "*", "update", "failure_action"): "write on_failure",
     ("services", "*", "update", "max_failure_ratio"): "one task that fails is a deploy that failed; see on_failure",
     ("services", "*", "placement", "preferences"): "Swarm spreads tasks over the servers by itself",
@@ -165,4 +165,48 @@ ELSEWHERE: dict[tuple[str, ...], str] = {
     ("services", "*", "networks", "*", "ipv6_address"): "Swarm chooses addresses itself",
     ("services", "*", "ports", "*", "host_ip"): "Swarm publishes on every address of the server",
     ("services", "*", "resources", "reservations", "devices"): "Swarm gives services no devices",
+    **{
+        ("services", "*", "build", key): NOT_YET
+        for key in (
+            *("additional_contexts", "dockerfile_inline", "extra_hosts", "labels", "network", "platforms", "secrets"),
+            *("shm_size", "ssh", "ulimits"),
+        )
+    },
+    ("services", "*", "build", "cache_from"): "builders keep their own cache",
+    ("services", "*", "build", "cache_to"): "builders keep their own cache",
+    ("services", "*", "build", "entitlements"): "builds get no privileges on the server",
+    ("services", "*", "build", "isolation"): "it is for Windows",
+    ("services", "*", "build", "no_cache"): "the same commit gives the same image; its cache is the builders'",
+    ("services", "*", "build", "privileged"): "builds get no privileges on the server",
+    ("services", "*", "build", "provenance"): NOT_YET,
+    ("services", "*", "build", "pull"): "a build always asks for the newest base image",
+    ("services", "*", "build", "sbom"): NOT_YET,
+    ("services", "*", "build", "tags"): "an image is named after its service and its commit",
+    ("services", "*", "volumes", "*", "bind"): "a directory of the server is mounted as it is, and has to be there",
+    ("services", "*", "volumes", "*", "consistency"): "Docker ignores it; remove it",
+    ("services", "*", "volumes", "*", "image"): NOT_YET,
+    ("services", "*", "volumes", "*", "volume"): "a volume is a directory of one server, mounted as it is",
+    ("services", "*", "networks", "*", "driver_opts"): "options of network drivers are not for services",
+    ("services", "*", "networks", "*", "gw_priority"): NOT_YET,
+    ("services", "*", "networks", "*", "interface_name"): "Swarm names interfaces itself",
+    ("services", "*", "networks", "*", "link_local_ips"): "Swarm chooses addresses itself",
+    ("services", "*", "networks", "*", "mac_address"): "Swarm chooses addresses itself",
+    ("services", "*", "networks", "*", "priority"): "Swarm joins networks in an order of its own",
+    **{
+        (section, "*", key): words
+        for section in ("secrets", "configs", "volumes", "networks")
+        for key, words in (("name", "names on the servers are made from the stack's"), ("labels", NOT_YET))
+    },
+    **{
+        (section, "*", key): "values come from the stack file"
+        for section, key in (
+            ("secrets", "driver"),
+            ("secrets", "driver_opts"),
+            ("secrets", "template_driver"),
+            ("configs", "template_driver"),
+        )
+    },
+    ("networks", "*", "driver_opts"): "write encrypted: true for IPsec",
+    ("networks", "*", "enable_ipv4"): "networks between servers have IPv4",
+    ("networks", "*", "enable_ipv6"): NOT_YET,
 }

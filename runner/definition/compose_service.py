@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .compose_keys import SERVICE_KEYS, SUPPORTED
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_VARIABLE = re.compile(
-    r"\$(?:(?P<escaped>\$)|\{(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?:(?P<operator>:?[-?+])(?P<word>[^{}]*))?\}"
-    r"|(?P<bare>[A-Za-z_][A-Za-z0-9_]*))"
+    from .interpolation import Interpolation
+
+# Addresses that a published port may have: any other is one of the developer's machine.
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - read, not listened on
+_PORT = re.compile(
+    r"(?:(?:\[(?P<v6>[0-9a-fA-F:.]*)\]|(?P<v4>[0-9]+(?:\.[0-9]+){3}|localhost)):)(?P<rest>.*:.*|[0-9-]+(?:/[a-z]+)?)"
 )
 _BUILD = ("context", "dockerfile", "target", "args")
 # Compose's older keys → their place in resources.
@@ -35,22 +39,43 @@ def slug(text: str, longest: int) -> str:
     return name[:longest].strip("-")
 
 
+class Unique:
+    """Gives names that nobody else has: ``a-b``, ``a-b-2`` …"""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def name(self, wanted: str, longest: int, owner: str) -> str:
+        """``wanted``, or a name like it, for ``owner``; the same owner gets the same name again."""
+        number, name = 1, wanted[:longest].strip("-")
+        while self._owners.setdefault(name, owner) != owner:
+            number += 1
+            name = f"{wanted[: longest - len(str(number)) - 1].strip('-')}-{number}"
+        return name
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a service's import needs of the rest: all services, their new names, the file's directory, variables."""
+
+    services: Mapping[str, Any]
+    names: Mapping[str, str]
+    directory: Path
+    variables: Interpolation
+    unique: Unique
+
+
 class ServiceImport:
     """The conversion of one service; ``notes``, ``new_volumes`` and ``new_configs`` gather on the way."""
 
-    def __init__(
-        self,
-        name: str,
-        service: Mapping[str, Any],
-        services: Mapping[str, Any],
-        names: Mapping[str, str],
-        directory: Path,
-    ) -> None:
+    def __init__(self, name: str, service: Mapping[str, Any], around: Around) -> None:
         self._name = name
         self._service = service
-        self._services = services
-        self._names = names
-        self._directory = directory
+        self._services = around.services
+        self._names = around.names
+        self._directory = around.directory
+        self._variables = around.variables
+        self._unique = around.unique
         self._result: dict[str, Any] = {}
         self.notes: list[str] = []
         self.new_volumes: list[str] = []
@@ -91,26 +116,15 @@ class ServiceImport:
         self._result.setdefault("resources", {}).setdefault(part, {})[name] = value
 
     def _plain(self, value: Any, key: str, live: bool = False) -> Any:
-        """``value`` without Compose's ``${…}``: looked up by each deploy where ``live``, else its default or name."""
+        """``value`` without Compose's ``${…}``: looked up by each deploy where ``live``, else what it is now."""
         if isinstance(value, dict):
             return {name: self._plain(item, key, live) for name, item in value.items()}
         if isinstance(value, list):
             return [self._plain(item, key, live) for item in value]
-        if not isinstance(value, str) or "$" not in value:
+        if not isinstance(value, str):
             return value
-
-        def replace(found: re.Match[str]) -> str:
-            if found["escaped"]:
-                return "$"
-            name = found["braced"] or found["bare"]
-            default = found["word"] if (found["operator"] or "").endswith("-") else None
-            if live:
-                fallback = f" | default('{default}', true)" if default and "'" not in default else ""
-                return f"{{{{ lookup('env', '{name}'){fallback} }}}}"
-            self._note(key, f"${{{name}}} is not resolved here; '{default or name}' stands in its place")
-            return default or name
-
-        return _VARIABLE.sub(replace, value)
+        replaced = self._variables.live if live else self._variables.now
+        return replaced(value, lambda text: self._note(key, text))
 
     def _key_deploy(self, value: Any) -> None:
         if not isinstance(value, dict):
@@ -240,24 +254,31 @@ class ServiceImport:
         self._result["networks"] = result
 
     def _key_ports(self, value: Any) -> None:
-        result = []
+        result: list[Any] = []
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
                 kept = {
                     key: item[key] for key in ("target", "published", "protocol", "name", "app_protocol") if key in item
                 }
                 for key in item:
-                    if key not in kept and (key, item[key]) != ("mode", "host"):
+                    if key not in (*kept, "host_ip") and (key, item[key]) != ("mode", "host"):
                         self._note(f"ports.{key}", "not taken over: ports are the server's own, on every address")
-                result.append(self._plain(kept, "ports"))
+                shown, address, port = (
+                    str(item.get("target")),
+                    str(item.get("host_ip") or ""),
+                    self._plain(kept, "ports"),
+                )
+            else:
+                shown = port = str(self._plain(item, "ports"))
+                address = ""
+                if found := _PORT.fullmatch(shown):
+                    address, port = found["v6"] or found["v4"] or "", found["rest"].lstrip(":")
+            if address in ("localhost", "::1") or address.startswith("127."):
+                self._note("ports", f"{shown} on {address} is not taken over: it would be open on every address")
                 continue
-            text = str(self._plain(item, "ports"))
-            address, colon, rest = text.rpartition(":")
-            before, _, published = address.rpartition(":")
-            if before:
-                self._note("ports", f"{text}: the address is not taken over; the port is open on every address")
-                text = f"{published}{colon}{rest}" if published else rest
-            result.append(text)
+            if address not in _EVERYWHERE:
+                self._note("ports", f"{shown}: the address {address} is not taken over; it is open on every address")
+            result.append(port)
         if result:
             self._result["ports"] = result
             self._note("ports", "for HTTP, write routes instead: load balancers then reach every task")
@@ -271,8 +292,7 @@ class ServiceImport:
             source, colon, rest = text.partition(":")
             target, _, options = rest.partition(":")
             if not colon:
-                source, target = f"{slug(self._name, 20)}-{slug(text, 18) or 'data'}", text
-                self.new_volumes.append(source)
+                source, target = self._volume(text), text
                 self._note("volumes", f"{text} has no name; its volume is called {source} here")
             read_only = "ro" in options.split(",")
             for option in filter(None, options.split(",")):
@@ -295,15 +315,22 @@ class ServiceImport:
         source = self._plain(item.get("source"), "volumes")
         target = self._plain(item["target"], "volumes")
         if source is None:
-            source = f"{slug(self._name, 20)}-{slug(str(target), 18) or 'data'}"
-            self.new_volumes.append(source)
+            source = self._volume(str(target))
             self._note("volumes", f"{target} has no name; its volume is called {source} here")
         self._mount(str(source), str(target), bool(item.get("read_only")))
+
+    def _volume(self, target: str) -> str:
+        """The name of a volume that has none in Compose."""
+        wanted = f"{slug(self._name, 20)}-{slug(target, 18) or 'data'}"
+        name = self._unique.name(wanted, 40, f"volume {self._name} {target}")
+        self.new_volumes.append(name)
+        return name
 
     def _mount(self, source: str, target: str, read_only: bool) -> None:
         if source.startswith((".", "~")):
             if (self._directory / source).is_file():
-                name = f"{slug(self._name, 12)}-{slug(source.rsplit('/', 1)[-1], 18)}"
+                wanted = f"{slug(self._name, 12)}-{slug(source.rsplit('/', 1)[-1], 18)}"
+                name = self._unique.name(wanted, 32, f"config {source}")
                 self.new_configs[name] = source
                 self._result.setdefault("configs", []).append({"source": name, "target": target})
                 self._note("volumes", f"the file {source} is the config {name} here; containers can only read it")

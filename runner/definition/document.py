@@ -106,23 +106,27 @@ class _Frame:
         self.merges: list[tuple[Any, Any]] = []
 
 
-def read(path: Path, shown: str) -> tuple[Map, list[Problem]]:
+STARTS = "it starts with 'plugin: longshore.stack.stack'"
+
+
+def read(path: Path, shown: str, hint: str = STARTS) -> tuple[Map, list[Problem]]:
     """The mapping in the file at ``path``, with what is wrong but did not stop the reading; ``shown`` names it.
 
-    Raises DefinitionError when the file can't be read as one YAML mapping.
+    ``hint`` says what belongs into a file that holds none. Raises DefinitionError when the file can't be read as one
+    YAML mapping.
     """
     try:
         status = path.stat()
         # A pipe may never end, and a device has no end.
         if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_SIZE:
-            return parse(path.read_bytes(), shown)
+            return parse(path.read_bytes(), shown, hint)
     except OSError as error:
         raise DefinitionError([Problem(shown, 1, 1, "", f"cannot be read: {error.strerror}")]) from error
     message = f"is larger than {MAX_SIZE >> 20} MiB" if stat.S_ISREG(status.st_mode) else "is not a file"
     raise DefinitionError([Problem(shown, 1, 1, "", message)])
 
 
-def parse(content: bytes, shown: str) -> tuple[Map, list[Problem]]:
+def parse(content: bytes, shown: str, hint: str = STARTS) -> tuple[Map, list[Problem]]:
     """As ``read``, from the bytes of the file."""
     try:
         text = content.decode("utf-8-sig")
@@ -132,8 +136,8 @@ def parse(content: bytes, shown: str) -> tuple[Map, list[Problem]]:
     if found := _CONTROL.search(text):
         raise DefinitionError([_at(shown, text[: found.start()], f"has a control character: {found[0]!r}")])
     if text.startswith("$ANSIBLE_VAULT;"):
-        hint = "decrypt it, and encrypt single values with ansible-vault encrypt_string"
-        raise DefinitionError([Problem(shown, 1, 1, "", "is encrypted as a whole", hint)])
+        cure = "decrypt it, and encrypt single values with ansible-vault encrypt_string"
+        raise DefinitionError([Problem(shown, 1, 1, "", "is encrypted as a whole", cure)])
     reader = _Reader(text, shown)
     try:
         result = reader.run()
@@ -147,11 +151,7 @@ def parse(content: bytes, shown: str) -> tuple[Map, list[Problem]]:
         if isinstance(result, Map):
             return result, reader.problems
         if not reader.problems:
-            reader.complain(
-                None,
-                "is empty" if result is None else "must be a mapping",
-                hint="it starts with 'plugin: longshore.stack.stack'",
-            )
+            reader.complain(None, "is empty" if result is None else "must be a mapping", hint)
     raise DefinitionError(reader.problems)
 
 

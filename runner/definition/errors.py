@@ -94,7 +94,7 @@ def _unknown(model: type[BaseModel], path: tuple[str | int, ...]) -> tuple[str, 
             return "not supported yet", known.note
     for pattern, cure in ELSEWHERE.items():
         if len(pattern) == len(path) and all(p in ("*", str(q)) for p, q in zip(pattern, path, strict=True)):
-            return (cure, "") if cure == "not supported yet" else (f"is not used here: {cure}", "")
+            return (cure, "") if cure == NOT_YET else (f"is not used here: {cure}", "")
     return "unknown key", suggestion(name, allowed(model, path[:-1]))
 
 

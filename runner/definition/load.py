@@ -87,7 +87,8 @@ def _with_overlay(root: Map, path: Path, environment: str, problems: list[Proble
             return root
         message = f"there is no environment '{environment}': no file {beside.name} beside this one"
         raise DefinitionError([*problems, Problem(os.fspath(path), 1, 1, "", message)])
-    overlay, more = read(beside, os.fspath(beside))
+    hint = f"it holds what {environment} has that {path.name} has not; {{}} for nothing"
+    overlay, more = read(beside, os.fspath(beside), hint)
     problems += more
     result = overlaid(root, overlay, problems)
     if "environment" not in overlay:

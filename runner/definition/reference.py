@@ -20,7 +20,8 @@ the concept ([all of Compose's keys](compose-keys.md)). Durations are written `5
 `512M`, `1.5G`; modes in octal, `"0440"`. Where the type says "text or list of text", one item stands for a list of one.
 
 `shop.staging.yml` beside `shop.yml` overlays it (`longshore -e staging …`): mappings merge, anything else replaces,
-`null` removes a key. Keys that begin with `x-` at the top or in a service are not read: a place for YAML anchors.
+`null` removes a key; `environment`, `labels` and the like merge by name when they are lists, too. Keys that begin with
+`x-` at the top or in a service are not read: a place for YAML anchors.
 
 Vault values (`!vault`), `{{ secrets.NAME }}` and `{{ lookup('env', 'NAME') }}` may stand in a service's `environment`,
 in `secrets`, and in passwords of `registries` and `load_balancer.stats`; elsewhere they are refused.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import queue
+import re
 import subprocess
 import threading
 import time
@@ -19,24 +20,40 @@ from dataclasses import dataclass, field
 
 # Lines from several servers arrive up to this much out of order; clocks differ by as much anyway.
 WINDOW = 0.5
+# What Docker takes for a time: a duration, a date and time, seconds since 1970.
+SINCE = re.compile(
+    r"(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+|\d{4}-\d\d-\d\d(?:T\d\d(?::\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:\d\d)?)?"
+    r"|\d{9,}(?:\.\d+)?",
+    re.ASCII,
+)
 
 # Arguments: follow or not, all containers or running ones, --tail, --since, then the label filters, one service each.
+# A container whose log can't be read gives Docker's words, then a line of '!'; not one that has gone meanwhile.
 # The last line ties all that was started to the connection: its end closes standard input.
 _SCRIPT = r"""
 follow=$1 all=$2 tail=$3 since=$4; shift 4
 show() {
-    name=$(docker inspect --format '{{index .Config.Labels "com.docker.swarm.task.name"}}' "$1") || return
+    name=$(docker inspect --format '{{index .Config.Labels "com.docker.swarm.task.name"}}' "$1" 2>/dev/null) || return
     if [ "$follow" = yes ]; then set -- "$1" "$2" --follow; fi
-    docker logs --timestamps ${since:+--since "$since"} --tail "$2" ${3:+"$3"} "$1" 2>&1 | sed -u "s/^/$name /"
+    { docker logs --timestamps ${since:+--since "$since"} --tail "$2" ${3:+"$3"} "$1" 2>&1 || gone "$1" || echo '!'; } |
+        sed -u "s/^/$name /"
 }
-listed() { for label; do docker ps --quiet --no-trunc $([ "$all" = yes ] && echo --all) --filter "label=$label"; done; }
+gone() {
+    case $(docker inspect --format '{{.State.Status}}' "$1" 2>&1) in *'o such'*|removing|dead) ;; *) false ;; esac
+}
+listed() {
+    for label; do
+        docker ps --quiet --no-trunc $([ "$all" = yes ] && echo --all) --filter "label=$label" || return 1
+    done
+}
 if [ "$follow" = yes ]; then
     for label; do
         docker events --filter type=container --filter event=start --filter "label=$label" --format '{{.Actor.ID}}' |
             while read -r id; do show "$id" all & done &
     done
 fi
-for id in $(listed "$@"); do show "$id" "$tail" & done
+ids=$(listed "$@") || { [ "$follow" = no ] || { trap '' TERM; kill -TERM 0; }; exit 1; }
+for id in $ids; do show "$id" "$tail" & done
 if [ "$follow" = yes ]; then cat >/dev/null; trap '' TERM; kill -TERM 0; else wait; fi
 """
 
@@ -117,6 +134,7 @@ class Streams:
         self._sequence = 0
         self._lock = threading.Lock()
         self.failed: dict[str, str] = {}
+        self.unread: dict[str, str] = {}
         self.going = True
         self._processes: dict[str, subprocess.Popen[str]] = {}
         for server, command in commands.items():
@@ -146,7 +164,10 @@ class Streams:
         self.going = False
 
     def lines(self) -> Iterator[LogLine]:
-        """The lines in the order of their times, until every command has ended. ``failed`` then says which failed."""
+        """The lines in the order of their times, until every command has ended.
+
+        ``failed`` then says why servers gave no answer, ``unread`` why containers' logs could not be read.
+        """
         merger = Merger(self._window)
         open_ = len(self._processes)
         while open_ and self.going:
@@ -162,12 +183,18 @@ class Streams:
         yield from merger.rest()
 
     def _read(self, server: str, process: subprocess.Popen[str]) -> None:
+        words: dict[str, str] = {}
         for raw in process.stdout or ():
             with self._lock:
                 self._sequence += 1
                 line = parse(server, self._stack, raw, self._sequence)
             if line is not None:
                 self._queue.put(line)
+                continue
+            name, _, said = raw.rstrip("\r\n").partition(" ")
+            if said == "!":
+                self.unread[f"{name.rpartition('.')[0]}@{server}"] = words.get(name, "its log can't be read")
+            words[name] = said
         errors = process.stderr.read() if process.stderr else ""
         if process.wait() > 0:
             self.failed[server] = (errors.strip().splitlines() or [f"exit code {process.returncode}"])[-1]

@@ -15,6 +15,10 @@ KEPT = 20
 LOCK = "lock"
 
 
+class StateError(RuntimeError):
+    """The state directory can't be used; the message says why, and what to do."""
+
+
 def state_directory() -> Path:
     """``$XDG_STATE_HOME/longshore/runs``, by default in ``~/.local/state``; made when it is missing."""
     base = os.environ.get("XDG_STATE_HOME")
@@ -26,12 +30,20 @@ def state_directory() -> Path:
 def create(run_id: str) -> Path:
     """A new directory for a run, after the oldest ones that nobody uses any more were removed.
 
-    Raises FileExistsError when there was a run of that id.
+    Raises FileExistsError when there was a run of that id, StateError when nothing can be written there.
     """
-    parent = state_directory()
-    _rotate(parent)
-    directory = parent / run_id
-    directory.mkdir(mode=0o700)
+    try:
+        parent = state_directory()
+        _rotate(parent)
+        directory = parent / run_id
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        message = (
+            f"the files of runs can't be kept in {error.filename}: {error.strerror} (XDG_STATE_HOME is another place)"
+        )
+        raise StateError(message) from error
     return directory
 
 

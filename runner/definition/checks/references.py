@@ -70,15 +70,11 @@ def _dependencies(context: Context, name: str, service: Service) -> None:
     for other in service.depends_on:
         path: Path = ("services", name, "depends_on", other)
         if context.expect("services", other, path, "service") and other in context.stack.services:
-            needed = context.stack.services[other]
-            condition = service.depends_on[other].condition
-            if (
-                condition == "service_healthy"
-                and context.kept(other, "routes", "healthcheck")
-                and not needed.routes
-                and needed.healthcheck is None
-            ):
-                context.complain(path, f"'{other}' has no healthcheck, so nobody would know that it is healthy")
+            healthy = service.depends_on[other].condition == "service_healthy"
+            if healthy and context.kept(other, "routes", "healthcheck"):
+                check = context.stack.services[other].normalized()["healthcheck"]
+                if check is None or check["disable"]:
+                    context.complain(path, f"'{other}' has no healthcheck, so nobody would know that it is healthy")
 
 
 def _circles(context: Context) -> None:

@@ -31,6 +31,7 @@ def check(context: Context) -> None:
         if server.ssh.gateway is not None:
             _gateway(context, server.ssh.gateway, ("servers", name, "ssh", "gateway"))
             _circle(context, name)
+    _managers(context)
     if stack.registry.server is not None:
         path = ("registry", "server")
         known = context.expect("servers", stack.registry.server, path, "server")
@@ -38,6 +39,13 @@ def check(context: Context) -> None:
             context.complain(path, f"'{stack.registry.server}' runs no containers: db is its only tag")
     if context.whole("servers", "services") and not stack.docker_hosts() and stack.services:
         context.complain(("servers",), "no server runs containers: db is the only tag of each", key=True)
+
+
+def _managers(context: Context) -> None:
+    told = [name for name, server in context.stack.servers.items() if server.manager]
+    if len(told) > 1 and len(told) % 2 == 0 and context.whole("servers"):
+        words = f"{len(told)} managers survive no more losses than {len(told) - 1} would"
+        context.complain(("servers", told[-1], "manager"), words, f"make it {len(told) - 1} or {len(told) + 1}")
 
 
 def _addresses(context: Context) -> None:

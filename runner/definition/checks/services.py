@@ -27,21 +27,44 @@ def check(context: Context) -> None:
             _healthcheck(context, service, base)
         if context.kept(name, "volumes", "tmpfs", "shm_size", "secrets", "configs"):
             _mounts(context, service, base)
+        _resources(context, service, base)
+        _update(context, service, base)
+        _names(context, service, base)
         if service.mode == "global" and "replicas" in service.model_fields_set:
             context.complain((*base, "replicas"), "mode global runs one task on each server; leave out replicas")
-        if service.update.order == "start-first" and has_fixed_port(service):
-            context.complain(
-                (*base, "update", "order"),
-                "start-first can't be: the old task holds the port of the server",
-                "leave out order, or publish through routes",
-            )
-        for label in service.labels:
-            if label.startswith(("longshore.", "com.docker.")):
-                context.complain(
-                    (*base, "labels", label), "labels of this name are Longshore's and Docker's own", key=True
-                )
         if service.logging is not None and service.logging.driver is None and service.logging.options:
             context.complain((*base, "logging", "options"), "options belong to a driver: name it")
+
+
+def _update(context: Context, service: Service, base: Path) -> None:
+    if service.update.order == "start-first" and has_fixed_port(service):
+        context.complain(
+            (*base, "update", "order"),
+            "start-first can't be: the old task holds the port of the server",
+            "leave out order, or publish through routes",
+        )
+    if service.update.deadline < service.update.monitor:
+        words = f"is over before monitor ({service.update.monitor:g} s) is, so no deploy would be good"
+        context.complain((*base, "update", "deadline"), words)
+
+
+def _names(context: Context, service: Service, base: Path) -> None:
+    owner = context.stack.services.get(service.name.removesuffix("--before"))
+    if owner is not None and owner is not service and owner.before_deploy is not None:
+        words = f"the job before a deploy of '{owner.name}' is called so; give the service another name"
+        context.complain(base, words, key=True)
+    for label in service.labels:
+        if label.startswith(("longshore.", "com.docker.")):
+            context.complain((*base, "labels", label), "labels of this name are Longshore's and Docker's own", key=True)
+
+
+def _resources(context: Context, service: Service, base: Path) -> None:
+    limits, reservations = service.resources.limits, service.resources.reservations
+    for part in ("cpus", "memory"):
+        limit, reserved = getattr(limits, part), getattr(reservations, part)
+        if limit is not None and reserved is not None and reserved > limit:
+            words = "more is reserved than the limit lets a task have"
+            context.complain((*base, "resources", "reservations", part), words)
 
 
 def _image(context: Context, service: Service, base: Path) -> None:

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,9 @@ def test_import_writes_a_stack_file_that_is_valid(tmp_path: Path) -> None:
         (["rollback", "0"], "greater than"),
         (["up", "--nonsense"], "--nonsense"),
         (["fly"], "fly"),
+        (["logs", "--since", "yesterday"], "2h30m"),
+        (["up", "--vault-password-file", "/nonexistent/password"], "/nonexistent/password"),
+        (["destroy", "--json"], "--yes-destroy NAME"),
     ],
 )
 def test_bad_input_is_refused_with_three_before_anything_runs(tmp_path: Path, words: list[str], reason: str) -> None:
@@ -110,6 +115,53 @@ def test_a_refusal_is_json_when_json_is_wanted(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert (told["status"], told["exit_code"]) == ("bad_input", 3)
     assert "wbe" in told["problems"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "words", [["up", "--nonsense"], ["rollback", "0"], ["logs", "nobody"], ["destroy"], ["import", "/nonexistent"]]
+)
+def test_every_refusal_is_json_when_json_is_wanted(tmp_path: Path, words: list[str]) -> None:
+    done = longshore("-f", write(tmp_path / "s.yml"), *words, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"], told["exit_code"]) == (3, "bad_input", 3)
+    assert told["problems"][0]["message"]
+
+
+def test_schema_and_import_take_json(tmp_path: Path) -> None:
+    assert "properties" in json.loads(longshore("schema", "--json").stdout)
+    (tmp_path / "compose.yml").write_text("services: {web: {image: 'nginx:1', container_name: x}}\n")
+    told = json.loads(longshore("import", "--json", tmp_path / "compose.yml").stdout)
+    assert "image: nginx:1" in told["text"]
+    assert [note for note in told["notes"] if "container_name" in note]
+
+
+def test_a_state_directory_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    done = longshore("status", "-f", write(tmp_path / "s.yml"))
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1
+    assert "XDG_STATE_HOME" in done.stderr
+
+
+def test_ctrl_c_at_a_question_is_a_cancellation(tmp_path: Path) -> None:
+    program = (
+        "import sys; from longshore.cli.__main__ import main\n"
+        "class Keyboard:\n    def readline(self): raise KeyboardInterrupt\n"
+        "sys.stdin = Keyboard(); sys.argv = ['longshore', 'destroy', '-f', sys.argv[1]]; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(write(tmp_path / "s.yml"))], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Its name, to go on" in done.stderr
+
+
+def test_exec_says_when_no_server_could_be_asked(tmp_path: Path) -> None:
+    servers = {"app1": {"address": "127.0.0.1", "ssh": {"port": 1}, "tags": ["lb"]}}
+    done = longshore("exec", "-f", write(tmp_path / "s.yml", servers=servers), "web", "true")
+    assert done.returncode == 1
+    assert "no server answered" in done.stderr
 
 
 def test_destroy_asks_for_the_name(tmp_path: Path) -> None:

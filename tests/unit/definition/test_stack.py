@@ -166,6 +166,28 @@ def test_an_overlay_merges_replaces_and_removes(tmp_path: Path) -> None:
     assert load(tmp_path / "shop.yml", "production").services.keys() == base.services.keys()
 
 
+@pytest.mark.parametrize("base", ["[A=1, B=2]", "{A: 1, B: 2}"])
+@pytest.mark.parametrize("overlay", ["[B=3, C=4]", "{B: 3, C: 4}"])
+def test_an_overlay_of_the_environment_merges_by_name_in_any_form(tmp_path: Path, base: str, overlay: str) -> None:
+    (tmp_path / "shop.yml").write_text(BASE.replace("labels: {x: y}", f"environment: {base}, depends_on: [old]"))
+    (tmp_path / "shop.staging.yml").write_text(
+        f"services: {{web: {{environment: {overlay}, depends_on: {{old: {{condition: service_started}}}}}}}}\n"
+    )
+    web = load(tmp_path / "shop.yml", "staging").services["web"]
+    assert web.environment == {"A": "1", "B": "3", "C": "4"}
+    assert list(web.depends_on) == ["old"]
+
+
+def test_an_empty_overlay_says_what_belongs_there(tmp_path: Path) -> None:
+    (tmp_path / "shop.yml").write_text(BASE)
+    (tmp_path / "shop.staging.yml").write_text("# nothing yet\n")
+    with pytest.raises(DefinitionError) as raised:
+        load(tmp_path / "shop.yml", "staging")
+    assert str(raised.value) == (
+        f"{tmp_path}/shop.staging.yml:1:1: is empty (it holds what staging has that shop.yml has not; {{}} for nothing)"
+    )
+
+
 def test_an_error_of_the_overlay_names_the_overlay(tmp_path: Path) -> None:
     (tmp_path / "shop.yml").write_text(BASE)
     (tmp_path / "shop.staging.yml").write_text("services:\n  web: {replicas: many}\n  odl: \n")

@@ -10,8 +10,9 @@ from pathlib import Path
 import longshore
 import pytest
 import yaml
-from longshore import BadInput, Options, Stack
+from longshore import BadInput, Options, Result, Stack, Status
 from longshore.definition import DefinitionError
+from longshore.runs import Failure
 from longshore.runs.jobs import Jobs
 
 JOBS = Jobs(Path("/s/stack.yml"), "staging", Options(forks=7, reason="why", diff=True))
@@ -85,6 +86,19 @@ def test_bad_input_is_refused_before_anything_is_started(stack: Stack) -> None:
 def test_numbers_and_signs_are_replicas(stack: Stack) -> None:
     assert stack.replicas({"web": 5}) == {"web": "5"}
     assert stack.replicas({"web": "-1"}) == {"web": "-1"}
+
+
+def test_releases_are_a_list_or_the_reason_why_not(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"stack_info": {"releases": [{"number": 2}, {"number": 1}]}}
+    failure = Failure(host="app1", task="", role="", message="no manager answers")
+    answers = [
+        Result(run="r", status=Status.DONE, duration=1.0, data=known),
+        Result(run="r", status=Status.FAILED, duration=1.0, failures=(failure,)),
+    ]
+    monkeypatch.setattr(stack, "run_job", lambda _job, _on_event: answers.pop(0))
+    assert [release["number"] for release in stack.releases()] == [2, 1]
+    with pytest.raises(RuntimeError, match="no manager answers"):
+        stack.releases()
 
 
 def test_a_bad_file_raises_with_its_problems(tmp_path: Path) -> None:

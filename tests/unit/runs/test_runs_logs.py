@@ -9,6 +9,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
 from longshore.definition import Connection, Hop
 from longshore.runs import containers, ssh
 from longshore.runs.logs import LogLine, Merger, Query, Streams, parse
@@ -86,6 +87,37 @@ def test_the_script_shows_what_is_there_and_ends(tmp_path: Path) -> None:
     words = Query(labels=["longshore.stack=shop"], tail="5").words()
     done = subprocess.run(words, env=fake_docker(tmp_path), capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout == "shop_web.1.abc 2026-01-01T00:00:01Z hello\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "failed", "unread"),
+    [
+        ("ps", {"app1": "Cannot connect to the Docker daemon"}, {}),
+        ("logs", {}, {"shop_web.1@app1": "Cannot connect to the Docker daemon"}),
+    ],
+)
+def test_what_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, failed: dict[str, str], unread: dict[str, str]
+) -> None:
+    path = fake_docker(tmp_path)["PATH"]
+    program = tmp_path / "docker"
+    broken = f"case $1 in\n{part}) echo Cannot connect to the Docker daemon >&2; exit 1;;"
+    program.write_text(program.read_text().replace("case $1 in", broken, 1))
+    monkeypatch.setenv("PATH", path)
+    with Streams({"app1": Query(labels=["longshore.stack=shop"]).words()}, "shop", window=0.05) as streams:
+        assert list(streams.lines()) == []
+    assert (streams.failed, streams.unread) == (failed, unread)
+
+
+def test_a_container_that_has_gone_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fake_docker(tmp_path)["PATH"]
+    program = tmp_path / "docker"
+    gone = 'case "$1 $*" in\nlogs*) echo No such container >&2; exit 1;;\ninspect*State*) echo removing; exit;;\nesac\n'
+    program.write_text(program.read_text().replace("case $1 in", gone + "case $1 in", 1))
+    monkeypatch.setenv("PATH", path)
+    with Streams({"app1": Query(labels=["longshore.stack=shop"]).words()}, "shop", window=0.05) as streams:
+        assert list(streams.lines()) == []
+    assert (streams.failed, streams.unread) == ({}, {})
 
 
 def test_following_ends_with_its_connection_and_leaves_nothing(tmp_path: Path) -> None:
