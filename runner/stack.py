@@ -80,9 +80,9 @@ class Stack:
                     on_event(event)
         return run.wait()
 
-    def up(self, on_event: OnEvent | None = None) -> Result:
-        """Everything that the file says, on every server."""
-        return self.run_job(self.jobs.up(), on_event)
+    def up(self, on_event: OnEvent | None = None, *, cluster_wide: bool = False) -> Result:
+        """Everything that the file says, on every server; ``cluster_wide``: also where other stacks of them differ."""
+        return self.run_job(self.jobs.up(cluster_wide=cluster_wide), on_event)
 
     def plan(self, on_event: OnEvent | None = None) -> Result:
         """What ``up`` would change: ``Result.changes``. Touches nothing."""
@@ -128,9 +128,9 @@ class Stack:
         """Let tasks come to a drained server again."""
         return self.run_job(self.jobs.server_activate(self.server(server)), on_event)
 
-    def server_remove(self, server: str, on_event: OnEvent | None = None) -> Result:
-        """Take a server out of the cluster."""
-        return self.run_job(self.jobs.server_remove(self.server(server)), on_event)
+    def server_remove(self, server: str, on_event: OnEvent | None = None, *, anyway: bool = False) -> Result:
+        """Take a server out of the cluster; ``anyway``: although volumes are there, or another stack uses it."""
+        return self.run_job(self.jobs.server_remove(self.server(server), anyway=anyway), on_event)
 
     def destroy(self, name: str, *, cluster: bool = False, on_event: OnEvent | None = None) -> Result:
         """Remove the stack (``cluster``: everything). ``name`` must be its name: nobody destroys by accident."""

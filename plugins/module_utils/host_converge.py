@@ -29,11 +29,12 @@ def converge(wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY) ->
     run was interrupted). Raises ``HostError``; what was done until then stays done, and what it calls for is owed.
     """
     host = Host(check)
+    _refuse(wanted)
     pending = Pending(wanted["name"], memory)
     owed = bool(pending.triggers)
     host.fired |= pending.triggers
     done: list[Change] = []
-    for change in _subjects(wanted, host, pending):
+    for change in _subjects(wanted, host, pending, memory):
         done.append(change)
         host.changed = True
         host.fired |= change.triggers
@@ -59,7 +60,29 @@ def converge(wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY) ->
 
 # Imports stand where they are needed: what is imported is compiled anew by every task.
 # ruff: noqa: PLC0415
-def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterator[Change]:
+def _refuse(wanted: Mapping[str, Any]) -> None:
+    """Raise ``HostError`` for what must not be done at all, before anything is."""
+    if wanted["cluster"] and not wanted["cluster"]["instead"]:
+        from .host_cluster import check as check_cluster
+
+        check_cluster(wanted["cluster"]["stack"], wanted["cluster"]["says"])
+    if wanted["users"]:
+        from .host_users import refuse_lockout
+
+        refuse_lockout(wanted["users"])
+    if wanted["packages_refused"]:
+        from .host_packages import refuse
+
+        refuse(wanted["packages_refused"])
+
+
+def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending, memory: str) -> Iterator[Change]:
+    if wanted["cluster"]:
+        from .host_cluster import plan as plan_cluster
+
+        yield from plan_cluster(
+            wanted["cluster"]["stack"], wanted["cluster"]["says"], wanted["cluster"]["instead"], host
+        )
     if wanted["repositories"]:
         from .host_files import plan_files
 
@@ -72,7 +95,7 @@ def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending) -> Iterat
         from .host_users import plan_groups, plan_users
 
         yield from plan_groups(wanted["groups"], host)
-        yield from plan_users(wanted["users"], host)
+        yield from plan_users(wanted["users"], host, memory)
     if wanted["hostname"] or wanted["timezone"]:
         from .host_identity import plan_hostname, plan_timezone
 

@@ -4,19 +4,21 @@
 """Groups and users: accounts, SSH keys, sudo.
 
 Private to the collection. Homes are never removed, and the keys that somebody else put into a file stay there unless
-the caller asks for exactly his own.
+the caller asks for exactly his own. Which groups were given here is remembered, since only those are taken away again.
 """
 
 from __future__ import annotations
 
 import datetime
 import grp
+import json
 import os
 import pwd
 import re
+import time
 
 from .host_change import Change, HostError, run
-from .host_files import plan_absent, plan_directories, plan_files, read, with_block
+from .host_files import plan_absent, plan_directories, plan_files, read, replace, with_block
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,46 @@ if TYPE_CHECKING:
 
 KEY = re.compile(r"(^|\s)(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]{32,}(\s|$)")
 NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+SUDOERS = "/etc/sudoers.d"
+
+
+class GivenGroups:
+    """The groups that were given to users here, on disk before they are given: ``by_user``, user → groups."""
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "given-groups.json")
+        self.by_user: dict[str, list[str]] = json.loads(read(self._path) or b"{}")
+
+    def set(self, user: str, groups: set[str]) -> None:
+        """Remember exactly these for a user."""
+        known = {**self.by_user, user: sorted(groups)}
+        self.by_user = {name: given for name, given in sorted(known.items()) if given}
+        replace(self._path, json.dumps(self.by_user).encode(), 0o600, (os.getuid(), os.getgid()))
+
+
+def login() -> str:
+    """The user that this run came in as, before it became root."""
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+
+
+def refuse_lockout(users: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ``HostError`` when the next run could not come in as this one did."""
+    name = login()
+    for wanted in users:
+        if wanted["name"] != name:
+            continue
+        loss = ""
+        if wanted["state"] == "absent":
+            loss = "is not removed"
+        elif wanted["expires"] and int(days(wanted["expires"])) <= int(time.time() // 86400):
+            loss = f"does not expire on {wanted['expires']}"
+        elif name != "root" and not wanted["sudo"] and os.path.exists(f"{SUDOERS}/longshore-{name}"):
+            loss = "does not lose sudo"
+        if loss:
+            raise HostError(
+                f"{name} {loss}: this very run came in as {name}, and the next one could not. Let another user log in "
+                "first (ssh.user). Nothing on this server was touched."
+            )
 
 
 def plan_groups(groups: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
@@ -45,8 +87,9 @@ def plan_groups(groups: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Cha
     del host
 
 
-def plan_users(users: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
-    """Changes to accounts, their keys and what they may do with sudo."""
+def plan_users(users: Sequence[Mapping[str, Any]], host: Host, memory: str) -> Iterator[Change]:
+    """Changes to accounts, their keys and what they may do with sudo; ``memory`` is where given groups are kept."""
+    given = GivenGroups(memory)
     for wanted in users:
         if not NAME.fullmatch(wanted["name"]):
             raise HostError(f"{wanted['name']!r} is not a user's name")
@@ -55,12 +98,14 @@ def plan_users(users: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Chang
         except KeyError:
             account = None
         if wanted["state"] == "absent":
-            yield from _plan_gone(wanted["name"], account, host)
+            yield from _plan_gone(wanted["name"], account, host, given)
             continue
         if account is None:
-            yield _command(f"user {wanted['name']}", creation(wanted))
+            made = _command(f"user {wanted['name']}", creation(wanted))
+            yield _remembering(made, given, wanted["name"], set(wanted["groups"]))
         else:
             yield from _plan_account(wanted, account)
+            yield from _plan_membership(wanted, account, given, host)
         yield from _plan_keys(wanted, host)
         yield from _plan_sudo(wanted["name"], wanted["sudo"], host)
 
@@ -110,11 +155,6 @@ def _plan_account(wanted: Mapping[str, Any], account: pwd.struct_passwd) -> Iter
         yield _command(
             f"shell of {name}", ["usermod", "--shell", wanted["shell"], name], account.pw_shell, wanted["shell"]
         )
-    lacking = [group for group in wanted["groups"] if not _is_member(name, account.pw_gid, group)]
-    if lacking:
-        yield _command(
-            f"groups of {name}", ["usermod", "--append", "--groups", ",".join(lacking), name], "", ",".join(lacking)
-        )
     if wanted["expires"] is not None:
         current = _expiry(name)
         if current != days(wanted["expires"]):
@@ -122,13 +162,49 @@ def _plan_account(wanted: Mapping[str, Any], account: pwd.struct_passwd) -> Iter
             yield _command(f"expiry of {name}", argv, current, days(wanted["expires"]))
 
 
-def _plan_gone(name: str, account: pwd.struct_passwd | None, host: Host) -> Iterator[Change]:
+def _plan_membership(
+    wanted: Mapping[str, Any], account: pwd.struct_passwd, given: GivenGroups, host: Host
+) -> Iterator[Change]:
+    name, before = wanted["name"], set(given.by_user.get(wanted["name"], []))
+    lacking = [group for group in wanted["groups"] if not _is_member(name, account.pw_gid, group)]
+    if lacking:
+        more = _command(
+            f"groups of {name}", ["usermod", "--append", "--groups", ",".join(lacking), name], "", ",".join(lacking)
+        )
+        yield _remembering(more, given, name, before | set(lacking))
+    for group in sorted(before - set(wanted["groups"])):
+        left = set(given.by_user.get(name, [])) - {group}
+        if _is_listed(name, group):
+            less = _command(f"group {group} of {name} taken away", ["gpasswd", "--delete", name, group], group, "")
+            yield _remembering(less, given, name, left, afterwards=True)
+        elif not host.check:
+            # Somebody took it away; who gives it again is not undone.
+            given.set(name, left)
+
+
+def _remembering(change: Change, given: GivenGroups, name: str, groups: set[str], afterwards: bool = False) -> Change:
+    """``change``, around which is written down which groups were given; what was taken only once it is."""
+    act = change.apply
+
+    def apply() -> None:
+        if afterwards:
+            act()
+            given.set(name, groups)
+        else:
+            given.set(name, groups)
+            act()
+
+    return Change(change.what, apply, change.before, change.after, change.triggers)
+
+
+def _plan_gone(name: str, account: pwd.struct_passwd | None, host: Host, given: GivenGroups) -> Iterator[Change]:
     if name == "root":
         raise HostError("root is not removed")
     yield from _plan_sudo(name, "", host)
     if account is not None:
         # The home stays: it may hold data, and who removes it says so himself.
-        yield _command(f"user {name} removed", ["userdel", "--force", name], name, "")
+        gone = _command(f"user {name} removed", ["userdel", "--force", name], name, "")
+        yield _remembering(gone, given, name, set(), afterwards=True)
 
 
 def _plan_keys(wanted: Mapping[str, Any], host: Host) -> Iterator[Change]:
@@ -159,7 +235,7 @@ def _plan_keys(wanted: Mapping[str, Any], host: Host) -> Iterator[Change]:
 
 
 def _plan_sudo(name: str, rule: str, host: Host) -> Iterator[Change]:
-    path = f"/etc/sudoers.d/longshore-{name}"
+    path = f"{SUDOERS}/longshore-{name}"
     if not rule:
         yield from plan_absent([path], host)
         return
@@ -177,6 +253,13 @@ def _plan_sudo(name: str, rule: str, host: Host) -> Iterator[Change]:
         ],
         host,
     )
+
+
+def _is_listed(name: str, group: str) -> bool:
+    try:
+        return name in grp.getgrnam(group).gr_mem
+    except KeyError:
+        return False
 
 
 def _is_member(name: str, primary: int, group: str) -> bool:

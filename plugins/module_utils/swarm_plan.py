@@ -37,7 +37,8 @@ def differences(
     ``labels`` (all labels that begin with ``prefix``; others are somebody else's) and ``role``; ``managers`` is how
     many servers should be managers, those that did not answer among them. A node that is not wanted is left alone:
     leaving out a line removes nothing. A manager that is wanted as a worker is demoted last, when all that should be
-    managers are at hand and nobody else wants it as one.
+    managers are at hand and nobody else wants it as one. ``data`` of a server has for each label that pins services to
+    data its ``path`` there and whether it is ``held`` there: such a label leaves no node on which data may be.
 
     Each answer has ``what`` (a few words), ``before`` and ``after`` (texts), and one of ``settings`` (dict),
     ``node`` with ``labels`` (the node's whole new labels) or ``availability``, or ``node`` with ``role``.
@@ -59,11 +60,34 @@ def differences(
             raise SwarmError(f"{server['name']} belongs to another Swarm: its node {server['id']} is not known here")
         found += _labels(by_id.get(server["id"], {}), server, prefix)
     found += _stale(nodes, names, wanted, prefix)
+    _refuse_moves(nodes, wanted, prefix)
     found += [_put_back(node) for node in nodes if RESTARTING in node["labels"]]
     _refuse_strangers(by_id, wanted)
     found += _promotions(by_id, wanted)
     found += _demotions(by_id, wanted, prefix, managers)
     return found
+
+
+def managers_after(nodes: Sequence[Mapping[str, Any]], todo: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ids of the nodes that are managers once the ``differences`` are done."""
+    roles = {node["id"]: node["role"] for node in nodes}
+    roles |= {each["node"]: each["role"] for each in todo if "role" in each}
+    return sorted(node for node, role in roles.items() if node and role == "manager")
+
+
+def ties(labels: Mapping[str, str], prefix: str) -> list[str]:
+    """Why a node with these labels is not removed without more ado: what of other stacks and of data is on it."""
+    parts = [name.split(".", 3) for name in labels if name.startswith("longshore.")]
+    found = [
+        f"the stack {part[1]} uses it too"
+        for part in sorted(parts)
+        if len(part) == 3 and part[2] == "server" and f"longshore.{part[1]}." != prefix
+    ]
+    return found + [
+        f"the volume {part[3]} of {part[1]} is on it, so that its services can run nowhere else"
+        for part in sorted(parts)
+        if len(part) == 4 and part[2] == "volume"
+    ]
 
 
 def notes(nodes: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -196,6 +220,37 @@ def _stale(
             }
         )
     return found
+
+
+def _refuse_moves(nodes: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]], prefix: str) -> None:
+    # Data doesn't follow its label: the service would begin anew, on an empty directory.
+    looked = {server["id"]: server["data"] for server in wanted if server["id"]}
+    moves = [
+        (server, label, node)
+        for server in wanted
+        for label in server["data"]
+        for node in nodes
+        if label in server["labels"] and label in node["labels"] and node["id"] != server["id"]
+    ]
+    for server, label, node in moves:
+        former = node["labels"].get(f"{prefix}server") or node["hostname"]
+        there = looked.get(node["id"], {}).get(label)
+        # A server that was installed anew has a node more.
+        if former == server["name"] or (there is not None and not there["held"]):
+            continue
+        path = server["data"][label]["path"]
+        wish = f"the volume {label.rpartition('.')[2]} is to be on {server['name']}, but "
+        back = f"or let it be on {former} as before"
+        if there is None:
+            raise SwarmError(
+                f"{wish}its data may be on {former} in {path}, which could not be looked at. Nothing was moved. Run "
+                f"again when {former} answers and is in the stack file, {back}; if it is lost for good, take it out "
+                f"by `longshore server remove {former}`"
+            )
+        raise SwarmError(
+            f"{wish}its data is on {former} in {path}. Nothing was moved. Stop the service, move what is in that "
+            f"directory to {server['name']} yourself, so that none is left on {former}, and run again; {back}"
+        )
 
 
 def _put_back(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ description:
   - A run that is killed is finished by the next one, which also runs the commands and restarts the units that
     the killed one still owed.
   - Services of newly installed packages do not start before they are configured; list them in O(units).
+  - Only one run at a time changes a server; another one is waited for, and named when that takes too long.
 attributes:
   check_mode:
     support: full
@@ -28,10 +29,29 @@ options:
     description: Name of the concern, for example the role's. Two tasks with one name share what they owe.
     type: str
     required: true
+  cluster:
+    description:
+      - What a stack says of settings that all stacks of the server share. It is written down, and nothing at all is
+        done when another stack has said otherwise.
+    type: dict
+    suboptions:
+      stack:
+        description: The stack.
+        type: str
+        required: true
+      says:
+        description: Settings by name. One that is null, or that only one of the stacks names, is no difference.
+        type: dict
+        default: {}
+      instead:
+        description: Whether the other stacks' differing words are forgotten instead.
+        type: bool
+        default: false
   packages:
     description:
       - Packages to be installed, without recommended ones. The package lists are refreshed only when one is unknown.
       - An entry may name alternatives, V(a | b); the first one that can be had is taken when none is installed.
+      - An alternative that is an entry of its own too does not count as installed there.
     type: list
     elements: str
     default: []
@@ -40,6 +60,10 @@ options:
     type: list
     elements: str
     default: []
+  packages_refused:
+    description: Packages beside which nothing is done, each with the reason. One that is installed is an error.
+    type: dict
+    default: {}
   packages_held:
     description: Packages that are not to be upgraded by themselves. Those that are not installed are passed over.
     type: list
@@ -73,7 +97,9 @@ options:
         type: str
         required: true
       state:
-        description: V(absent) removes the account and its sudo rule. The home stays.
+        description:
+          - V(absent) removes the account and its sudo rule. The home stays.
+          - The user that the run itself came in as is never removed, expired or deprived of sudo.
         type: str
         choices: [present, absent]
         default: present
@@ -81,7 +107,9 @@ options:
         description: Number of the user. An existing user with another number is an error.
         type: int
       groups:
-        description: Groups to be in besides the primary one. Other groups of the user stay.
+        description:
+          - Groups to be in besides the primary one. One that was given here before and is no longer listed is taken
+            away; groups that somebody else gave stay.
         type: list
         elements: str
         default: []
@@ -146,6 +174,13 @@ options:
         description: Whether a directory that holds something and belongs to somebody else is an error.
         type: bool
         default: false
+      initial:
+        description:
+          - What holds only when the directory is made, V(owner) with the group, or V(mode). Existing ones keep theirs.
+        type: list
+        elements: str
+        choices: [owner, mode]
+        default: []
   files:
     description: Files and what is in them. A file is replaced in one step.
     type: list
@@ -355,15 +390,24 @@ unsupported:
   returned: success
   type: list
   elements: str
+conflicts:
+  description: The stacks that differ.
+  returned: failure because of O(cluster)
+  type: list
+  elements: str
 resumed:
   description: Whether an earlier run was interrupted and this one finished what it owed.
   returned: success
   type: bool
 """
 
+import contextlib
+
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_converge import converge
+from ansible_collections.longshore.stack.plugins.module_utils.host_lock import held
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled
 
 WORDS = {"type": "list", "elements": "str", "default": []}
 OWNED = {
@@ -420,9 +464,18 @@ def dictionaries(options: dict[str, object], **more: object) -> dict[str, object
 FILES = dictionaries(FILE, mutually_exclusive=[("content", "content_base64", "source")])
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
+    "cluster": {
+        "type": "dict",
+        "options": {
+            "stack": {"type": "str", "required": True},
+            "says": {"type": "dict", "default": {}},
+            "instead": {"type": "bool", "default": False},
+        },
+    },
     "repositories": FILES,
     "packages": WORDS,
     "packages_absent": WORDS,
+    "packages_refused": {"type": "dict", "default": {}},
     "packages_held": WORDS,
     "groups": dictionaries(GROUP),
     "users": dictionaries(USER),
@@ -433,6 +486,7 @@ ARGUMENT_SPEC = {
             **OWNED,
             "mode": {"type": "str", "default": "0755"},
             "keep_owner_of_data": {"type": "bool", "default": False},
+            "initial": {**WORDS, "choices": ["owner", "mode"]},
         }
     ),
     "files": FILES,
@@ -464,9 +518,14 @@ def main() -> None:
     module = QuietModule(ARGUMENT_SPEC, supports_check_mode=True)
     asked = {"module_args": {"name": module.params["name"]}}
     try:
-        result = converge(module.params, module.check_mode)
+        # What only looks waits for nobody.
+        with contextlib.nullcontext() if module.check_mode else held(module.params["name"]):
+            result = converge(module.params, module.check_mode)
     except HostError as error:
-        module.fail_json(msg=str(error), invocation=asked)
+        more = {"conflicts": stacks} if (stacks := getattr(error, "stacks", [])) else {}
+        module.fail_json(msg=str(error), invocation=asked, **more)
+    except Cancelled as error:
+        module.fail_json(msg=f"stopped: {error}", cancelled=True, invocation=asked)
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'the host'}: {error.strerror or error}", invocation=asked)
     if not module._diff:

@@ -55,6 +55,7 @@ strangers:
 import glob
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.cluster_lock import NAME as CLUSTER
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import summary
 
@@ -113,7 +114,7 @@ def look(stack: str, servers: list[str]) -> tuple[list[str], list[str]]:
             and node["hostname"] not in servers
             and f"longshore.{stack}.server" not in node["labels"]
         ]
-    return sorted(stacks - {stack, ""}), sorted(strangers)
+    return sorted(stacks - {stack, CLUSTER, ""}), sorted(strangers)
 
 
 def main() -> None:

@@ -152,7 +152,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import plan as pla
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, standing, summary, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, Given, from_file
-from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs
+from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs, as_it_runs
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import read_cluster_key
@@ -169,12 +169,15 @@ if TYPE_CHECKING:
 START_INTERVAL_API = (1, 44)
 
 
-def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[str]]:
+def wanted(module: AnsibleModule, docker: Docker | None, state: swarm_state.State) -> tuple[Desired, list[str]]:
     """The desired stack, and all secret values."""
     given = module.params
     hidden = json.loads(base64.b64decode(given["secrets"])) if given["secrets"] else {}
     secrets, environments = hidden.get("secrets") or {}, hidden.get("environment") or {}
-    configs = ImageConfigs(docker, given["image_configs"], by_registry(given["registry_auth"]), module.check_mode)
+    live = {name: spec for name in given["services"] if (spec := state.spec(name))}
+    running = {name: spec["TaskTemplate"]["ContainerSpec"]["Image"] for name, spec in live.items()}
+    logins = by_registry(given["registry_auth"])
+    configs = ImageConfigs(docker, given["image_configs"], logins, module.check_mode, running)
     stack = Given(
         stack=given["stack"],
         services=given["services"],
@@ -190,6 +193,9 @@ def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[
         for service in given["services"].values():
             (service["healthcheck"] or {}).pop("start_interval", None)
     desired = from_file(stack, _key(stack, module.check_mode), configs)
+    for name in configs.unknown:
+        if name in live:
+            as_it_runs(given["services"][name], desired.services[name].spec, live[name])
     desired.edge = given["edge"]
     if given["deadline"]:
         for service in desired.services.values():
@@ -215,8 +221,8 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
     stack = module.params["stack"]
     run = stack_module.run_of(module.params)
     docker = stack_module.connect(module.check_mode)
-    desired, secrets = wanted(module, docker)
     state = swarm_state.read(docker, stack) if docker else swarm_state.State(stack)
+    desired, secrets = wanted(module, docker, state)
     plan = plans.make(state, desired, stack_module.about(run))
     note = ""
     if docker is not None and not module.check_mode and must_write(state, plan, run):

@@ -68,8 +68,17 @@ options:
     description: Ended tasks kept per slot, of a new Swarm.
     type: int
     default: 5
+  files:
+    description: Paths to look for.
+    type: list
+    elements: str
+    default: []
   note:
     description: Returned as it is. Other hosts of a play see results, but not the variables that a play or role sets.
+    type: dict
+    default: {}
+  data:
+    description: Label of nodes to the directory in which the data stands that it pins services to.
     type: dict
     default: {}
 """
@@ -114,8 +123,17 @@ settings:
   description: The Swarm's heartbeat and task history, on a manager with a majority.
   returned: success
   type: dict
+files:
+  description: Those of O(files) that exist on this server.
+  returned: success
+  type: list
+  elements: str
 note:
   description: O(note).
+  returned: success
+  type: dict
+data:
+  description: For each label of O(data) its C(path), and C(held), whether anything is in it on this server.
   returned: success
   type: dict
 problem:
@@ -128,10 +146,13 @@ token:
   type: str
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_membership import (
+    held,
     init,
     join,
     leave,
@@ -168,9 +189,16 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
         found = report(docker)
     if module.params["tokens"]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
+    found["files"] = [path for path in module.params["files"] if os.path.exists(path)]
     if found["problem"]:
         found["msg"] = found["problem"]
-    return {**found, "note": module.params["note"], "changed": changed, "diff": difference}
+    return {
+        **found,
+        "note": module.params["note"],
+        "data": held(module.params["data"]),
+        "changed": changed,
+        "diff": difference,
+    }
 
 
 def main() -> None:
@@ -186,7 +214,9 @@ def main() -> None:
             "gwbridge_ipv6_subnet": {"type": "str", "default": ""},
             "heartbeat": {"type": "float", "default": 2.0},
             "task_history": {"type": "int", "default": 5},
+            "files": {"type": "list", "elements": "str", "default": []},
             "note": {"type": "dict", "default": {}},
+            "data": {"type": "dict", "default": {}},
             **ARGUMENT_SPEC,
         },
         required_if=[

@@ -12,6 +12,8 @@ author: The Longshore founders (@longshore)
 description:
   - Runs on a manager.
   - V(converged) never drains or removes a node, nor demotes one that was left out; those take a state of their own.
+  - Changes are made under the cluster's lock, C(longshore_cluster.lock), so that two runs never take two managers down
+    at once. A node that is drained for a restart keeps it for O(run) until the node is active again.
 extends_documentation_fragment:
   - longshore.stack.run
 attributes:
@@ -63,6 +65,12 @@ options:
         type: str
         choices: [manager, worker]
         default: worker
+      data:
+        description:
+          - As RV(longshore.stack.swarm_node#module:data). Such a label leaves no server whose directory holds anything,
+            or that is not among O(nodes).
+        type: dict
+        default: {}
   managers:
     description: How many servers should be managers, those that are not in O(nodes) too. With V(0) none is demoted.
     type: int
@@ -91,8 +99,14 @@ options:
     description: Whether this is about a restart; a node drained for one is put back by whoever finds it later.
     type: bool
     default: false
+  force:
+    description:
+      - Whether a O(server) is demoted or removed although another stack uses it, or labels C(longshore.*.volume.*) say
+        that a local volume is on it.
+    type: bool
+    default: false
   timeout:
-    description: Longest wait for tasks to move and nodes to come back, in seconds.
+    description: Longest wait for another run, for tasks to move and nodes to come back, in seconds.
     type: float
     default: 300.0
 """
@@ -115,6 +129,15 @@ changes:
   returned: success
   type: list
   elements: str
+managers:
+  description: Ids of the nodes that are managers now, or in check mode would be.
+  returned: when O(state=converged)
+  type: list
+  elements: str
+locked:
+  description: The other run that holds the cluster's lock.
+  returned: failure because of another run
+  type: dict
 notes:
   description: What an operator should know.
   returned: success
@@ -122,8 +145,12 @@ notes:
   elements: str
 """
 
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import cluster_lock
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.lease import LeaseLost, Locked
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_nodes import (
     activate,
@@ -141,9 +168,11 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import 
     RESTARTING,
     SwarmError,
     differences,
+    managers_after,
     notes,
     quorum_after_removal,
     settings_of,
+    ties,
 )
 
 NODE = {
@@ -152,6 +181,7 @@ NODE = {
     "labels": {"type": "dict", "default": {}},
     "role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
     "known_role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
+    "data": {"type": "dict", "default": {}},
 }
 
 
@@ -159,24 +189,36 @@ def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> 
     manages = docker is not None and docker.get("/info")["Swarm"].get("ControlAvailable")
     if not manages and not check:
         raise SwarmError("this server is not a manager")
-    found = nodes(docker) if manages else []
     wanted = [
         {**server, "labels": {name: str(value) for name, value in server["labels"].items()}}
         for server in parameters["nodes"]
     ]
     settings = {"heartbeat": parameters["heartbeat"], "task_history": parameters["task_history"]}
-    current = settings_of(docker.get("/swarm")) if manages else settings
-    todo = differences(found, current, wanted, parameters["label_prefix"], settings, managers=parameters["managers"])
-    for difference in todo:
-        if not check:
-            run.check()
-            apply(docker, difference, run)
-    return answer(
-        [difference["what"] for difference in todo],
-        "".join(f"{each['what']}\n{each['before']}" for each in todo),
-        "".join(f"{each['what']}\n{each['after']}" for each in todo),
-        notes(nodes(docker) if manages else []),
-    )
+
+    def plan() -> tuple[list[dict], list[dict]]:
+        found = nodes(docker) if manages else []
+        current = settings_of(docker.get("/swarm")) if manages else settings
+        prefix, managers = parameters["label_prefix"], parameters["managers"]
+        return found, differences(found, current, wanted, prefix, settings, managers=managers)
+
+    found, todo = plan()
+    if todo and not check:
+        with cluster_lock.held(docker, run, parameters["timeout"]):
+            # Who held the lock may have done some of it, or more.
+            found, todo = plan()
+            for difference in todo:
+                run.check()
+                apply(docker, difference, run)
+    after = nodes(docker) if manages and not check else found
+    return {
+        **answer(
+            [difference["what"] for difference in todo],
+            "".join(f"{each['what']}\n{each['before']}" for each in todo),
+            "".join(f"{each['what']}\n{each['after']}" for each in todo),
+            notes(after),
+        ),
+        "managers": managers_after(after, todo if check else []),
+    }
 
 
 def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
@@ -188,9 +230,21 @@ def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
             return {**answer([], "", "", [f"{name} is not in the Swarm"]), "node": ""}
         raise SwarmError(f"{name} is not in the Swarm")
     name = parameters["server"] or node["hostname"] or node["id"]
+    leaves = parameters["server"] and parameters["state"] in ("demoted", "removed") and not parameters["force"]
+    if leaves and (tied := ties(node["labels"], parameters["label_prefix"])):
+        raise SwarmError(
+            f"{name} is not removed, and nothing was touched: {'; '.join(tied)}. To remove it all the same: "
+            f"`longshore server remove {name} --yes-remove`; what its disks hold stays there"
+        )
     act = {"drained": _drained, "active": _active, "demoted": _demoted, "removed": _removed}[parameters["state"]]
     before = f"{name} {node['role']} {node['availability']}\n"
-    changed, remarks = act(docker, node, parameters, check, run)
+    if parameters["state"] == "active" and not check:
+        # Before the lock: right after its restart the engine that is asked may not speak for the Swarm yet.
+        wait_until_ready(docker, node["id"], parameters["timeout"], run)
+    restarts = parameters["state"] == "drained" and parameters["restarting"]
+    lock = cluster_lock.held(docker, run, parameters["timeout"], keep=restarts)
+    with contextlib.nullcontext() if check else lock:
+        changed, remarks = act(docker, node, parameters, check, run)
     what = [f"{name} {parameters['state']}"] if changed else []
     after = f"{name} {parameters['state']}\n" if changed else before
     return {**answer(what, before, after, remarks), "node": node["id"]}
@@ -212,16 +266,14 @@ def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run
     return changed, [f"{service} can run nowhere else and waits" for service in stuck]
 
 
-def _active(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
+def _active(docker: Docker, node: dict, parameters: dict, check: bool, _run: Run) -> tuple[bool, list[str]]:
     if parameters["restarting"]:
         # What an operator has drained stays so. In check mode the node was not drained a moment ago for its restart.
         changed = RESTARTING in node["labels"] or (check and node["availability"] == "active")
     else:
         changed = node["availability"] != "active" or RESTARTING in node["labels"]
-    if not check:
-        wait_until_ready(docker, node["id"], parameters["timeout"], run)
-        if changed:
-            activate(docker, node["id"])
+    if changed and not check:
+        activate(docker, node["id"])
     return changed, []
 
 
@@ -268,6 +320,7 @@ def main() -> None:
             "node": {"type": "str", "default": ""},
             "server": {"type": "str", "default": ""},
             "restarting": {"type": "bool", "default": False},
+            "force": {"type": "bool", "default": False},
             "timeout": {"type": "float", "default": 300.0},
             **ARGUMENT_SPEC,
         },
@@ -282,7 +335,9 @@ def main() -> None:
             raise SwarmError("no Docker engine answers on this server")
         else:
             result = change_one(docker, module.params, module.check_mode, run)
-    except (SwarmError, DockerError, Cancelled, OSError, ValueError) as error:
+    except Locked as error:
+        module.fail_json(msg=str(error), locked=error.holder)
+    except (SwarmError, DockerError, Cancelled, LeaseLost, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

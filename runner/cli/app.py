@@ -53,13 +53,19 @@ def top(
 @app.command()
 @shared
 @refusing
-def up(options: Common) -> None:
+def up(
+    options: Common,
+    yes_cluster_wide: Annotated[
+        bool,
+        typer.Option("--yes-cluster-wide", help="Also what other stacks of the servers have said otherwise."),
+    ] = False,
+) -> None:
     """Make everything as the stack file says.
 
     Servers, images, services, routes. A second run changes nothing.
     """
     stack = options.load()
-    look.run(options, stack, stack.jobs.up())
+    look.run(options, stack, stack.jobs.up(cluster_wide=yes_cluster_wide))
 
 
 @app.command()
@@ -217,10 +223,20 @@ def server_activate(options: Common, name: Name) -> None:
 @server.command("remove")
 @shared
 @refusing
-def server_remove(options: Common, name: Name) -> None:
-    """Take a server out of the cluster; then delete it from the stack file."""
+def server_remove(
+    options: Common,
+    name: Name,
+    yes_remove: Annotated[
+        bool,
+        typer.Option("--yes-remove", help="Although volumes hold data there, or another stack uses it."),
+    ] = False,
+) -> None:
+    """Take a server out of the cluster; then delete it from the stack file.
+
+    Refused while a local volume is on it or another stack uses it. What its disks hold stays.
+    """
     stack = options.load()
-    look.run(options, stack, stack.jobs.server_remove(stack.server(name)))
+    look.run(options, stack, stack.jobs.server_remove(stack.server(name), anyway=yes_remove))
 
 
 app.add_typer(look.app)

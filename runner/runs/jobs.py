@@ -34,9 +34,9 @@ class Jobs:
         self._environment = environment
         self._options = options or Options()
 
-    def up(self) -> Job:
-        """Everything that the stack file says, on every server."""
-        return self._job("site")
+    def up(self, *, cluster_wide: bool = False) -> Job:
+        """Everything that the stack file says, on every server; ``cluster_wide``: also where other stacks differ."""
+        return self._job("site", server_cluster_instead=True) if cluster_wide else self._job("site")
 
     def plan(self) -> Job:
         """What ``up`` would change; touches nothing."""
@@ -87,9 +87,9 @@ class Jobs:
         """Let tasks come to a drained server again."""
         return self._job("server_activate", longshore_server=server)
 
-    def server_remove(self, server: str) -> Job:
-        """Take a server out of the cluster."""
-        return self._job("server_remove", longshore_server=server)
+    def server_remove(self, server: str, *, anyway: bool = False) -> Job:
+        """Take a server out of the cluster; ``anyway``: although volumes are there, or another stack uses it."""
+        return self._job("server_remove", longshore_server=server, longshore_server_anyway=anyway)
 
     def destroy(self, name: str, *, cluster: bool = False, check: bool = False) -> Job:
         """Remove the stack, or the whole cluster; ``name`` is the stack's name as the operator typed it.

@@ -142,10 +142,12 @@ def lose_and_heal(
 def make_leader(lab: Lab, server: str) -> None:
     """Let ``server`` lead the Swarm: while it is the only manager, nobody else can."""
     others = [name for name in ("app1", "app2", "app3") if name != server]
-    lab.on(server, "docker", "node", "demote", *others)
-    until(lambda: managers(lab, server) == 1, 60, "it is the only manager")
-    lab.on(server, "docker", "node", "promote", *others)
-    until(lambda: managers(lab, server) == 3, 60, "the others are managers again")
+    for word, left in (("demote", 1), ("promote", 3)):
+        for name in others:
+            # Refused while the Swarm itself writes to the node.
+            command = ("docker", "node", word, name)
+            until(lambda command=command: lab.on(server, *command, check=False).returncode == 0, 30, " ".join(command))
+        until(lambda left=left: managers(lab, server) == left, 60, f"there are {left} managers")
 
 
 def managers(lab: Lab, server: str) -> int:

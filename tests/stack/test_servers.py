@@ -1,12 +1,21 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server that is drained and put back to work."""
+"""A server that is drained and put back to work, removed and taken in again, a manager and none."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from .support import Lab, StackFile, longshore
 from .test_faults import healthy_on
+from .test_up import changed_tasks
+
+# What only managers keep.
+KEYS = "cd /etc/longshore; ls cluster/*.key cluster/registry.password shop/credentials/* 2>/dev/null; true"
+# What a server that was removed has no more.
+TRACES = "cd /etc/longshore; ls shop/credentials haproxy; systemctl is-active longshore-haproxy; grep longshore /etc/hosts; true"
+NODES = "docker node ls --format '{{.Hostname}} {{.Availability}} {{.ManagerStatus}}' | sed s/Leader/Reachable/ | sort"
 
 
 def test_drained_server_takes_tasks_again_when_it_is_active(lab: Lab, shop: StackFile) -> None:
@@ -23,3 +32,55 @@ def test_drained_server_takes_tasks_again_when_it_is_active(lab: Lab, shop: Stac
     again = longshore(shop, "server", "activate", "app3")
     assert "nothing changed" in again.output, again.end
     assert longshore(shop, "scale", "web=6").code == 0
+
+
+def keys(lab: Lab, server: str) -> list[str]:
+    """The keys that a server has."""
+    return [path for path in lab.on(server, "sh", "-c", KEYS).stdout.split() if "registry.key" not in path]
+
+
+def with_one_manager(content: dict[str, Any]) -> None:
+    """Have app1 alone manage the Swarm."""
+    content["servers"]["app1"]["manager"] = True
+
+
+def test_keys_are_where_the_managers_are(lab: Lab, shop: StackFile) -> None:
+    everywhere = keys(lab, "app1")
+    assert len(everywhere) == 4
+    assert keys(lab, "app2") == keys(lab, "app3") == everywhere
+    with shop.changed(with_one_manager):
+        predicted, done = longshore(shop, "plan", "--json"), longshore(shop, "up", "--json")
+        assert done.code == 0, done.end
+        assert changed_tasks(predicted) == changed_tasks(done)
+        assert keys(lab, "app1") == everywhere
+        assert keys(lab, "app2") == keys(lab, "app3") == []
+        again = longshore(shop, "up", "--json")
+        assert changed_tasks(again) == set(), again.end
+    back = longshore(shop, "up")
+    assert back.code == 0, back.end
+    assert keys(lab, "app2") == keys(lab, "app3") == everywhere
+
+
+def test_removed_server_keeps_data_alone_and_comes_back(lab: Lab, shop: StackFile) -> None:
+    nodes = lab.on("app1", "sh", "-c", NODES).stdout
+    for label, why in (
+        ("longshore.blog.server=x", "the stack blog uses it too"),
+        ("longshore.shop.volume.pages=true", "the volume pages of shop is on it"),
+    ):
+        lab.on("app1", "docker", "node", "update", "--label-add", label, "app2")
+        refused = longshore(shop, "server", "remove", "app2")
+        lab.on("app1", "docker", "node", "update", "--label-rm", label.partition("=")[0], "app2")
+        assert refused.code == 1, refused.end
+        assert why in " ".join(refused.everything.split()), refused.end
+    assert lab.on("app1", "sh", "-c", NODES).stdout == nodes
+
+    removed = longshore(shop, "server", "remove", "app2")
+    assert removed.code == 0, removed.end
+    assert keys(lab, "app2") == []
+    assert lab.on("app2", "sh", "-c", TRACES).stdout.split() == ["inactive"]
+    assert keys(lab, "app3") == keys(lab, "app1") != []
+    back = longshore(shop, "server", "add", "app2")
+    assert back.code == 0, back.end
+    assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: shop.example")[0] == 200
+    assert keys(lab, "app2") == keys(lab, "app1")
+    assert changed_tasks(longshore(shop, "up", "--json")) == set()

@@ -48,7 +48,7 @@ def test_the_user_may_what_was_said_and_no_more(host: Any) -> None:
 
 
 def test_the_authority_is_trusted(host: Any) -> None:
-    path = "/usr/local/share/ca-certificates/longshore-molecule.crt"
+    path = "/usr/local/share/ca-certificates/longshore-molecule.molecule.crt"
     assert host.run(f"openssl verify -CApath /etc/ssl/certs {path}").rc == 0
 
 

@@ -76,6 +76,22 @@ def test_labels_drift_and_those_of_others_stay(host: Any) -> None:
     assert changed(play("converge.yml").stdout) == []
 
 
+def test_a_volume_is_not_moved_away_from_its_data(host: Any) -> None:
+    former, data = AnsibleRunner(INVENTORY).get_host("app2"), "/var/lib/longshore/molecule/data"
+    host.run_expect([0], "docker node update --label-add molecule.volume.data=true app2")
+    former.run_expect([0], f"mkdir -p {data} && touch {data}/kept")
+    refused = play("converge.yml", "-e", "volume=app3")
+    assert refused.returncode == 2
+    assert f"its data is on app2 in {data}" in refused.stdout
+    assert changed(refused.stdout) == []
+    assert "molecule.volume.data" in nodes(host)["app2"]["Spec"]["Labels"]
+    former.run_expect([0], f"rm -r {data}")
+    assert play("converge.yml", "-e", "volume=app3").returncode == 0
+    assert "molecule.volume.data" not in nodes(host)["app2"]["Spec"]["Labels"]
+    assert nodes(host)["app3"]["Spec"]["Labels"]["molecule.volume.data"] == "true"
+    host.run_expect([0], "docker node update --label-rm molecule.volume.data app3")
+
+
 def test_one_engine_at_a_time_and_the_service_stays_up(host: Any) -> None:
     host.run_expect([0], "docker service create -q --name molecule --replicas 3 --endpoint-mode dnsrr busybox sleep 1d")
     daemon = json.dumps({"daemon": {"log-opts": {"max-size": "12m"}}})

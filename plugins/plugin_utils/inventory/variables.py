@@ -38,6 +38,9 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     return {
         "longshore_run": _run(),
         "credentials_sets": {"cluster": CLUSTER_CREDENTIALS, "stack": secrets.made_once(definition)},
+        "swarm_manager_files": _manager_files(definition),
+        "swarm_run": services.RUN,
+        "docker_host_run": services.RUN,
         **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),
@@ -51,6 +54,12 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | server.variables(definition, name)
         | services.of_server(definition, name)
     )
+
+
+def _manager_files(definition: Stack) -> list[str]:
+    sets = (CLUSTER_CREDENTIALS, secrets.made_once(definition))
+    made = [f"{each['directory']}/{name}" for each in sets for name in each["names"]]
+    return [f"{CLUSTER_CREDENTIALS['directory']}/ca.key", *made]
 
 
 def _run() -> dict[str, str]:

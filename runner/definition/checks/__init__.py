@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import files, placement, ports, references, servers, services
+from . import files, placement, ports, references, servers, services, users
 
 if TYPE_CHECKING:
     from .context import Context
@@ -21,3 +21,4 @@ def check(context: Context) -> None:
     placement.check(context)
     ports.check(context)
     files.check(context)
+    users.check(context)
