@@ -142,6 +142,9 @@ def _why_no_place(error: str, spec: Mapping[str, Any], nodes: list[dict[str, Any
     unmet = placement.unmet(nodes, constraints)
     if unmet:
         reasons.append(f"no server has {', '.join(unmet)}")
+    elif not any(placement.fits(node, constraints) for node in nodes):
+        words = ", ".join(placement.in_words(constraint) for constraint in constraints)
+        reasons.append(f"no server meets all of: {words}")
     away = [node for node in nodes if not placement.usable(node) and placement.fits(node, constraints)]
     if away:
         names = ", ".join(node["Description"]["Hostname"] for node in away)

@@ -152,6 +152,7 @@ def roll_back(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
     stack = module.params["stack"]
     run = stack_module.run_of(module.params)
     note = ""
+    lacking: dict[str, str] = {}
     with stack_module.held_unless(module.check_mode, docker, stack, run, module.params["lock_wait"]) as lease:
         state = swarm_state.read(docker, stack)
         desired = chosen(state, module.params["number"])
@@ -159,7 +160,9 @@ def roll_back(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
         if lease is not None:
             note = lease.note
             writer = Writer(docker, stack, lease.check, by_registry(module.params["registry_auth"]))
-            Converger(docker, writer, run, state=state, desired=desired, plan=plan).apply()
+            converger = Converger(docker, writer, run, state=state, desired=desired, plan=plan)
+            converger.apply()
+            lacking = converger.lacking
     result = {
         "changed": bool(plan.changes()),
         "changes": plan.changes(),
@@ -170,7 +173,9 @@ def roll_back(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
         result["diff"] = plan.diff()
     if not module.check_mode:
         alone = set(desired.services) - {change.name for change in plan.touched}
-        broken, result["degraded"] = standing.unsettled(docker, run, state, sorted(alone))
+        broken, others = standing.unsettled(docker, run, state, sorted(alone))
+        result["degraded"] = {**lacking, **others}
+        result["notices"] = list(result["degraded"].values())
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
         if broken:
             done = "This run's changes are made and stay. " if plan.changes() else ""

@@ -59,6 +59,11 @@ locked:
   description: Who holds the lock.
   returned: failure because of another run
   type: dict
+notices:
+  description: What lacks tasks because a server that would fit is away. A run with notices ends degraded.
+  returned: success, not in check mode
+  type: list
+  elements: str
 services:
   description: As in M(longshore.stack.stack_info).
   returned: success, not in check mode
@@ -121,6 +126,7 @@ def scale(module: AnsibleModule) -> dict[str, Any]:
     if module._diff:
         result["diff"] = change.diff()
     if not module.check_mode:
+        result["notices"] = list(change.lacking.values())
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
     return result
 

@@ -128,6 +128,11 @@ degraded:
       is back.
   returned: success, not in check mode
   type: dict
+notices:
+  description: The same as a list. A run with notices ends degraded.
+  returned: success, not in check mode
+  type: list
+  elements: str
 unresolved:
   description: Services whose image was not pinned by digest.
   returned: success
@@ -225,6 +230,7 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
     desired, secrets = wanted(module, docker, state)
     plan = plans.make(state, desired, stack_module.about(run))
     note = ""
+    lacking: dict[str, str] = {}
     if docker is not None and not module.check_mode and must_write(state, plan, run):
         with stack_module.held(docker, stack, run, module.params["lock_wait"]) as lease:
             note = lease.note
@@ -232,7 +238,9 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
             state = swarm_state.read(docker, stack)
             plan = plans.make(state, desired, stack_module.about(run))
             writer = Writer(docker, stack, lease.check, by_registry(module.params["registry_auth"]))
-            Converger(docker, writer, run, state=state, desired=desired, plan=plan, secrets=secrets).apply()
+            converger = Converger(docker, writer, run, state=state, desired=desired, plan=plan, secrets=secrets)
+            converger.apply()
+            lacking = converger.lacking
     changes = plan.changes()
     images = {name: one.spec["TaskTemplate"]["ContainerSpec"]["Image"] for name, one in desired.services.items()}
     result: dict[str, Any] = {
@@ -246,7 +254,9 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
         result["diff"] = plan.diff()
     if docker is not None and not module.check_mode:
         alone = set(desired.services) - {change.name for change in plan.touched}
-        broken, result["degraded"] = standing.unsettled(docker, run, state, sorted(alone), secrets)
+        broken, others = standing.unsettled(docker, run, state, sorted(alone), secrets)
+        result["degraded"] = {**lacking, **others}
+        result["notices"] = list(result["degraded"].values())
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
         if broken:
             done = "This run's changes are made and stay. " if changes else ""
@@ -256,9 +266,10 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
 
 
 def must_write(state: swarm_state.State, plan: plans.Plan, run: Run) -> bool:
-    """Whether the lock is needed: for changes, for what an earlier run began, and to wait for another run's end."""
+    """Whether the lock is needed: for changes, for what an earlier run began or left, and to wait for another run's
+    end."""
     other = locks.holder(state.lock)
-    return bool(plan.changes() or plan.touched or plan.record or (other and other["run"] != run.id))
+    return bool(plan.changes() or plan.touched or plan.record or state.jobs or (other and other["run"] != run.id))
 
 
 def main() -> None:

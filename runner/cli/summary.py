@@ -47,7 +47,10 @@ def summary(result: Result, definition: Definition) -> str:
     if result.status in (Status.FAILED, Status.BAD_INPUT, Status.LOCKED):
         parts += [failures(result.failures), *_advice(result), *([f"log: {result.log}"] if result.log else [])]
     if result.status is Status.CANCELLED:
-        parts.append("Nothing goes on. The same command, run again, finishes what was begun.")
+        parts.append(
+            "Nothing of this run goes on; an update that was under way is left to Swarm, unwatched. "
+            "The same command, run again, finishes what was begun."
+        )
     return "\n\n".join(part for part in parts if part)
 
 

@@ -83,6 +83,7 @@ def test_a_start_goes_on_without_the_network_of_a_stack_that_is_gone(
     host.running, host.active = False, False
     change = planned(host, "shop", True, "blog", "gone")
     monkeypatch.setattr(converge.engine, "join", join)
+    monkeypatch.setattr(converge.ready, "wait", lambda *_: [])
     for step in ("_check_config", "_write", "_go_live"):
         monkeypatch.setattr(change, step, lambda *_: None)
     change.apply(SimpleNamespace(check=lambda: None), {})
