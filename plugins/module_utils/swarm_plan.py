@@ -116,6 +116,25 @@ def quorum_after_removal(nodes: Sequence[Mapping[str, Any]], node: str) -> str:
     return ""
 
 
+def quorum_during_restart(nodes: Sequence[Mapping[str, Any]], node: str) -> str:
+    """Why the engine of ``node`` cannot be restarted now, or an empty string.
+
+    The managers may lose their majority meanwhile only where there is no way around it: with one or two of them.
+    """
+    managers = [each for each in nodes if each["role"] == "manager"]
+    if node not in {each["id"] for each in managers}:
+        return ""
+    others = [each for each in managers if each["id"] != node]
+    silent = [each["hostname"] or each["id"] for each in others if each["reachability"] != "reachable"]
+    left, needed = len(others) - len(silent), len(managers) // 2 + 1
+    if not silent or left >= needed:
+        return ""
+    return (
+        f"without it only {left} of {len(managers)} managers answer, and {needed} are needed: "
+        f"bring {', '.join(silent)} back, or take it out by `longshore server remove`"
+    )
+
+
 def overlaps(pools: Iterable[str], networks: Iterable[str]) -> list[tuple[str, str]]:
     """The pairs of an address pool and a network in use that share addresses."""
     import ipaddress  # noqa: PLC0415 - compiled by every task otherwise, and needed once in a cluster's life

@@ -48,6 +48,7 @@ locked:
   type: dict
 """
 
+import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -92,18 +93,43 @@ def labelled(state: State) -> list[dict[str, Any]]:
 
 
 def remove(docker: Docker, writer: Writer, run: Run, state: State) -> None:
-    """Remove all of it."""
+    """Remove all of it. Raises ``ValueError`` in the end when a server that is down still holds a network."""
+    held = []
     services = [one["ID"] for one in [*state.services.values(), *state.jobs.values()]]
     waited = not services
     for kind, name, path in doomed(state):
         if kind not in ("service", "job") and not waited:
             wait_for_tasks(docker, run, services)
             waited = True
+        try:
+            writer.remove(path)
+        except DockerError as error:
+            server = holder(docker, error.message) if kind == "network" else ""
+            if not server:
+                raise
+            held.append(
+                f"the network {name} stays, since {server}, which is down, is still on it; all else is gone. "
+                f"Bring {server} back, or take it out of the Swarm ('longshore server remove'), and destroy again"
+            )
+            continue
         run.progress(f"{kind} {name}: removed")
-        writer.remove(path)
     start = f"longshore.{state.stack}."
     for node in labelled(state):
         writer.unlabel(node["ID"], start)
+    if held:
+        raise ValueError("; ".join(held))
+
+
+def holder(docker: Docker, message: str) -> str:
+    """The server that is down and whose container holds what the engine would not remove; empty when it is none."""
+    found = re.search(r"in use by task (\w+)", message)
+    if not found:
+        return ""
+    try:
+        node = docker.get(f"/nodes/{docker.get(f'/tasks/{found.group(1)}').get('NodeID')}")
+    except DockerError:
+        return ""
+    return "" if node["Status"]["State"] == "ready" else str(node["Description"]["Hostname"])
 
 
 def wait_for_tasks(docker: Docker, run: Run, services: list[str]) -> None:

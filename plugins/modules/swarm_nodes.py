@@ -96,7 +96,9 @@ options:
     type: str
     default: ""
   restarting:
-    description: Whether this is about a restart; a node drained for one is put back by whoever finds it later.
+    description:
+      - Whether this is about a restart. A node drained for one is put back by whoever finds it later.
+      - V(drained) refuses when the managers would lose a majority that they could keep.
     type: bool
     default: false
   force:
@@ -159,10 +161,12 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_nodes import
     drain,
     find,
     nodes,
+    nodes_once_led,
     remove,
     services_on,
     wait_until_drained,
     wait_until_ready,
+    wait_until_spared,
 )
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import (
     RESTARTING,
@@ -222,7 +226,8 @@ def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> 
 
 
 def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
-    everything = nodes(docker)
+    # The engine that is asked may have been restarted a moment ago.
+    everything = nodes_once_led(docker, parameters["timeout"], run) if parameters["restarting"] else nodes(docker)
     node = find(everything, parameters["node"], f"{parameters['label_prefix']}server", parameters["server"])
     name = parameters["server"] or parameters["node"]
     if node is None:
@@ -252,6 +257,8 @@ def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
 
 def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
     changed = node["availability"] != "drain"
+    if parameters["restarting"]:
+        wait_until_spared(docker, node["id"], run)
     if check:
         return changed, []
     if parameters["restarting"]:

@@ -80,6 +80,21 @@ def test_another_key_restarts_and_is_predicted(host: Any) -> None:
     assert changed(converge(wanted).stdout) == []
 
 
+def test_an_engine_that_does_not_come_back_says_why_and_comes_back_with_the_next_run(host: Any) -> None:
+    # The engine's own validation does not see it.
+    done = converge({"log-driver": "journald", "log-opts": {"max-size": "1m"}})
+    assert done.returncode == 2
+    assert "the engine of app1 does not start again" in done.stdout
+    assert "max-size" in done.stdout.partition("last words")[2]
+    # Until systemd starts it no more.
+    host.run_expect(
+        [0], "for i in $(seq 150); do systemctl is-failed -q docker.service && exit 0; sleep 0.2; done; exit 1"
+    )
+    done = converge({})
+    assert done.returncode == 0, done.stdout
+    host.run_expect([0], "docker info")
+
+
 def test_what_the_engine_refuses_never_reaches_it(host: Any) -> None:
     before, content = invocation(host), host.file("/etc/docker/daemon.json").content
     done = converge({"no-such-key": 1})

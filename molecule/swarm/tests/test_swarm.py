@@ -146,6 +146,11 @@ def test_the_copy_of_the_state_can_be_read(host: Any) -> None:
 def test_removal_is_refused_without_a_majority_and_then_done(host: Any) -> None:
     other = AnsibleRunner(INVENTORY).get_host("app3")
     other.run_expect([0], "systemctl stop docker.socket docker.service")
+    argv = ["ansible", "app1", "-i", INVENTORY, "-m", "longshore.stack.swarm_nodes", "-a"]
+    argv.append(f"state=drained restarting=true node={nodes(host)['app2']['ID']}")
+    restart = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=PLAIN)
+    assert "its engine is not restarted: without it only 1 of 3 managers answer" in restart.stdout
+    assert nodes(host)["app2"]["Spec"]["Availability"] == "active"
     refused = play("command.yml", "-e", "command=remove", "-e", "server=app2")
     assert refused.returncode == 2
     assert "only 1 answer, and 2 are needed" in refused.stdout

@@ -159,6 +159,13 @@ def test_a_summary_says_what_runs_where_and_how_it_is_reached() -> None:
     assert "shop.example/ → web:3000" in told
 
 
+def test_a_run_that_waited_for_the_lock_says_so() -> None:
+    note = "took over the lock of run r0 (ann), which expired"
+    told = summary(result(data={"stack_services": {"services": SERVICES, "lock_note": note}}), definition())
+    assert f"lock: {note}" in told.splitlines()
+    assert "lock:" not in summary(result(data={"stack_services": {"lock_note": ""}}), definition())
+
+
 def test_a_failure_is_one_screen_with_where_why_and_what_to_do() -> None:
     long = "\n".join(f"line {number}" for number in range(200)) + "\ncheck the image's name"
     same = [Failure(host=f"app{number}", role="server", task="Prepare", message="no space") for number in range(40)]

@@ -16,6 +16,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import 
     notes,
     overlaps,
     quorum_after_removal,
+    quorum_during_restart,
     routes,
     ties,
     with_settings,
@@ -224,6 +225,28 @@ class TestQuorum:
 
     def test_a_worker_may_always_go(self) -> None:
         assert quorum_after_removal([node(1, "manager"), node(2)], "id2") == ""
+
+    @pytest.mark.parametrize(
+        ("reachable", "restarted", "silent"),
+        [
+            ([True], 0, ""),
+            ([True, True], 0, ""),
+            ([True, True, True], 0, ""),
+            ([True, True, False], 0, "s2"),
+            ([True, True, False], 2, ""),
+            ([True, True, True, False], 0, "s3"),
+            ([True, True, True, True, False], 0, ""),
+            ([True, True, True, False, False], 0, "s3, s4"),
+        ],
+    )
+    def test_an_engine_is_restarted_while_the_others_keep_what_majority_they_can(
+        self, reachable: list[bool], restarted: int, silent: str
+    ) -> None:
+        nodes = [node(9), *(node(i, "manager", None, "" if up else "unreachable") for i, up in enumerate(reachable))]
+        problem = quorum_during_restart(nodes, f"id{restarted}")
+        assert bool(problem) == bool(silent)
+        assert f"bring {silent} back" in problem or not silent
+        assert not quorum_during_restart(nodes, "id9")
 
     def test_an_even_number_is_noted(self) -> None:
         assert notes([node(1, "manager"), node(2, "manager")])

@@ -39,8 +39,9 @@ class Shop:
         for module in (rollout, sight, one_off, standing, swarm_state, swarm_write):
             monkeypatch.setattr(module, "time", self.clock)
         # Records are not what is tried here.
-        monkeypatch.setattr(converge.releases, "write", lambda _docker, record: self.records.append(record))
-        monkeypatch.setattr(converge.releases, "prune", lambda *_words: None)
+        monkeypatch.setattr(converge.releases, "write", lambda _writer, record, _configs: self.records.append(record))
+        for rest in ("prune", "mirror"):
+            monkeypatch.setattr(converge.releases, rest, lambda *_words: None)
         self.records: list[dict[str, Any]] = []
         self.engine = Engine(self.clock, "app1", "app2", "app3")
         self.run = Controller(self.clock)
