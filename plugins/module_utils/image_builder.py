@@ -156,7 +156,6 @@ class Builder:
         """Build and push; ``archive`` is that of a directory, empty for Git. ``same`` is an image on this server that
         has the content already. Raises ``BuildError``."""
         build, begun = planned.build, time.monotonic()
-        until = begun + self._settings["deadline"]
         directory = os.path.join(self._root, build.service)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         log = os.path.join(directory, f"{Reference.parse(planned.image).tag}.log")
@@ -165,6 +164,7 @@ class Builder:
             digest = self._known(build, planned.image)
             if digest:
                 return planned.result(digest, False, time.monotonic() - begun)
+            until = time.monotonic() + self._settings["deadline"]
             try:
                 if not (same and self._tag(same, planned.image)):
                     self._make(planned, archive, directory, log, until)

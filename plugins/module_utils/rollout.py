@@ -243,7 +243,9 @@ class Rollout:
         single = all((one["Mode"].get("Replicated") or {}).get("Replicas") == 1 for one in (spec, live["Spec"]))
         if not (single and spec["UpdateConfig"].get("Order") == "start-first"):
             return False
-        if not converged(self._sight.tasks([item]), live["Spec"]["TaskTemplate"], 1):
+        template = live["Spec"]["TaskTemplate"]
+        tasks = [placement.in_place(task, template, self._sight.nodes) for task in self._sight.tasks([item])]
+        if not converged(tasks, template, 1):
             return False
         self._run.progress(f"{item.name}: a second task of the old version, to serve meanwhile")
         self._between(item, live["Spec"], 2, SECOND_DEADLINE)

@@ -39,6 +39,10 @@ options:
       - One that has never run is an error.
     type: dict
     default: {}
+  required:
+    description: Whether it is a failure that no engine answers. Else RV(unable) says so.
+    type: bool
+    default: true
 """
 
 EXAMPLES = r"""
@@ -62,6 +66,10 @@ recorded:
   returned: success
   type: list
   elements: str
+unable:
+  description: V(engine) when no engine answers.
+  returned: without an engine, when O(required) is false
+  type: str
 notices:
   description: What is less than was asked for, and why. A run with notices ends degraded.
   returned: success
@@ -173,6 +181,7 @@ def main() -> None:
             "images": {"type": "dict", "required": True},
             "stack": {"type": "str", "default": ""},
             "unbuilt": {"type": "dict", "default": {}},
+            "required": {"type": "bool", "default": True},
             "registry_auth": AUTH_SPEC,
             **ARGUMENT_SPEC,
         },
@@ -181,6 +190,8 @@ def main() -> None:
     try:
         docker = Docker.connect()
         if docker is None and not module.check_mode:
+            if not module.params["required"]:
+                module.exit_json(changed=False, images={}, configs={}, unable="engine")
             module.fail_json(msg="no Docker engine answers on this server")
         result = {"changed": False, "images": {}, "configs": {}}
         if docker is not None:

@@ -53,6 +53,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, swarm_state
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 TYPE_CHECKING = False

@@ -73,6 +73,12 @@ options:
     type: list
     elements: str
     default: []
+  claim:
+    description:
+      - Whether O(run) is about to bring the server into a Swarm, if it is in none. Another run that is about to do so
+        is waited for, at most 90 seconds, before the answer is given. Nothing without O(run.id).
+    type: bool
+    default: false
   note:
     description: Returned as it is. Other hosts of a play see results, but not the variables that a play or role sets.
     type: dict
@@ -149,6 +155,7 @@ token:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import swarm_forming
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_membership import (
@@ -162,7 +169,41 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_membership i
 )
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import SwarmError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 STATES = {"initialised": True, "joined": True, "left": False}
+
+
+def look(docker: Docker | None, module: AnsibleModule, run: Run) -> dict[str, Any]:
+    """How the engine stands to a Swarm, after the server was claimed for the run if it is to be."""
+    found = report(docker)
+    if not module.params["claim"] or module.check_mode or docker is None or not run.id or found["active"]:
+        return found
+    swarm_forming.claim(run)
+    # The run that was waited for may have brought the server into its Swarm.
+    found = report(docker)
+    if found["active"]:
+        swarm_forming.release(run)
+    return found
+
+
+def bring(docker: Docker, module: AnsibleModule, run: Run, found: dict[str, Any]) -> None:
+    """Bring the engine into a Swarm, or out of it."""
+    state = module.params["state"]
+    if state == "left":
+        if found["active"]:
+            leave(docker, run)
+        remove_orphans(docker, run)
+        return
+    if run.id:
+        swarm_forming.confirm(run)
+    if state == "initialised":
+        init(docker, module.params)
+    else:
+        join(docker, module.params, run)
+    swarm_forming.release(run)
 
 
 def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
@@ -170,7 +211,7 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
     if docker is None and not module.check_mode:
         raise SwarmError("no Docker engine answers on this server")
     state = module.params["state"]
-    found = report(docker)
+    found = look(docker, module, run)
     changed = STATES.get(state, found["active"]) != found["active"]
     words = {True: "in a Swarm\n", False: "in no Swarm\n"}
     difference = {"before": words[found["active"]], "after": words[STATES.get(state, found["active"])]}
@@ -178,14 +219,7 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
         changed = True
         difference["before"] += "".join(f"container {container}\n" for container in left_over)
     if changed and docker is not None and not module.check_mode:
-        if state == "initialised":
-            init(docker, module.params)
-        elif state == "joined":
-            join(docker, module.params, run)
-        else:
-            if found["active"]:
-                leave(docker, run)
-            remove_orphans(docker, run)
+        bring(docker, module, run, found)
         found = report(docker)
     if module.params["tokens"]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
@@ -215,6 +249,7 @@ def main() -> None:
             "heartbeat": {"type": "float", "default": 2.0},
             "task_history": {"type": "int", "default": 5},
             "files": {"type": "list", "elements": "str", "default": []},
+            "claim": {"type": "bool", "default": False},
             "note": {"type": "dict", "default": {}},
             "data": {"type": "dict", "default": {}},
             **ARGUMENT_SPEC,

@@ -79,6 +79,19 @@ def test_a_dead_builder_leaves_images_as_they_are(lab: Lab, shop: StackFile, wha
     assert longshore(shop, "up").code == 0
 
 
+def test_a_dead_first_manager_hinders_nobody(lab: Lab, shop: StackFile) -> None:
+    def change(content: dict[str, Any]) -> None:
+        reconfigure(content)
+        content["servers"] = {name: content["servers"][name] for name in ("app2", "app1", "app3")}
+
+    with shop.changed(change), without(lab, "app2", "engine"):
+        done = longshore(shop, "deploy", "--json")
+        assert done.code == 4, done.end
+        assert done.json["unreachable"] == ["app2"]
+        assert [change["change"]["name"] for change in done.json["changes"] if change["role"] == "services"] == ["web"]
+    assert longshore(shop, "up").code == 0
+
+
 def test_what_never_ran_cannot_be_kept(lab: Lab, shop: StackFile) -> None:
     def add(content: dict[str, Any]) -> None:
         content["services"]["new"] = {"build": content["services"]["web"]["build"]}

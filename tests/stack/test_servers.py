@@ -14,7 +14,9 @@ from .test_up import changed_tasks
 # What only managers keep.
 KEYS = "cd /etc/longshore; ls cluster/*.key cluster/registry.password shop/credentials/* 2>/dev/null; true"
 # What a server that was removed has no more.
-TRACES = "cd /etc/longshore; ls shop/credentials haproxy; systemctl is-active longshore-haproxy; grep longshore /etc/hosts; true"
+TRACES = (
+    "cd /etc/longshore; ls shop/credentials haproxy; systemctl is-active longshore-haproxy; grep longshore /etc/hosts"
+)
 NODES = "docker node ls --format '{{.Hostname}} {{.Availability}} {{.ManagerStatus}}' | sed s/Leader/Reachable/ | sort"
 
 
@@ -77,7 +79,7 @@ def test_removed_server_keeps_data_alone_and_comes_back(lab: Lab, shop: StackFil
     removed = longshore(shop, "server", "remove", "app2")
     assert removed.code == 0, removed.end
     assert keys(lab, "app2") == []
-    assert lab.on("app2", "sh", "-c", TRACES).stdout.split() == ["inactive"]
+    assert lab.on("app2", "sh", "-c", TRACES, check=False).stdout.split() == ["inactive"]
     assert keys(lab, "app3") == keys(lab, "app1") != []
     back = longshore(shop, "server", "add", "app2")
     assert back.code == 0, back.end

@@ -70,8 +70,10 @@ def _cluster(definition: Stack, name: str) -> dict[str, Any]:
     for user, person in definition.users.items():
         says[f"users.{user}"] = person.model_dump(mode="json") | {"keys": _keys(definition, person.keys)}
     if name in definition.docker_hosts():
-        says |= {f"docker.{key}": value for key, value in definition.docker.model_dump(mode="json").items()}
-        says |= {f"swarm.{key}": value for key, value in definition.swarm.model_dump(mode="json").items()}
+        # What is left out there has an effect too: daemon.json has our default.
+        for section, model in (("docker", definition.docker), ("swarm", definition.swarm)):
+            for key, value in model.model_dump(mode="json").items():
+                says[f"{section}.{key}"] = "default" if value is None else value
     return says
 
 

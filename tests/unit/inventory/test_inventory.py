@@ -114,6 +114,18 @@ def test_images_are_pruned_unless_the_file_says_no(tmp_path: Path, written: str,
     assert (app1["docker_host_prune"], app1["docker_host_prune_days"]) == (pruned, days)
 
 
+def test_what_stacks_share_is_said(listed: dict[str, Any]) -> None:
+    app2, db1 = (listed["_meta"]["hostvars"][name]["server_cluster"] for name in ("app2", "db1"))
+    assert app2["name of this server"] == "app2"
+    assert app2["registry.server"] == "app1 at 10.77.0.11"
+    # A time zone that no stack names stays; daemon.json has a default for what none names.
+    assert app2["timezone"] is None
+    assert app2["docker.log"] == "default"
+    assert app2["docker.registry_mirrors"] == []
+    assert app2["swarm.heartbeat"] == 2.0
+    assert not any(key.startswith(("docker.", "swarm.")) for key in db1)
+
+
 def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     text = json.dumps(listed)
     assert "a-token-that-nobody-sees" not in text

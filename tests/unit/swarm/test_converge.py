@@ -174,6 +174,15 @@ class TestRefused:
         assert len(shop.engine.up("api", "api:1")) == 3
 
 
+def test_cancelling_while_going_back_still_tells_the_cause(shop: Shop) -> None:
+    web = service(replicas=3)
+    shop.deploy(web)
+    shop.engine.images["web:2"] = Image(crash=lambda _task: 2.0)
+    shop.run.progress = lambda line: setattr(shop.run, "cancel", "going back" in line)  # type: ignore[method-assign]
+    with pytest.raises(Cancelled, match="ended with exit code 3"):
+        shop.deploy(v2(web))
+
+
 class TestLostServers:
     def test_a_global_service_does_without_a_server_that_dies_meanwhile(self, shop: Shop) -> None:
         web = service(mode="global", update={"order": "stop-first"})
