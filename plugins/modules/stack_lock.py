@@ -103,7 +103,8 @@ def lock(module: AnsibleModule) -> dict[str, Any]:
         return {**result, "changed": found is not None}
     if state == "released":
         if mine and found is not None and not module.check_mode:
-            Writer(docker, stack, run.check, {}).remove(f"/configs/{found['ID']}")
+            # A run that was cancelled may write no more, but its lock is to go.
+            Writer(docker, stack, lambda: None, {}).remove(f"/configs/{found['ID']}")
         return {**result, "changed": mine}
     if module.check_mode:
         if holder is not None and not mine:

@@ -399,6 +399,11 @@ def test_cancelled_run_stops_and_gives_the_lock_back(running: str) -> None:
     assert stopped["failed"]
     assert stopped["cancelled"]
     assert not locked()
+    # The same when the module is not there any more to give it back.
+    call("stack_lock", run=run)
+    assert locked()["run"] == run
+    assert call("stack_lock", state="released", run=run)["changed"]
+    assert not locked()
 
 
 def test_remove_leaves_nothing_and_is_idempotent(running: str) -> None:

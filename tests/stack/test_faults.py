@@ -124,10 +124,18 @@ def test_lost_leader_with_registry_and_builder_is_replaced_and_comes_back(lab: L
 
 def any_manager_serves(shop: StackFile, lost: str) -> None:
     """Every command works through a manager that is left, and names the server that is not."""
-    for words in (["status"], ["scale", "web=5"], ["scale", "web=6"], ["rollback"]):
+
+    def works(*words: str) -> None:
         done = longshore(shop, *words)
         assert done.code == 4, done.end
         assert lost in done.everything
+
+    works("status")
+    works("scale", "web=5")
+    works("scale", "web=6")
+    with shop.changed(lambda content: content["services"]["web"]["environment"].update(THROUGH="another")):
+        works("deploy", "web")
+    works("rollback")
 
 
 class Healed(NamedTuple):

@@ -105,21 +105,6 @@ def test_paths_stand_beside_the_stack_file(tmp_path: Path) -> None:
     assert "StrictHostKeyChecking=yes" in connection.ssh_options()
 
 
-def test_empty_files_of_secrets_and_configs(tmp_path: Path) -> None:
-    (tmp_path / "empty").write_text("")
-    file = tmp_path / "shop.yml"
-    file.write_text(
-        "plugin: longshore.stack.stack\nname: shop\nservers: {a: {address: 192.0.2.1}}\n"
-        "secrets: {key: {file: empty}}\nconfigs: {page: {file: empty}}\n"
-    )
-    with pytest.raises(DefinitionError) as raised:
-        load(file)
-    assert str(raised.value).splitlines() == [
-        f"{file}:4:23: secrets.key.file: {tmp_path}/empty is empty, which Swarm does not keep",
-        f"{file}:5:24: configs.page.file: {tmp_path}/empty is empty, which Swarm does not keep",
-    ]
-
-
 def test_environment_files(tmp_path: Path) -> None:
     (tmp_path / "a.env").write_text("# remark\nexport A=1\nB='two # 2'\nC=\"x\\ny\" # remark\nD=plain # remark\nE=\n\n")
     file = tmp_path / "shop.yml"
