@@ -138,7 +138,7 @@ def test_secret_values_are_references(listed: dict[str, Any]) -> None:
 
 
 def test_the_load_balancers_image_has_its_registrys_login(listed: dict[str, Any]) -> None:
-    login = {"registry": "reg.example", "username": "ci", "password": "{{ secrets.token }}"}
+    login = {"registry": "reg.example", "username": "ci", "password": "{{ secrets['token'] }}"}
     assert listed["_meta"]["hostvars"]["app1"]["haproxy_registry_auth"] == [login]
 
 
