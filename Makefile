@@ -24,7 +24,7 @@ demo: setup ## Three servers on this machine, with the sample stack running on t
 demo-down: setup ## Take the demo away
 	@$(lab) down --name lab
 
-test: setup ## Everything; PART=edge runs one part, KEEP=1 keeps the lab, PART=list names the parts
+test: setup ## Everything; PART=stack runs one part, KEEP=1 keeps the lab, PART=list names the parts
 	@$(python) tests/run $(PART)
 
 soak: setup ## The long load and fault campaigns, with their figures in docs/figures/

@@ -8,20 +8,26 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 lab=(.venv/bin/python molecule/shared/lab)
-address=198.51.100.11
+balancers=(198.51.100.11 198.51.100.12 '[fd77:1::11]' '[fd77:1::12]')
 
 "${lab[@]}" up --name lab --servers 3 > /dev/null
 "${lab[@]}" git push --name lab molecule/shared/repositories/shop shop
 .venv/bin/longshore up -f inventories/lab.yml
 echo
 .venv/bin/longshore status -f inventories/lab.yml
-curl --fail --silent --show-error --max-time 10 --output /dev/null --header 'Host: shop.example' "http://$address/"
+for address in "${balancers[@]}"; do
+  page=$(curl --globoff --fail --silent --show-error --max-time 10 --header 'Host: shop.example' "http://$address/")
+  if [[ $page != *"The shop is open"* ]]; then
+    printf 'demo: http://%s/ serves another page than the shop:\n%s\n' "$address" "$page" >&2
+    exit 1
+  fi
+done
 cat << END
 
 The page answers, from this machine:
 
-  curl -H 'Host: shop.example' http://$address/          # or 198.51.100.12, the second load balancer
-  echo '$address shop.example' >> /etc/hosts             # then http://shop.example/ in a browser here
+  curl -H 'Host: shop.example' http://${balancers[0]}/          # or ${balancers[1]}, the second load balancer
+  echo '${balancers[0]} shop.example' >> /etc/hosts             # then http://shop.example/ in a browser here
 
 The stack file is inventories/lab.yml. Try:
 

@@ -15,6 +15,7 @@ description:
   - The file is checked whole before anything is given; all its errors are reported at once.
   - The environment variable E(LONGSHORE_ENVIRONMENT) (C(longshore -e)) overlays C(<name>.<environment>.yml), which
     stands beside the file.
+  - A run is about one stack. Nothing is taken of a second stack file among the sources, and every playbook refuses it.
   - Secret values are not part of the inventory. They are references, resolved when a task uses them.
 requirements:
   - The Python package C(longshore), which brings this collection and the definition model.
@@ -67,6 +68,10 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         """Fill ``inventory`` from the stack file at ``path``."""
         super().parse(inventory, loader, path, cache)
+        known = inventory.groups.get("longshore")
+        if known is not None and "services_stack" in known.vars:
+            # Its servers would get the variables of the other stack.
+            raise AnsibleParserError(f"a run is about one stack, and '{known.vars['services_stack']}' was read before")
         try:
             definition = read(path)
         except ValueError as error:

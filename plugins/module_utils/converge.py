@@ -10,10 +10,14 @@ Private to the collection.
 
 from __future__ import annotations
 
+import contextlib
+
 from ansible_collections.longshore.stack.plugins.module_utils import explain, one_off, overrides, releases
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import bound
 from ansible_collections.longshore.stack.plugins.module_utils.plan import used
 from ansible_collections.longshore.stack.plugins.module_utils.rollout import Rollout, ServiceFailed
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import RELEASE, owned
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import read as read_state
 
@@ -30,12 +34,16 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 
+_UNTOUCHED = "Nothing was changed: the release did not begin."
+
+
 class ConvergeFailed(Exception):
     """The stack did not become what it should; the message is the explanation, one screen."""
 
 
 class Converger:
-    """One plan's execution. ``secrets`` are all secret values, to be masked in what containers printed."""
+    """One plan's execution. ``secrets`` are all secret values, to be masked in what containers printed. Afterwards
+    ``lacking`` says by service what only a server that is away keeps from running."""
 
     def __init__(
         self,
@@ -55,37 +63,73 @@ class Converger:
         self._desired = desired
         self._plan = plan
         self._secrets = list(secrets)
+        self._jobs: dict[str, one_off.Job] = {}
+        self.lacking: dict[str, str] = {}
 
     def apply(self) -> None:
         """Do it all. Raises ``ConvergeFailed`` after having gone back, or what the fence and the engine raise."""
-        self._objects()
-        state = self._state
+        try:
+            self._objects()
+        except DockerError as error:
+            self._sweep_new()
+            raise ConvergeFailed(f"the Docker engine said: {error.message}\nThe release did not begin.") from error
         # After the networks are there: the edge network may be new.
         self._rollout = Rollout(
             self._docker,
             self._writer,
             self._run,
-            stack=state.stack,
-            edge=state.edge,
-            nodes=state.nodes,
+            stack=self._state.stack,
+            nodes=self._state.nodes,
             secrets=self._secrets,
         )
+        try:
+            self._roll()
+        except Cancelled as error:
+            for job in self._jobs.values():
+                job.abandon()
+            raise Cancelled(f"{error}{self._under_way()}") from error
+        self.lacking = self._rollout.lacking
+        self._remove()
+        self._record()
+        self._sweep(self._plan.remove_secrets, self._plan.remove_configs)
+        if not self._desired.partial:
+            one_off.sweep(self._docker, self._writer, self._run, self._state)
+
+    def _record(self) -> None:
+        """Write the new release and forget the oldest, before what only those mount goes."""
+        records, keep = dict(self._state.records), self._plan.keep_records
+        if self._plan.record:
+            releases.write(self._writer, self._plan.record, self._state.configs.values())
+            records[self._plan.number] = self._plan.record
+            self._run.progress(f"release {self._plan.number} recorded")
+        releases.prune(self._writer, self._state.stack, self._state.configs.values(), keep)
+        releases.mirror(self._state.stack, {number: records[number] for number in keep})
+
+    def _roll(self) -> None:
         touched = self._plan.touched
         self._before_deploys([change for change in touched if not self._waits_for_changed(change)])
         for change in touched:
             self._enlist(change)
         try:
-            self._rollout.run_all(self._just_before)
+            self._rollout.run_all(self._ready)
         except (ServiceFailed, one_off.BeforeDeployFailed) as failure:
-            raise ConvergeFailed(self._go_back(str(failure))) from failure
-        self._remove()
-        if self._plan.record:
-            releases.write(self._docker, self._plan.record)
-            self._run.progress(f"release {self._plan.number} recorded")
-        self._sweep(self._plan.remove_secrets, self._plan.remove_configs)
-        numbers = {*self._state.records, *([self._plan.number] if self._plan.record else [])}
-        if numbers - set(self._plan.keep_records):
-            releases.prune(self._docker, self._state.stack, self._state.configs.values(), self._plan.keep_records)
+            for job in self._jobs.values():
+                job.abandon()
+            try:
+                text = self._go_back(str(failure))
+            except Cancelled as error:
+                raise Cancelled(f"{error}, while going back since\n{failure}\n") from error
+            raise ConvergeFailed(text) from failure
+
+    def _under_way(self) -> str:
+        """What Swarm goes on with when this run ends now."""
+        names = [name for name in self._rollout.started if not self._rollout.done(name)]
+        if not names:
+            return ""
+        return (
+            f". Swarm goes on by itself, watched by nobody, with {', '.join(names)}, and halts at a task that fails; "
+            "the next run judges it"
+        )
 
     def _objects(self) -> None:
         for name, options in self._plan.networks.items():
@@ -126,20 +170,27 @@ class Converger:
     def _before_deploys(self, changes: list[ServiceChange]) -> None:
         try:
             for change in changes:
-                self._before_deploy(change)
+                job = self._job(change)
+                if job is not None:
+                    job.finish()
         except one_off.BeforeDeployFailed as failure:
             self._sweep_new()
-            raise ConvergeFailed(f"{failure}\nNothing was changed: the release did not begin.") from failure
+            raise ConvergeFailed(f"{failure}\n{_UNTOUCHED}") from failure
 
-    def _just_before(self, name: str) -> None:
+    def _ready(self, name: str) -> bool:
+        """Whether the service's command has ended, where it has to run just before; one command runs at a time."""
         change = self._plan.services[name]
-        if self._waits_for_changed(change):
-            self._before_deploy(change)
+        if not self._waits_for_changed(change):
+            return True
+        if name not in self._jobs and not all(job.ended for job in self._jobs.values()):
+            return False
+        job = self._jobs.get(name) or self._job(change)
+        return job is None or job.poll()
 
-    def _before_deploy(self, change: ServiceChange) -> None:
+    def _job(self, change: ServiceChange) -> one_off.Job | None:
         wanted = self._desired.services[change.name]
         if not wanted.before_deploy or not (change.replaces or (change.resumes and self._plan.record)):
-            return
+            return None
         networks, secrets, configs = self._state.ids()
         stack = self._state.stack
         spec = one_off.job_spec(
@@ -151,7 +202,9 @@ class Converger:
         )
         deadline = wanted.settings["deadline"]
         place = explain.Place(self._docker, stack, self._state.nodes, self._secrets)
-        one_off.run_job(place, self._writer, self._run, change.name, spec=spec, deadline=deadline)
+        job = one_off.Job(place, self._writer, self._run, change.name, spec=spec, deadline=deadline)
+        self._jobs[change.name] = job
+        return job
 
     def _enlist(self, change: ServiceChange) -> None:
         networks, secrets, configs = self._state.ids()
@@ -169,23 +222,30 @@ class Converger:
     def _go_back(self, why: str) -> str:
         """Bring the release before this run back; the explanation with what became of it."""
         failed = self._rollout.failed
-        if failed and self._desired.services[failed].settings["on_failure"] == "pause":
-            return (
-                f"{why}\nThe update is paused as it is (update.on_failure: pause); the next deploy goes on from here."
-            )
+        pauses = bool(failed) and self._desired.services[failed].settings["on_failure"] == "pause"
         first = self._state.newest == 0
-        baseline = {}
-        remove = []
+        lines, baseline, remove = [why], {}, []
         for name in self._rollout.started:
-            change = self._plan.services[name]
-            spec = self._baseline(change)
+            # Beside a paused one, what has come up stays, and so does what is new.
+            if pauses and (name == failed or self._rollout.done(name) or name not in self._state.services):
+                continue
+            try:
+                spec = self._baseline(self._plan.services[name])
+            except KeyError as missing:
+                lines.append(f"{name} can't go back: the version before needs {missing}, which is gone")
+                continue
             if spec is not None:
                 baseline[name] = spec
             elif not first or name == failed or not self._rollout.settled(name):
                 remove.append(name)
-        text = self._rollout.go_back(baseline, remove)
+        lines.append(self._rollout.go_back(baseline, remove))
+        if pauses:
+            lines.append(
+                f"The update of {failed} is paused as it is (update.on_failure: pause); the next deploy goes on from "
+                "here."
+            )
         self._sweep_new()
-        return f"{why}\n{text}"
+        return "\n".join(line for line in lines if line)
 
     def _baseline(self, change: ServiceChange) -> dict[str, Any] | None:
         """The bound spec of the last release for a service; None when that release had none."""
@@ -215,7 +275,12 @@ class Converger:
             self._writer.remove(f"/configs/{self._state.configs[name]['ID']}")
 
     def _sweep_new(self) -> None:
-        """Remove what this run created and nothing uses, so that a failed run leaves the stack as it was."""
+        """Remove what this run created and nothing uses, so that a failed run leaves the stack as it was. What the
+        engine refuses is left to the next run: the failure itself is what has to be told."""
+        with contextlib.suppress(DockerError):
+            self._remove_new()
+
+    def _remove_new(self) -> None:
         now = read_state(self._docker, self._state.stack)
         specs = [service["Spec"] for service in now.services.values()]
         specs += [kept["spec"] for record in now.records.values() for kept in record["services"].values()]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import references
-from ansible_collections.longshore.stack.plugins.module_utils.secret_env import env_file, keyed_hash
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import SECRET_LIMIT, env_file, keyed_hash
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import (
     EDGE,
     Names,
@@ -24,6 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
+
+# Swarm's own limits: characters of a name, bytes of a config.
+NAME_LIMIT = 64
+CONFIG_LIMIT = 1000 * 1024
 
 
 @dataclass
@@ -41,7 +45,7 @@ class Wanted:
 @dataclass
 class Desired:
     """A whole stack, or with ``partial`` some of its services, by the names on the cluster. Secrets and configs
-    whose content is None must be there already."""
+    whose content is None must be there already. ``edge`` is what the load balancers are given, if that is known."""
 
     stack: str
     services: dict[str, Wanted] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Desired:
     secrets: dict[str, bytes | None] = field(default_factory=dict)
     configs: dict[str, bytes | None] = field(default_factory=dict)
     partial: bool = False
+    edge: dict[str, Any] | None = None
     kind: str = "deploy"
     of: int | None = None
 
@@ -122,6 +127,7 @@ def from_file(given: Given, key: bytes, image_config: Callable[[str, str], Mappi
 def from_record(record: Mapping[str, Any]) -> Desired:
     """The desired stack of a release record: the very specs, with secrets and configs that must still exist."""
     desired = Desired(record["stack"], networks=dict(record["networks"]), kind="rollback", of=record["number"])
+    desired.edge = record.get("edge")
     for name, kept in record["services"].items():
         desired.services[name] = Wanted(dict(kept["spec"]), dict(kept["settings"]), None, kept.get("commit"))
         secrets, configs = references(kept["spec"])
@@ -161,10 +167,11 @@ def _name_objects(given: Given, chosen: Mapping[str, Mapping[str, Any]], key: by
         ):
             for mounted in service[kind + "s"]:
                 source = mounted["source"]
-                if source not in contents:
-                    missing.append(f"service {service['name']}: the {kind} {source} has no value")
+                content = contents.get(source, "").encode()
+                problem = _refusal(kind, content) if source in contents else "has no value"
+                if problem:
+                    missing.append(f"service {service['name']}: the {kind} {source} {problem}")
                     continue
-                content = contents[source].encode()
                 named[source] = f"{stack}_{source}.{keyed_hash(key, content)}"
                 target[named[source]] = content
         if service["secret_environment"]:
@@ -174,7 +181,7 @@ def _name_objects(given: Given, chosen: Mapping[str, Mapping[str, Any]], key: by
                 missing.append(f"service {service['name']}: no value for {', '.join(absent)}")
                 continue
             content = env_file({name: values[name] for name in service["secret_environment"]})
-            name = f"{service_name(stack, service['name'])}.env.{keyed_hash(key, content)}"
+            name = _environment_name(stack, service["name"], keyed_hash(key, content))
             names.environments[service["name"]] = name
             desired.secrets[name] = content
         for network in service["networks"]:
@@ -187,5 +194,22 @@ def _name_objects(given: Given, chosen: Mapping[str, Mapping[str, Any]], key: by
             names.networks[EDGE] = f"{stack}_{EDGE}"
             desired.networks[names.networks[EDGE]] = {"attachable": True}
     if missing:
-        raise ValueError("\n".join(missing))
+        # Two services may mount the same one.
+        raise ValueError("\n".join(dict.fromkeys(missing)))
     return names
+
+
+def _environment_name(stack: str, service: str, content_hash: str) -> str:
+    """The name of the secret with a service's secret environment; a shorter one where Swarm's limit asks for it."""
+    usual = f"{service_name(stack, service)}.env.{content_hash}"
+    return usual if len(usual) <= NAME_LIMIT else f"{service_name(stack, service)}.e.{content_hash}"
+
+
+def _refusal(kind: str, content: bytes) -> str:
+    """Why Swarm would not keep the content, which it says without a name; empty when it does."""
+    limit = SECRET_LIMIT if kind == "secret" else CONFIG_LIMIT
+    if not content or (kind == "secret" and not content.strip()):
+        return "is empty: give it a value, or take it out of the service"
+    if len(content) >= limit:
+        return f"is {len(content)} bytes large; Swarm keeps less than {limit}"
+    return ""

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, Self
 
 SOCKET = "/var/run/docker.sock"
 # The newest version whose fields this collection was tried with (Docker 26); an older engine answers in its own.
@@ -78,12 +78,17 @@ class Docker:
         docker.api = chosen
         return docker
 
-    def clone(self, timeout: float | None = None) -> Docker:
+    def clone(self, timeout: float | None = None) -> Self:
         """The same engine over a connection of its own, for another thread or another ``timeout`` (seconds)."""
-        other = Docker(self._path, timeout or self._timeout)
-        other._prefix = self._prefix
-        other.api = self.api
-        return other
+        return type(self).like(self, timeout)
+
+    @classmethod
+    def like(cls, other: Docker, timeout: float | None = None) -> Self:
+        """The engine that ``other`` is, over a connection of its own, as an object of this class."""
+        made = cls(other._path, timeout or other._timeout)
+        made._prefix = other._prefix
+        made.api = other.api
+        return made
 
     def get(self, path: str, **query: Any) -> Any:
         """The decoded answer of GET ``path``. Query values that are lists or dicts are sent as JSON (``filters``)."""
@@ -101,7 +106,7 @@ class Docker:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, **query: Any
     ) -> bytes:
         """The answer as it came (container logs, archives)."""
-        return self._send(method, path, body, headers or {}, query).read()
+        return self._content(method, path, body, headers or {}, query)
 
     def stream(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, **query: Any
@@ -116,8 +121,8 @@ class Docker:
             for line in response:
                 if line.strip():
                     yield json.loads(line)
-        except (OSError, http.client.HTTPException) as error:
-            raise DockerError(0, f"the Docker engine stopped answering {method} {path}: {error}") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _broken_off(method, path, error) from error
         finally:
             other.close()
 
@@ -128,8 +133,20 @@ class Docker:
             self._connection = None
 
     def _json(self, method: str, path: str, body: Any, headers: Mapping[str, str], query: Mapping[str, Any]) -> Any:
-        content = self._send(method, path, body, headers, query).read()
-        return json.loads(content) if content.strip() else None
+        content = self._content(method, path, body, headers, query)
+        try:
+            return json.loads(content) if content.strip() else None
+        except ValueError as error:
+            raise _broken_off(method, path, error) from error
+
+    def _content(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str], query: Mapping[str, Any]
+    ) -> bytes:
+        try:
+            return self._send(method, path, body, headers, query).read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise _broken_off(method, path, error) from error
 
     def _send(
         self, method: str, path: str, body: Any, headers: Mapping[str, str], query: Mapping[str, Any]
@@ -152,13 +169,21 @@ class Docker:
                 return self._send(method, path, body, headers, query)
             raise DockerError(0, f"no answer from the Docker engine at {self._path}: {error}") from error
         if response.status >= 400:
-            text = response.read()
+            try:
+                text = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                raise DockerError(response.status, f"{response.reason} ({error})") from error
             try:
                 message = json.loads(text)["message"]
             except (ValueError, KeyError, TypeError):
                 message = text.decode(errors="replace").strip() or response.reason
             raise DockerError(response.status, message)
         return response
+
+
+def _broken_off(method: str, path: str, error: Exception) -> DockerError:
+    return DockerError(0, f"the Docker engine stopped answering {method} {path}: {error}")
 
 
 def _query(query: Mapping[str, Any]) -> str:

@@ -30,7 +30,9 @@ LOG_PATIENCE = 5.0
 
 @dataclass
 class Place:
-    """Where it happened: a manager's engine, the stack, all nodes, and the ``secrets`` to be masked."""
+    """Where it happened: a manager's engine, the stack, all nodes, and the ``secrets`` to be masked.
+
+    Without ``secrets``, what a container printed that was given some is left out."""
 
     docker: Docker
     stack: str
@@ -45,31 +47,36 @@ def explain(place: Place, name: str, failure: Failure, spec: Mapping[str, Any]) 
     container = _inspect(docker, task)
     lines = [f"service {name}: {_what(failure, task, servers)}"]
     lines += [f"  why: {reason}" for reason in _why(failure, task, spec, nodes, container)]
-    health = _health_output(container)
+    secrets = list(place.secrets)
+    untold = not secrets and bool(spec["TaskTemplate"]["ContainerSpec"].get("Secrets"))
+    health = [] if untold else _health_output(container, secrets)
     if health:
         lines += ["  health check said:", *(f"    {line}" for line in health)]
-    log = tail(docker, task) if task and (task["Status"].get("ContainerStatus") or {}).get("ContainerID") else []
+    started = bool(task and (task["Status"].get("ContainerStatus") or {}).get("ContainerID"))
+    log = tail(docker, task, secrets) if task and started and not untold else []
+    if untold and started:
+        lines.append("  its log is left out, since it may hold secret values: see `longshore logs`")
     if log:
         lines += [
             f"  last lines of its log (task {task['ID'][:12] if task else ''}):",
             *(f"    {line}" for line in log),
         ]
     lines.append(f"  what to do: {_cure(failure, task, spec, container)}")
-    return mask("\n".join(lines), place.secrets)
+    return mask("\n".join(lines), secrets)
 
 
-def tail(docker: Docker, task: Mapping[str, Any], lines: int = LOG_LINES) -> list[str]:
-    """The last lines of a task's log, oldest first; empty when the engine can't give them."""
+def tail(docker: Docker, task: Mapping[str, Any], secrets: Iterable[str]) -> list[str]:
+    """The last lines of a task's log, oldest first, without ``secrets``; empty when the engine can't give them."""
     reader = docker.clone(LOG_PATIENCE)
     try:
-        content = reader.raw("GET", f"/tasks/{task['ID']}/logs", stdout=True, stderr=True, tail=lines)
+        content = reader.raw("GET", f"/tasks/{task['ID']}/logs", stdout=True, stderr=True, tail=LOG_LINES)
     except (DockerError, OSError):
         return []
     finally:
         reader.close()
     tty = (task.get("Spec", {}).get("ContainerSpec") or {}).get("TTY")
     text = (content if tty else demultiplexed(content)).decode(errors="replace")
-    return [line.rstrip()[:LOG_WIDTH] for line in text.splitlines() if line.strip()][-lines:]
+    return _shown(text, secrets)[-LOG_LINES:]
 
 
 def demultiplexed(content: bytes) -> bytes:
@@ -135,6 +142,9 @@ def _why_no_place(error: str, spec: Mapping[str, Any], nodes: list[dict[str, Any
     unmet = placement.unmet(nodes, constraints)
     if unmet:
         reasons.append(f"no server has {', '.join(unmet)}")
+    elif not any(placement.fits(node, constraints) for node in nodes):
+        words = ", ".join(placement.in_words(constraint) for constraint in constraints)
+        reasons.append(f"no server meets all of: {words}")
     away = [node for node in nodes if not placement.usable(node) and placement.fits(node, constraints)]
     if away:
         names = ", ".join(node["Description"]["Hostname"] for node in away)
@@ -198,7 +208,12 @@ def _inspect(docker: Docker, task: Mapping[str, Any] | None) -> dict[str, Any]:
     return state
 
 
-def _health_output(container: Mapping[str, Any]) -> list[str]:
+def _health_output(container: Mapping[str, Any], secrets: Iterable[str]) -> list[str]:
     entries = (container.get("Health") or {}).get("Log") or []
-    said = [str(entry.get("Output") or "").strip() for entry in entries if entry.get("ExitCode")]
-    return [line[:LOG_WIDTH] for text in said[-1:] for line in text.splitlines()[-5:]]
+    said = [str(entry.get("Output") or "") for entry in entries if entry.get("ExitCode")]
+    return _shown(said[-1], secrets)[-5:] if said else []
+
+
+def _shown(text: str, secrets: Iterable[str]) -> list[str]:
+    # Masked before it is cut: of a value that is cut, the first part would stay.
+    return [line.rstrip()[:LOG_WIDTH] for line in mask(text, secrets).splitlines() if line.strip()]

@@ -15,6 +15,7 @@ import time
 from . import haproxy_docker as engine
 from . import haproxy_files as files
 from . import haproxy_process as process
+from . import haproxy_ready as ready
 from .docker_api import Docker
 from .haproxy_model import HaproxyError, conflicts, networks_of, settings_of
 from .haproxy_render import CONFIG_DIR, STATE_DIR, maxconn_for, render
@@ -24,7 +25,7 @@ from .host_change import run as run_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from .run import Run
@@ -56,11 +57,18 @@ class Present:
 
 
 def converge(
-    stack: str, fragment: dict[str, Any] | None, check: bool, run: Run, *, interrupt: bool = True
+    stack: str,
+    fragment: dict[str, Any] | None,
+    check: bool,
+    run: Run,
+    *,
+    interrupt: bool = True,
+    auth: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Make HAProxy serve ``fragment`` beside the other stacks' (None: without ``stack``), or say what would be done.
 
-    Without ``interrupt`` nothing is done when an HAProxy that serves would have to be restarted. The answer has
+    ``auth`` has logins by registry. Without ``interrupt`` nothing is done when an HAProxy that serves would have to be
+    restarted. The answer has
     ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``restarted``, ``reloaded``, ``interrupts``. Raises
     ``HaproxyError`` (nothing is live then that was not before), ``DockerError``, ``HostError`` and ``Cancelled``.
     """
@@ -79,7 +87,7 @@ def converge(
         if change.interrupts and not interrupt:
             return _answer(interrupts=True)
         if change.words and not check:
-            change.apply(run)
+            change.apply(run, auth or {})
         return change.answer()
 
 
@@ -87,6 +95,8 @@ class _Change:
     def __init__(
         self, stack: str, fragment: dict[str, Any] | None, fragments: list[dict[str, Any]], docker: Docker | None
     ) -> None:
+        self.backends = ready.names_of(fragment)
+        self.silent: list[str] = []
         self.settings = settings_of(fragments)
         self.image = self.settings["image"]
         try:
@@ -97,6 +107,7 @@ class _Change:
         self.config = render(fragments, self.settings, self.maxconn, self.ipv6)
         self.units = units_of(self.settings, self.maxconn)
         self.networks = networks_of(fragments)
+        self.own = set(networks_of([fragment])) if fragment else set()
         self.now = Present(docker, self.image)
         wanted = files.wanted_files(fragment, self.config, self.units, self.networks)
         self.files = [file for file in wanted if file.differs()]
@@ -114,17 +125,22 @@ class _Change:
         self.interrupts = self.restart and now.active
         self.reload = not self.restart and now.loaded != self.digest
         joined = set() if self.restart else now.joined
-        self.to_join = sorted(set(self.networks) - joined)
+        self.to_join = sorted(self.own - joined)
         self.to_leave = sorted(joined - set(self.networks))
+        # Another stack's networks are for its own run to join, and for the networks' unit after a start: that stack may
+        # be gone, removed while this server was away.
+        self.missed = sorted(set(self.networks) - self.own - now.joined) if now.running else []
         self.words = self._changes()
         self.diff = self._diff()
 
     def answer(self) -> dict[str, Any]:
-        warnings = []
+        warnings = [_missed(network) for network in self.missed]
         if self.now.docker and self.ipv6 and engine.ipv6_hidden(self.now.docker):
             warnings.append(
                 "IPv6 clients will all appear under one address: set experimental and ip6tables in daemon.json"
             )
+        if self.silent:
+            warnings.append(f"no task answers yet behind {', '.join(self.silent)}")
         return _answer(self.words, self.diff, warnings=warnings, restarted=self.restart, reloaded=self.reload)
 
     def _changes(self) -> list[str]:
@@ -158,7 +174,8 @@ class _Change:
         ]
         entries += [(f"{CONFIG_DIR}/maps/{kind}", old, text) for kind, old, text in kinds if old != text]
         now = self.now
-        entries.append((CONTAINER, _state(now.running, now.joined), _state(True, set(self.networks))))
+        after = set(self.networks) - set(self.missed)
+        entries.append((CONTAINER, _state(now.running, now.joined), _state(True, after)))
         return [
             {"before_header": name, "after_header": name, "before": shown(before), "after": shown(after)}
             for name, before, after in entries
@@ -170,12 +187,12 @@ class _Change:
             raise RuntimeError("converge() refuses to apply anything without an engine")
         return self.now.docker
 
-    def apply(self, run: Run) -> None:
+    def apply(self, run: Run, auth: Mapping[str, Mapping[str, str]]) -> None:
         docker = self._engine()
         run.check()
         if not self.now.image:
             run.progress(f"pulling {self.image}")
-            engine.pull(docker, self.image)
+            engine.pull(docker, self.image, auth)
         for path, mode, user, group in self.directories:
             os.makedirs(path, mode=0o755, exist_ok=True)
             os.chmod(path, mode)
@@ -195,10 +212,12 @@ class _Change:
         if self.restart:
             for network in self.to_join:
                 engine.join(docker, network)
+            self.missed = [name for name in self.networks if name not in self.own and not _joined(docker, name)]
         for network in self.to_leave:
             engine.leave(docker, network)
         for path in self.stale:
             os.unlink(path)
+        self.silent = ready.wait(self.backends, run)
 
     def _check_config(self) -> None:
         maps = [file for file in self.files if "/maps/" in file.path]
@@ -219,7 +238,7 @@ class _Change:
         for file in self.files:
             file.write()
         if self.unwanted:
-            os.unlink(self.unwanted)
+            files.forget(self.unwanted)
         if self.now.outdated or any(file.path.startswith("/etc/systemd/") for file in self.files):
             run_program(["systemctl", "daemon-reload"])
         if not self.now.enabled:
@@ -287,6 +306,25 @@ def _answer(
     }
 
 
+def _joined(docker: Docker, network: str) -> bool:
+    """Put HAProxy on another stack's network; whether it is on it now."""
+    try:
+        engine.join(docker, network)
+    except HaproxyError:
+        return False
+    return True
+
+
+def _missed(network: str) -> str:
+    """What to do about a network of another stack that HAProxy is not on."""
+    stack = network.rpartition("_")[0]
+    return (
+        f"HAProxy is not on the network {network}, so the routes of the stack {stack} are answered with 503 here. "
+        f"'longshore up' of {stack} joins it. If {stack} was removed while this server was away, 'longshore destroy' "
+        f"of it once more takes its routes away, or without its stack file: rm {files.fragment_path(stack)}"
+    )
+
+
 def _map_text(kind: str, config: str) -> str:
     """The map of one kind to which a configuration refers."""
     marker = f"{CONFIG_DIR}/maps/{kind}."
@@ -331,5 +369,5 @@ def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
     attempt(["systemctl", "daemon-reload"])
     attempt(["systemctl", "reset-failed", UNIT, NETWORKS_UNIT])
     if left:
-        os.unlink(fragment)
+        files.forget(fragment)
     return answer

@@ -13,9 +13,11 @@ import resource
 from .docker_api import DockerError
 from .haproxy_model import HaproxyError
 from .haproxy_unit import CONTAINER, NETWORK
+from .registry_auth import auth_header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from .docker_api import Docker
@@ -40,13 +42,17 @@ def delete(docker: Docker, path: str, **query: bool) -> None:
             raise
 
 
-def pull(docker: Docker, image: str) -> None:
-    """Pull ``image`` (name, name:tag or name@digest). Raises ``HaproxyError`` with the engine's message."""
+def pull(docker: Docker, image: str, auth: Mapping[str, Mapping[str, str]]) -> None:
+    """Pull ``image`` (name, name:tag or name@digest) with its registry's login in ``auth``, if there is one.
+
+    Raises ``HaproxyError`` with the engine's message.
+    """
     name, separator, version = image.partition("@")
     if not separator:
         name, _colon, version = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
     try:
-        for line in docker.stream("POST", "/images/create", fromImage=name, tag=version):
+        header = auth_header(image, auth)
+        for line in docker.stream("POST", "/images/create", headers=header, fromImage=name, tag=version):
             if "error" in line:
                 raise HaproxyError([f"image {image} can't be pulled: {line['error']}"])
     except DockerError as error:

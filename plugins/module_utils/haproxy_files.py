@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BASE = "/etc/longshore"
 CONFIG_FILE = f"{CONFIG_DIR}/haproxy.cfg"
 LOCK = "/run/longshore/haproxy.lock"
-# (path, mode, uid, gid) of directories that are HAProxy's own.
+# (path, mode, uid, gid) of HAProxy's directories. The last is for its sockets: it may write there, so root must not.
 DIRECTORIES = (
     (CONFIG_DIR, 0o750, 0, USER_ID),
     (f"{CONFIG_DIR}/maps", 0o750, 0, USER_ID),
@@ -99,6 +99,13 @@ def dumped(fragment: dict[str, Any]) -> str:
 def fragment_path(stack: str) -> str:
     """Where a stack's fragment is."""
     return f"{BASE}/{stack}/haproxy.json"
+
+
+def forget(fragment: str) -> None:
+    """Remove a fragment, and its stack's directory when nothing else is in it."""
+    os.unlink(fragment)
+    with suppress(OSError):
+        os.rmdir(os.path.dirname(fragment))
 
 
 def read_fragments(without: str) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from .haproxy_slots import MOST_TASKS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -111,7 +113,8 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
             key = (route["host"], route["path"])
             if key in routed:
                 errors.append(
-                    f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it"
+                    f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it "
+                    "(a stack that is long gone lets go of it with: rm /etc/longshore/<stack>/haproxy.json)"
                 )
             routed.setdefault(key, stack)
         for name, value in fragment["settings"].items():
@@ -221,7 +224,7 @@ def _backend(place: str, name: str, value: Any, errors: list[str]) -> dict[str, 
         return {
             "service": service,
             "port": _integer(f"{place}.port", value.get("port"), 1, 65535, errors),
-            "maximum": _integer(f"{place}.maximum", value.get("maximum") or 1, 1, 1000, errors),
+            "maximum": _integer(f"{place}.maximum", value.get("maximum") or 1, 1, MOST_TASKS, errors),
             **common,
         }
     _unknown(place, value, ("servers", "balance", "check"), errors)

@@ -13,12 +13,12 @@ import re
 import shlex
 import socket
 
+from .haproxy_files import Wanted
 from .haproxy_model import HaproxyError
-from .haproxy_render import CONFIG_DIR, STATE_DIR
+from .haproxy_render import CONFIG_DIR, STATE_DIR, STATE_FILE
 from .haproxy_unit import USER_ID, run_options
 from .host_change import attempt
 
-STATE_FILE = f"{STATE_DIR}/servers"
 _WORKER = f"{STATE_DIR}/admin.sock"
 _MASTER = f"{STATE_DIR}/master.sock"
 
@@ -46,13 +46,7 @@ def reload_worker() -> None:
     start without it asks DNS. Raises ``HaproxyError`` with HAProxy's own message; the old worker serves on then.
     """
     try:
-        state = _ask(_WORKER, "show servers state", 10.0)
-        temporary = f"{STATE_FILE}.new"
-        with open(temporary, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o640)
-            os.fchown(file.fileno(), 0, USER_ID)
-            file.write(state)
-        os.replace(temporary, STATE_FILE)
+        Wanted(STATE_FILE, _ask(_WORKER, "show servers state", 10.0), 0o640, USER_ID).write()
         answer = _ask(_MASTER, "reload", 60.0)
     except OSError as error:
         raise HaproxyError([f"HAProxy did not answer while it was reloaded: {error}"]) from error
@@ -61,6 +55,14 @@ def reload_worker() -> None:
             os.unlink(STATE_FILE)
     if "Success=1" not in answer:
         raise HaproxyError([f"HAProxy refused the new configuration and serves on with the old one: {said(answer)}"])
+
+
+def statistics() -> str:
+    """The answer to ``show stat`` for all backends, as CSV; empty when none answers."""
+    try:
+        return _ask(_WORKER, "show stat -1 2 -1", 5.0)
+    except OSError:
+        return ""
 
 
 def check_config(image: str, maxconn: int, name: str) -> None:

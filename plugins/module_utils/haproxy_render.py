@@ -13,6 +13,7 @@ import hashlib
 import ipaddress
 
 from .haproxy_routes import maps_of
+from .haproxy_slots import DNS_ANSWER, slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CONFIG_DIR = "/etc/longshore/haproxy"
 STATE_DIR = "/var/lib/longshore/haproxy"
+# Where root leaves the servers' states for a reload: a directory in which HAProxy itself can't plant anything.
+STATE_FILE = f"{CONFIG_DIR}/servers"
 # Open files that HAProxy needs besides two for each connection: listeners, checks, resolvers, sockets, pipes.
 RESERVED_FILES = 2000
 # Beyond this many connections memory is what runs out (two buffers of 16 KiB each); more may be asked for.
@@ -141,7 +144,7 @@ def _global(settings: Mapping[str, Any], maxconn: int) -> str:
         f"maxconn {maxconn}",
         f"stats socket {STATE_DIR}/admin.sock mode 600 level admin",
         "stats timeout 30s",
-        f"server-state-file {STATE_DIR}/servers",
+        f"server-state-file {STATE_FILE}",
         # A worker that was replaced ends when its last connection does; those that never end (WebSockets) end here.
         f"hard-stop-after {settings['drain']}s",
         "mworker-max-reloads 50",
@@ -189,7 +192,7 @@ def _resolvers() -> str:
     return _section(
         "resolvers docker",
         "nameserver docker 127.0.0.11:53",
-        "accepted_payload_size 8192",
+        f"accepted_payload_size {DNS_ANSWER}",
         "resolve_retries 3",
         "timeout resolve 500ms",
         "timeout retry 1s",
@@ -202,8 +205,8 @@ def _resolvers() -> str:
     )
 
 
-def _binds(port: int, ipv6: bool) -> list[str]:
-    return [f"bind :{port}", f"bind :::{port} v6only"] if ipv6 else [f"bind :{port}"]
+def _binds(port: int, ipv6: bool, options: str = "") -> list[str]:
+    return [f"bind :{port}{options}", *([f"bind :::{port} v6only{options}"] if ipv6 else [])]
 
 
 def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) -> str:
@@ -236,7 +239,9 @@ def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) 
 
 
 def _stats(settings: Mapping[str, Any], ipv6: bool) -> str:
-    lines = ["no log", *_binds(settings["stats_port"], ipv6)]
+    # What comes through the published port comes by the container's first network; the stacks' edge networks are joined
+    # after it, and whoever is on one of them has no business with the statistics of all.
+    lines = ["no log", *_binds(settings["stats_port"], ipv6, " interface eth0")]
     if settings["stats_password"]:
         lines.append("http-request auth realm statistics unless { http_auth(statistics) }")
     text = _section(
@@ -286,9 +291,9 @@ def _backend(name: str, backend: Mapping[str, Any], sticky: bool) -> str:
         server += f" port {check['port']}"
     by_name = server + " resolvers docker resolve-prefer ipv4 init-addr last,none"
     if "service" in backend:
-        slots = max(16, 2 * backend["maximum"])
+        room = slots(backend["maximum"])
         # Without the family HAProxy ignores tcp-ut, and a request that a dead host never acknowledged hangs.
-        lines.append(f"server-template task 1-{slots} ipv4@tasks.{backend['service']}:{backend['port']} {by_name}")
+        lines.append(f"server-template task 1-{room} ipv4@tasks.{backend['service']}:{backend['port']} {by_name}")
     else:
         for index, target in enumerate(backend["servers"], 1):
             address, options = _address(target["address"])

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 
-from .haproxy_render import CONFIG_DIR, RESERVED_FILES, STATE_DIR
+from .haproxy_render import CONFIG_DIR, RESERVED_FILES, STATE_DIR, STATE_FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ StartLimitIntervalSec=0
 [Service]
 ExecStartPre=-/usr/bin/docker rm --force {CONTAINER}
 # The addresses of an earlier life are of no use: DNS gives the present ones within a second.
-ExecStartPre=-/bin/rm --force {STATE_DIR}/servers
+ExecStartPre=-/bin/rm --force {STATE_FILE}
 ExecStart=@command@
 ExecStartPost=/bin/systemctl --no-block restart {NETWORKS_UNIT}
 ExecStop=/usr/bin/docker stop --time 10 {CONTAINER}

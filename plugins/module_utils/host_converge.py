@@ -70,6 +70,10 @@ def _refuse(wanted: Mapping[str, Any]) -> None:
         from .host_users import refuse_lockout
 
         refuse_lockout(wanted["users"])
+    if wanted["packages_refused"]:
+        from .host_packages import refuse
+
+        refuse(wanted["packages_refused"])
 
 
 def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending, memory: str) -> Iterator[Change]:

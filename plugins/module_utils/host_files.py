@@ -33,10 +33,10 @@ UNITS_CHANGED = "systemd units"
 
 def plan_directories(directories: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
     """Changes that make directories; nothing below an existing one is touched."""
-    for wanted in directories:
-        path, mode = wanted["path"], octal(wanted["mode"])
-        owner = _ids(wanted["owner"], wanted["group"], host)
-        info = _lstat(path)
+    for entry in directories:
+        path, info = entry["path"], _lstat(entry["path"])
+        wanted = {**entry, **_left_alone(info, entry.get("initial") or ())}
+        mode, owner = octal(wanted["mode"]), _ids(wanted["owner"], wanted["group"], host)
         if info is None:
             yield Change(f"directory {path}", _maker(wanted), "", _line(path, wanted))
             continue
@@ -48,7 +48,7 @@ def plan_directories(directories: Sequence[Mapping[str, Any]], host: Host) -> It
         if foreign and wanted.get("keep_owner_of_data") and os.listdir(path):
             raise HostError(
                 f"{path} holds data of {info.st_uid}:{info.st_gid}, not of {wanted['owner']}:{wanted['group']}: "
-                "change the owner of the data yourself, then run again"
+                "change the owner of the data yourself, or ask for no owner, then run again"
             )
         yield Change(f"directory {path}", _owner(path, wanted), _was(path, info), _line(path, wanted))
 
@@ -235,6 +235,16 @@ def _same(info: os.stat_result, mode: int, owner: tuple[int, int] | None) -> boo
     return stat.S_IMODE(info.st_mode) == mode and (info.st_uid, info.st_gid) == owner
 
 
+def _left_alone(info: os.stat_result | None, initial: Sequence[str]) -> dict[str, str]:
+    """What a directory has of that which is wanted only of a new one."""
+    found: dict[str, str] = {}
+    if info is not None and "owner" in initial:
+        found.update(owner=str(info.st_uid), group=str(info.st_gid))
+    if info is not None and "mode" in initial:
+        found.update(mode=f"{stat.S_IMODE(info.st_mode):04o}")
+    return found
+
+
 def _content(wanted: Mapping[str, Any], host: Host) -> bytes | None:
     if wanted.get("source"):
         found = read(wanted["source"])
@@ -288,9 +298,13 @@ def _must_exist(wanted: Mapping[str, Any]) -> tuple[int, int]:
 
 def _maker(wanted: Mapping[str, Any]) -> Callable[[], None]:
     def make() -> None:
-        os.makedirs(os.path.dirname(wanted["path"].rstrip("/")) or "/", mode=0o755, exist_ok=True)
-        os.mkdir(wanted["path"], 0o700)
-        _owner(wanted["path"], wanted)()
+        parent, name = os.path.split(wanted["path"].rstrip("/"))
+        # It appears with its owner and mode: what a killed run left half made would keep root's where they are initial.
+        beside = os.path.join(parent, f".{name}.longshore")
+        os.makedirs(parent, mode=0o755, exist_ok=True)
+        os.makedirs(beside, mode=0o700, exist_ok=True)
+        _owner(beside, wanted)()
+        os.rename(beside, wanted["path"])
 
     return make
 

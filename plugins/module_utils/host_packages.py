@@ -30,16 +30,21 @@ POLICY_MARK = "# longshore: services start once they are configured"
 
 
 def plan(parameters: Mapping[str, Any], host: Host) -> Iterator[Change]:
-    """Changes to packages. ``packages`` entries may name alternatives, ``a | b``: the first that can be had."""
+    """Changes to packages. ``packages`` entries may name alternatives, ``a | b``: the first that can be had.
+
+    An alternative that is an entry of its own too, ``b`` in ``[b, a | b]``, says nothing of ``a`` by being installed.
+    """
     groups = [alternatives(entry) for entry in parameters["packages"]]
+    alone = {group[0] for group in groups if len(group) == 1}
     absent, held = parameters["packages_absent"], parameters["packages_held"]
     states = _states([*(name for group in groups for name in group), *absent, *held])
-    missing = [group for group in groups if not any(is_installed(states.get(name)) for name in group)]
-    if missing:
-        names = _choose(missing)
+    here = {name for name, state in states.items() if is_installed(state)}
+    missing = [group for group in groups if group[0] not in here and not here & set(group) - alone]
+    names = [name for name in _choose(missing) if name not in here] if missing else []
+    if names:
         yield Change(
             f"packages installed: {', '.join(names)}",
-            lambda: _install(names),
+            lambda: _install(missing),
             "",
             "".join(f"{name}\n" for name in names),
             ["packages"],
@@ -61,6 +66,14 @@ def plan(parameters: Mapping[str, Any], host: Host) -> Iterator[Change]:
         after = "".join(f"{name}\n" for name in unheld)
         yield Change(f"packages held: {', '.join(unheld)}", lambda: _hold(unheld), "", after)
     del host
+
+
+def refuse(unwelcome: Mapping[str, str]) -> None:
+    """Raise ``HostError`` with its reason when one of these packages is installed."""
+    states = _states(list(unwelcome))
+    for name, reason in unwelcome.items():
+        if is_installed(states.get(name)):
+            raise HostError(f"the package {name} is installed: {reason}")
 
 
 def alternatives(entry: str) -> list[str]:
@@ -99,14 +112,20 @@ def _states(names: Sequence[str]) -> dict[str, str]:
 def _choose(groups: Sequence[Sequence[str]]) -> list[str]:
     if all(len(group) == 1 for group in groups):
         return [group[0] for group in groups]
-    offered = candidates(run(["apt-cache", "policy", *(name for group in groups for name in group)]))
+    offered = _offered(groups)
     return list(dict.fromkeys(next((name for name in group if name in offered), group[0]) for group in groups))
 
 
-def _install(names: Sequence[str]) -> None:
-    offered = candidates(run(["apt-cache", "policy", *names]))
-    if not set(names) <= offered:
+def _offered(groups: Sequence[Sequence[str]]) -> set[str]:
+    return candidates(run(["apt-cache", "policy", *(name for group in groups for name in group)]))
+
+
+def _install(groups: Sequence[Sequence[str]]) -> None:
+    offered = _offered(groups)
+    if not all(offered & set(group) for group in groups):
         _apt("update")
+    # What can be had may be known only now.
+    names = _choose(groups)
     with _services_wait():
         code, out, error = _try_apt("install", *names)
         if code != 0 and "dpkg --configure -a" in out + error:

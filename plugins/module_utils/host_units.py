@@ -69,6 +69,9 @@ def _plan_unit(unit: Mapping[str, Any], state: Mapping[str, str], host: Host, pe
         yield _do("stop", name, _words(state))
     elif not running and unit["state"] == "started":
         pending.restarts.pop(name, None)
+        if state["ActiveState"] == "failed" and not host.check:
+            # systemd refuses to start what has failed to start several times, even after its settings were mended.
+            attempt(["systemctl", "reset-failed", name])
         yield _do("start", name, _words(state))
     elif running:
         yield from _refresh(unit, state, host, pending)

@@ -18,7 +18,16 @@ import time
 from .docker_api import DockerError
 from .image_buildlog import BuildLog
 from .image_definition import command, image_name, repository
-from .image_engine import ImageError, configuration, explain, is_final, local, push, remote_digest
+from .image_engine import (
+    ImageError,
+    configuration,
+    explain,
+    is_final,
+    local,
+    no_room_for_pushes,
+    push,
+    remote_digest,
+)
 from .image_process import Overdue, Stopped
 from .image_reference import Reference
 from .image_source import GitSource, SourceError, inside, unpack, write_private
@@ -80,6 +89,11 @@ class Planned:
         self.image = image
         self.digest = digest
 
+    @property
+    def content(self) -> tuple[str, str, str]:
+        """What decides the image's content: services that have the same here have the same image."""
+        return self.build.git, self.commit, self.build.inputs
+
     def result(self, digest: str, built: bool, seconds: float) -> dict[str, Any]:
         """The answer for one service; ``seconds`` is how long it took."""
         pinned = Reference.parse(self.image).pinned(digest) if digest else self.image
@@ -138,28 +152,27 @@ class Builder:
         image = image_name(self._settings["registry"], self._settings["stack"], build, commit)
         return Planned(build, commit, image, self._known(build, image))
 
-    def perform(self, planned: Planned, archive: str) -> dict[str, Any]:
-        """Build and push; ``archive`` is that of a directory, empty for Git. Raises ``BuildError``."""
+    def perform(self, planned: Planned, archive: str, same: str = "") -> dict[str, Any]:
+        """Build and push; ``archive`` is that of a directory, empty for Git. ``same`` is an image on this server that
+        has the content already. Raises ``BuildError``."""
         build, begun = planned.build, time.monotonic()
-        until = begun + self._settings["deadline"]
         directory = os.path.join(self._root, build.service)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         log = os.path.join(directory, f"{Reference.parse(planned.image).tag}.log")
         with self._alone(directory):
+            # Another run may have built it while this one waited.
+            digest = self._known(build, planned.image)
+            if digest:
+                return planned.result(digest, False, time.monotonic() - begun)
+            until = time.monotonic() + self._settings["deadline"]
             try:
-                self._say(build, f"source {planned.commit[:12]}")
-                if build.git:
-                    tree = self._source(build, until).checkout(planned.commit)
-                    names = (build.context, os.path.join(build.context, build.dockerfile))
-                else:
-                    tree = unpack(archive, directory, self._processes, until)
-                    names = ("context", "Dockerfile")
-                self._build(planned, inside(tree, names[0]), inside(tree, names[1]), log, until)
+                if not (same and self._tag(same, planned.image)):
+                    self._make(planned, archive, directory, log, until)
                 digest = self._push(planned)
             except SourceError as error:
                 raise BuildError(build.service, str(error)) from error
             except ImageError as error:
-                raise BuildError(build.service, str(error), log=log) from error
+                raise BuildError(build.service, str(error), log=log if os.path.exists(log) else "") from error
             except Overdue:
                 limit = f"{self._settings['deadline']:.0f} s"
                 raise BuildError(build.service, f"it took longer than {limit} and was ended", log=log) from None
@@ -167,6 +180,30 @@ class Builder:
                 shutil.rmtree(os.path.join(directory, "tree"), ignore_errors=True)
                 _forget_old_logs(directory)
         return planned.result(digest, True, time.monotonic() - begun)
+
+    def _make(self, planned: Planned, archive: str, directory: str, log: str, until: float) -> None:
+        build = planned.build
+        self._say(build, f"source {planned.commit[:12]}")
+        if build.git:
+            tree = self._source(build, until).checkout(planned.commit)
+            names = (build.context, os.path.join(build.context, build.dockerfile))
+        else:
+            tree = unpack(archive, directory, self._processes, until)
+            names = ("context", "Dockerfile")
+        self._build(planned, inside(tree, names[0]), inside(tree, names[1]), log, until)
+
+    def _tag(self, same: str, image: str) -> bool:
+        """Give an image another name; False when it is not on this server, since another run has built it elsewhere."""
+        if self._docker is None:
+            return False
+        known, wanted = Reference.parse(same), Reference.parse(image)
+        try:
+            self._docker.clone().post(f"/images/{known.exact}/tag", repo=wanted.name, tag=wanted.tag)
+        except DockerError as error:
+            if error.status == 404:
+                return False
+            raise ImageError(f"{wanted}: it could not be named: {error.message}") from error
+        return True
 
     def configuration(self, result: Mapping[str, Any]) -> dict[str, Any] | None:
         """What the image of a result says of how to run it; None when it is not on this server."""
@@ -219,6 +256,9 @@ class Builder:
         if self._docker is None:
             raise ImageError("no Docker engine answers on this server")
         reference = Reference.parse(planned.image)
+        problem = no_room_for_pushes()
+        if problem:
+            raise ImageError(f"the image was built but not pushed: {problem}")
 
         def step() -> None:
             if self._processes.stopped.is_set():

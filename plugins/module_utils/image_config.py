@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import auth_header
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import ENV_FILE, HELPER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 
 class ImageConfigs:
-    """Looks first at what was ``given`` by service, then at the engine, which at last pulls the image (never in check
-    mode: an image that isn't there then counts as one that says nothing)."""
+    """Looks first at what was ``given`` by service, then at the engine, which at last pulls the image.
+
+    Never in check mode: an image that isn't there then says what the one says that the service runs (``running``, by
+    service). Where that one isn't there either, the service is among ``unknown`` afterwards.
+    """
 
     def __init__(
         self,
@@ -27,11 +31,14 @@ class ImageConfigs:
         given: Mapping[str, Mapping[str, Any]],
         auth: Mapping[str, Mapping[str, str]],
         check_mode: bool,
+        running: Mapping[str, str] | None = None,
     ) -> None:
+        self.unknown: list[str] = []
         self._docker = docker
         self._given = given
         self._auth = auth
         self._check_mode = check_mode
+        self._running = running or {}
 
     def __call__(self, service: str, image: str) -> Mapping[str, Any]:
         """The image's ``Config``. Raises ``ValueError`` when the image can't be had."""
@@ -40,7 +47,11 @@ class ImageConfigs:
         if self._docker is None:
             return {}
         found = self._inspect(image)
-        if found is None and not self._check_mode:
+        if found is None and self._check_mode:
+            found = self._inspect(self._running[service]) if service in self._running else None
+            if found is None:
+                self.unknown.append(service)
+        elif found is None:
             self._pull(service, image)
             found = self._inspect(image)
         return found or {}
@@ -72,3 +83,26 @@ class ImageConfigs:
                 f"service {service}: the image {image} can't be had: {why}\n"
                 "  what to do: check the image's name and tag, and that the registry's credentials are given"
             )
+
+
+def as_it_runs(service: Mapping[str, Any], spec: dict[str, Any], live: Mapping[str, Any]) -> None:
+    """Take over from the ``live`` spec what depends on the image, of which nothing is known."""
+    new, old = spec["TaskTemplate"]["ContainerSpec"], live["TaskTemplate"]["ContainerSpec"]
+    ours, theirs = _environment_file(new), _environment_file(old)
+    if (ours is None) != (theirs is None):
+        # With or without the helper in front, everything is another.
+        return
+    if ours is not None and theirs is not None:
+        ours["UID"], ours["Mode"] = theirs["UID"], theirs["Mode"]
+        new["Command"], new["Args"] = old.get("Command"), old.get("Args")
+    check = service["healthcheck"]
+    if check is None or (ours is not None and check.get("test")):
+        new["Healthcheck"] = old.get("Healthcheck")
+        helper = [mount for mount in old.get("Mounts") or [] if mount["Target"] == HELPER]
+        new["Mounts"] = [mount for mount in new["Mounts"] if mount["Target"] != HELPER] + helper
+
+
+def _environment_file(container: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Where the secret environment is mounted; None for a service without one."""
+    files: list[dict[str, Any]] = [secret["File"] for secret in container.get("Secrets") or []]
+    return next((file for file in files if file["Name"] == ENV_FILE), None)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # A registry that was asked by a hundred servers at once may fail some of them; the second try comes 2 s later.
 ATTEMPTS = 3
 PAUSE = 2.0
+# Where the stack's registry keeps its images; bytes that it must have when something is pushed.
+REGISTRY_DATA = "/var/lib/longshore/cluster/registry"
+LEAST_FOR_PUSHES = 256 << 20
 # Registries' words, as the engine hands them on; its status does not tell these apart.
 _NO_ACCESS = ("unauthorized", "denied", "authentication required", "no basic auth credentials")
 _UNKNOWN = ("manifest unknown", "name unknown", "not found")
@@ -92,6 +95,8 @@ def explain(reference: Reference, error: DockerError, credentials: Credentials) 
         cause = f"the certificate of {reference.domain} is not trusted by the Docker engine"
     elif "no space left" in text:
         cause = "the disk is full"
+    elif "http status: 5" in text:
+        cause = f"{reference.domain} failed; the disk of its server may be full"
     else:
         cause = f"{reference.domain} cannot be reached"
     return f"{reference}: {cause} ({message})"
@@ -227,6 +232,26 @@ def configuration(image: Mapping[str, Any]) -> dict[str, Any]:
         "ExposedPorts": sorted(config.get("ExposedPorts") or {}),
         "Env": config.get("Env") or [],
     }
+
+
+def too_little(directory: str, wanted: int) -> str:
+    """What is wrong when fewer than ``wanted`` bytes are free where ``directory`` is; empty when nothing is."""
+    free = free_space(directory)
+    if free is None or free >= wanted:
+        return ""
+    return f"only {free >> 20} MiB are free at {directory}, and {wanted >> 20} MiB must be"
+
+
+def no_room_for_pushes(directory: str = REGISTRY_DATA) -> str:
+    """Why nothing can be pushed to the stack's registry when it is on this server and its disk is full; else empty. One
+    elsewhere answers a push with an error."""
+    problem = too_little(directory, LEAST_FOR_PUSHES)
+    if not problem:
+        return ""
+    return (
+        f"{problem} before anything is pushed to the registry there: 'systemctl start longshore-registry-sweep' "
+        "removes what no kept release needs"
+    )
 
 
 def free_space(directory: str) -> int | None:

@@ -85,7 +85,9 @@ class GitSource:
         self._until = until
         self._repository = os.path.join(directory, "repository")
         self._tree = os.path.join(directory, "tree")
-        self._environment = environment(build, login(build, git_auth), directory, private)
+        auth = login(build, git_auth)
+        self._learned = "" if auth.get("known_hosts") else _learned(directory)
+        self._environment = environment(build, auth, directory, private)
 
     def resolve(self) -> str:
         """The commit that the build's ``ref`` means now, as a full hash. Raises ``SourceError``."""
@@ -130,7 +132,7 @@ class GitSource:
     def _git(self, *words: str) -> str:
         code, output = self._try(*words)
         if code != 0:
-            raise SourceError(f"{self._build.git}: git {words[0]} ended with {code}: {blame(output)}")
+            raise SourceError(f"{self._build.git}: git {words[0]} ended with {code}: {blame(output, self._learned)}")
         return output
 
     def _try(self, *words: str) -> tuple[int, str]:
@@ -157,8 +159,9 @@ def choose(listing: str, ref: str) -> str:
     return ""
 
 
-def blame(output: str) -> str:
-    """The lines of Git's output that say why, as one."""
+def blame(output: str, learned: str = "") -> str:
+    """The lines of Git's output that say why, as one. ``learned``: the file of the SSH keys that were learned, empty
+    when some were given."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if re.match(r"(fatal|error|remote|ERROR|ssh|git@)\b", line) or "denied" in line]
     text = " | ".join((telling or lines)[-4:]) or "no reason given"
@@ -166,7 +169,19 @@ def blame(output: str) -> str:
         text += " (the server asks for a password: give it in the build's auth)"
     elif "Permission denied (publickey" in text:
         text += " (the server asks for a key: give it in the build's auth)"
+    elif "Host key verification failed" in output:
+        text = f"{_stranger(output, learned)} | {text}"
     return text
+
+
+def _stranger(output: str, learned: str) -> str:
+    """What is wrong with a host's key, and where, from ssh's output."""
+    found = re.search(r"host key (?:for|is known for) (\S+)", output, re.IGNORECASE)
+    where = learned or "the build's auth.known_hosts"
+    cure = (
+        f"if it was changed on purpose, remove the old lines from {learned}" if learned else "put the right one there"
+    )
+    return f"the SSH key of {found[1] if found else 'the host'} is not in {where}: {cure}"
 
 
 def environment(build: Build, auth: Mapping[str, Any], directory: str, private: str) -> dict[str, str]:
@@ -197,16 +212,35 @@ def environment(build: Build, auth: Mapping[str, Any], directory: str, private: 
 
 
 def _ssh(build: Build, auth: Mapping[str, Any], directory: str, private: str) -> str:
-    words = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15"]
+    hosts = _learned(directory)
+    settings = _first_use(hosts)
+    if auth.get("known_hosts"):
+        hosts = write_private(os.path.join(private, f"{build.service}.hosts"), auth["known_hosts"])
+        settings = "StrictHostKeyChecking yes"
+    config = write_private(os.path.join(private, f"{build.service}.ssh"), settings)
+    words = ["ssh", "-F", config, "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15"]
     if auth.get("ssh_key"):
         key = write_private(os.path.join(private, f"{build.service}.key"), auth["ssh_key"])
         words += ["-i", key, "-o", "IdentitiesOnly=yes"]
-    if auth.get("known_hosts"):
-        hosts, policy = write_private(os.path.join(private, f"{build.service}.hosts"), auth["known_hosts"]), "yes"
-    else:
-        # Who the host is is learned at the first build and checked ever after.
-        hosts, policy = os.path.join(os.path.dirname(directory), "known_hosts"), "accept-new"
-    return shlex.join([*words, "-o", f"UserKnownHostsFile={hosts}", "-o", f"StrictHostKeyChecking={policy}"])
+    return shlex.join([*words, "-o", f"UserKnownHostsFile={hosts}"])
+
+
+def _learned(directory: str) -> str:
+    return os.path.join(os.path.dirname(directory), "known_hosts")
+
+
+def _first_use(learned: str) -> str:
+    """Settings of ssh by which a host's key is learned at its first use and checked ever after.
+
+    `accept-new` alone takes any key of a kind that isn't in the file yet, of a host that is.
+    """
+    lines = []
+    if os.path.exists(learned):
+        with open(learned) as file:
+            lines = [line.split()[0] for line in file if line.strip() and line[0] not in "#@|"]
+    names = sorted({re.sub(r"\[(.+)\]:\d+", r"\1", name) for line in lines for name in line.split(",")})
+    known = f"Host {' '.join(names)}\n  StrictHostKeyChecking yes\n" if names else ""
+    return f"{known}Host *\n  StrictHostKeyChecking accept-new"
 
 
 def write_private(path: str, content: str) -> str:

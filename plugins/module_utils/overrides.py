@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_slots import fitting
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import stripped
 from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 
@@ -75,8 +76,11 @@ def apply_number(spec: dict[str, Any]) -> None:
     spec["TaskTemplate"]["Placement"] = placement
 
 
-def scaled(live: Mapping[str, Any], amount: str) -> dict[str, Any]:
-    """The live portable spec with ``amount`` replicas: a number, ``+n`` or ``-n``. Raises ``ValueError``."""
+def scaled(live: Mapping[str, Any], amount: str, edge: str = "") -> dict[str, Any]:
+    """The live portable spec with ``amount`` replicas: a number, ``+n`` or ``-n``. Raises ``ValueError``.
+
+    A service on the network ``edge`` gets no more than the load balancers have room for.
+    """
     if "Replicated" not in live["Mode"]:
         raise ValueError("it is a global service: one task on each server that fits")
     match = re.fullmatch(r"([+-]?)(\d{1,5})", amount.strip())
@@ -90,6 +94,14 @@ def scaled(live: Mapping[str, Any], amount: str) -> dict[str, Any]:
     number = {"": step, "+": now + step, "-": now - step}[match.group(1)]
     if number < 1:
         raise ValueError(f"{number} replicas: at least 1 is needed; to have none, stop the service")
+    if edge and edge in [network["Target"] for network in live["TaskTemplate"].get("Networks") or []]:
+        update = live.get("UpdateConfig") or {}
+        parallelism = update.get("Parallelism", 1) if update.get("Order") == "start-first" else None
+        if number > (most := fitting(int(file), parallelism)):
+            raise ValueError(
+                f"{number} replicas: the load balancers have room for {most}, since the stack file says {file}; "
+                "for more, raise replicas there and deploy"
+            )
     labels[FILE] = file
     for label in (SCALE, SCALE_OF, STOPPED):
         labels.pop(label, None)

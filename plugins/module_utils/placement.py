@@ -34,6 +34,46 @@ def eligible(nodes: Iterable[Mapping[str, Any]], spec: Mapping[str, Any]) -> lis
     return [node for node in nodes if usable(node) and fits(node, constraints)]
 
 
+def wanted_tasks(spec: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> int:
+    """How many tasks a service of this spec should have now."""
+    replicated = spec["Mode"].get("Replicated")
+    return int(replicated.get("Replicas", 1)) if replicated is not None else len(eligible(nodes, spec))
+
+
+def in_place(task: dict[str, Any], template: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """``task`` as one of ``template``'s placement, if its server meets that: Swarm leaves such a task where it is when
+    nothing else of its spec has changed, with the old placement written in it."""
+    wanted = template.get("Placement") or {}
+    spec = task.get("Spec") or {}
+    if spec.get("Placement") == wanted:
+        return task
+    node = next((node for node in nodes if node["ID"] == task.get("NodeID")), None)
+    if node is None or not fits(node, wanted.get("Constraints") or []):
+        return task
+    return {**task, "Spec": {**spec, "Placement": wanted}}
+
+
+def gone(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The identifiers of the nodes that are lost: what they last said of their tasks stands for ever."""
+    # "unknown" is what a new leader says of a node that has not called in yet.
+    return {node["ID"] for node in nodes if (node.get("Status") or {}).get("State") not in ("ready", "unknown")}
+
+
+def heard(before: Iterable[Mapping[str, Any]], now: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The nodes as they are ``now``; those of which a new leader knows nothing yet as they were ``before``."""
+    known = {node["ID"]: node["Status"] for node in before}
+    return [
+        {**node, "Status": known.get(node["ID"], node["Status"])} if node["Status"]["State"] == "unknown" else node
+        for node in now
+    ]
+
+
+def away(nodes: Iterable[Mapping[str, Any]], spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The nodes that a service of this spec could run on, were they not down or drained."""
+    constraints = (spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []
+    return [node for node in nodes if not usable(node) and fits(node, constraints)]
+
+
 def unmet(nodes: Iterable[Mapping[str, Any]], constraints: Iterable[str]) -> list[str]:
     """In words, the constraints that no node at all meets."""
     everyone = list(nodes)

@@ -198,7 +198,9 @@ def _release(plan: Plan, state: State, desired: Desired, about: Mapping[str, Any
         services[name] = {"spec": overrides.plain(wanted.spec), "settings": wanted.settings, "commit": wanted.commit}
     networks = {**(newest.get("networks") or {} if desired.partial else {}), **desired.networks}
     plan.number = state.newest
-    if _content(services) != _content(newest.get("services") or {}):
+    before = newest.get("edge")
+    routed = before is not None and desired.edge is not None and before != desired.edge
+    if routed or _content(services) != _content(newest.get("services") or {}):
         plan.number += 1
         plan.record = {
             "number": plan.number,
@@ -207,6 +209,7 @@ def _release(plan: Plan, state: State, desired: Desired, about: Mapping[str, Any
             "of": desired.of,
             "networks": networks,
             "services": services,
+            "edge": desired.edge,
             **about,
         }
     for change in plan.services.values():

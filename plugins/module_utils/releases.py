@@ -10,7 +10,8 @@ hold names of secrets and configs, never values::
     {"number": 7, "stack": "shop", "time": "2026-05-01T12:00:00Z", "run": "…", "owner": "ann", "reason": "",
      "kind": "deploy" | "rollback", "of": 5 | None,
      "networks": {name: {…}},                             # as desired, by name on the cluster
-     "services": {name: {"spec": {…portable…}, "settings": {…}, "commit": "…" | None}}}
+     "services": {name: {"spec": {…portable…}, "settings": {…}, "commit": "…" | None}},
+     "edge": {"routes": […], "backends": {…}} | None}     # as the load balancers are given them
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
+    from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 KEEP = 20
 # Swarm refuses configs above 1,000 KB; the rest is room for labels.
@@ -75,38 +76,34 @@ def parse_name(stack: str, name: str) -> tuple[int | None, int]:
     return (int(match.group(1)), int(match.group(2) or 0)) if match else (None, 0)
 
 
-def write(docker: Docker, record: Mapping[str, Any]) -> None:
-    """Create the record's configs, head last, and its mirror on this manager."""
+def write(writer: Writer, record: Mapping[str, Any], configs: Iterable[Mapping[str, Any]]) -> None:
+    """Create the record's configs, head last. ``configs`` are those that there are: what a killed run has left of a
+    record with this number, which has no head, goes first."""
     stack, number = record["stack"], record["number"]
+    _remove(writer, stack, configs, lambda found: found == number)
     parts = encode(record)
+    labels = {"longshore.kind": "release", "longshore.number": str(number), "longshore.parts": str(len(parts))}
     for part in reversed(range(len(parts))):
         name = f"{stack}.release.{number}" + (f".{part}" if part else "")
-        labels = {
-            "longshore.stack": stack,
-            "longshore.kind": "release",
-            "longshore.number": str(number),
-            "longshore.parts": str(len(parts)),
-        }
-        body = {"Name": name, "Labels": labels, "Data": base64.b64encode(parts[part]).decode()}
-        docker.post("/configs/create", body)
-    _mirror(stack, number, json.dumps(record, sort_keys=True, indent=1))
+        writer.create_object("config", name, parts[part], labels)
 
 
-def prune(docker: Docker, stack: str, configs: Iterable[Mapping[str, Any]], keep: Iterable[int]) -> None:
-    """Remove the records (and parts of records) whose numbers are not in ``keep``, here and in the mirror."""
+def prune(writer: Writer, stack: str, configs: Iterable[Mapping[str, Any]], keep: Iterable[int]) -> None:
+    """Remove the records (and parts of records) whose numbers are not in ``keep``."""
     kept = set(keep)
-    # Heads go first: what is left of a record that was half removed is no record.
-    found = sorted(
-        ((*parse_name(stack, config["Spec"]["Name"]), config["ID"]) for config in configs), key=lambda x: x[1]
-    )
-    for number, _part, identifier in found:
-        if number is not None and number not in kept:
-            docker.delete(f"/configs/{identifier}")
-    directory = os.path.join(MIRROR, stack, "releases")
-    for name in os.listdir(directory) if os.path.isdir(directory) else []:
-        number_text = name.partition(".")[0]
-        if number_text.isdigit() and int(number_text) not in kept:
+    _remove(writer, stack, configs, lambda found: found not in kept)
+
+
+def mirror(stack: str, records: Mapping[int, Mapping[str, Any]], root: str = MIRROR) -> None:
+    """Make this manager's copies of the records those of ``records``, by number."""
+    directory = os.path.join(root, stack, "releases")
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    wanted = {f"{number}.json": json.dumps(record, sort_keys=True, indent=1) for number, record in records.items()}
+    for name in os.listdir(directory):
+        if name not in wanted and name.partition(".")[0].isdigit():
             os.unlink(os.path.join(directory, name))
+    for name, text in wanted.items():
+        _replace(os.path.join(directory, name), text)
 
 
 def kept_numbers(numbers: Iterable[int]) -> list[int]:
@@ -114,10 +111,19 @@ def kept_numbers(numbers: Iterable[int]) -> list[int]:
     return sorted(numbers, reverse=True)[:KEEP]
 
 
-def _mirror(stack: str, number: int, text: str) -> None:
-    directory = os.path.join(MIRROR, stack, "releases")
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    path = os.path.join(directory, f"{number}.json")
+def _remove(writer: Writer, stack: str, configs: Iterable[Mapping[str, Any]], which: Callable[[int], bool]) -> None:
+    found = [(*parse_name(stack, config["Spec"]["Name"]), config["ID"]) for config in configs]
+    # Heads go first: what is left of a record that was half removed is no record.
+    for number, _part, identifier in sorted(found, key=lambda one: one[1]):
+        if number is not None and which(number):
+            writer.remove(f"/configs/{identifier}")
+
+
+def _replace(path: str, text: str) -> None:
+    if os.path.exists(path):
+        with open(path) as file:
+            if file.read() == text:
+                return
     with os.fdopen(os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     os.replace(path + ".new", path)

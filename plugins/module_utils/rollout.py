@@ -5,23 +5,29 @@
 
 Private to the collection. An update is first let through to its first batch alone. Only when that has stood the
 monitor window do the other tasks follow: so an image that starts well and crashes later takes one batch with it, never
-all. Of a service with one task, that serves requests and starts first, the old version gets a second task meanwhile.
+all. Of a service with one task, that starts first, the old version gets a second task meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from copy import deepcopy
-from dataclasses import dataclass
 
-from ansible_collections.longshore.stack.plugins.module_utils import explain, placement
+from ansible_collections.longshore.stack.plugins.module_utils import placement, update_specs
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
-from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import patient
-from ansible_collections.longshore.stack.plugins.module_utils.watch import Watch, converged, spare_tasks
+from ansible_collections.longshore.stack.plugins.module_utils.sight import Item, Sight
+from ansible_collections.longshore.stack.plugins.module_utils.watch import (
+    NO_PLACE_PATIENCE,
+    Watch,
+    converged,
+    spare_tasks,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
@@ -29,8 +35,8 @@ if TYPE_CHECKING:
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 POLL = 0.3
-# If nobody lets the rest through (the run died), Swarm goes on by itself, one batch after so much more; seconds.
-GATE_MARGIN = 30.0
+# So often an update that Swarm paused without a failure that counts is set going again.
+RENEWALS = 5
 # How long the old version may take to serve again; seconds.
 BACK_DEADLINE = 90.0
 # How long a second task of the old version may take; without it the update goes on as well; seconds.
@@ -41,26 +47,9 @@ class ServiceFailed(Exception):
     """A service did not come up; the message is the explanation."""
 
 
-@dataclass
-class _Item:
-    name: str
-    live: dict[str, Any] | None
-    spec: dict[str, Any] | None
-    settings: Mapping[str, Any]
-    replaces: bool
-    resumes: bool
-    through: int = 0
-    identifier: str = ""
-    watch: Watch | None = None
-    passed: bool = False
-    between: int = 0
-
-
 class Rollout:
-    """The services of one run. ``started`` are those that were touched, in order; ``failed`` the one that failed.
-
-    ``edge`` is the identifier of the network between load balancers and services, empty when there is none.
-    """
+    """The services of one run. ``started`` are those that were touched, in order; ``failed`` the one that failed;
+    ``lacking`` says by service what only a server that is away keeps from running."""
 
     def __init__(
         self,
@@ -69,21 +58,18 @@ class Rollout:
         run: Run,
         *,
         stack: str,
-        edge: str,
         nodes: list[dict[str, Any]],
         secrets: Iterable[str] = (),
     ) -> None:
         self._docker = docker
         self._writer = writer
         self._run = run
-        self._stack = stack
-        self._edge = edge
-        self._nodes = nodes
         self._secrets = list(secrets)
-        self._items: dict[str, _Item] = {}
-        self._said: dict[str, str] = {}
+        self._sight = Sight(docker, run, stack, nodes, self._secrets)
+        self._items: dict[str, Item] = {}
         self.started: list[str] = []
         self.failed = ""
+        self.lacking: dict[str, str] = {}
 
     def add(
         self,
@@ -99,67 +85,137 @@ class Rollout:
         """Enlist a service: ``live`` the engine's object or None, ``spec`` the bound spec to give it (None: only
         watch), ``settings`` with monitor, deadline and depends_on, ``replaces`` whether tasks are replaced,
         ``through`` a number of replicas to go through, so that Swarm spreads the tasks anew."""
-        self._items[name] = _Item(name, live, spec, settings, replaces, resumes, through)
+        self._items[name] = Item(name, live, spec, settings, replaces, resumes, through)
 
     def settled(self, name: str) -> bool:
         """Whether the service's wanted tasks were up when last seen."""
         watch = self._items[name].watch
         return watch is not None and watch.settled
 
-    def run_all(self, just_before: Callable[[str], None] = lambda _name: None) -> None:
+    def done(self, name: str) -> bool:
+        """Whether the service came to its end well."""
+        watch = self._items[name].watch
+        return watch is not None and watch.done and not self._items[name].between
+
+    def run_all(self, ready: Callable[[str], bool] = lambda _name: True) -> None:
         """Start what may start, watch what was started, until all is done. Raises ``ServiceFailed``.
 
-        ``just_before(name)`` is called right before a service is touched.
+        ``ready(name)`` is asked, again and again, before a service is touched; it is not touched before the answer is
+        yes.
         """
         while True:
             for item in self._items.values():
-                if item.watch is None and self._may_start(item):
-                    just_before(item.name)
-                    self._start(item)
+                if item.watch is None and self._may_start(item) and ready(item.name):
+                    with self._named(item):
+                        self._start(item)
             under_way = [item for item in self._items.values() if item.watch and not item.watch.done]
-            self._look(under_way)
+            try:
+                self._sight.look(under_way)
+            except DockerError as error:
+                raise ServiceFailed(f"the services can't be watched: {error.message}") from error
             for item in under_way:
-                if item.between:
-                    self._after_between(item)
-                    continue
-                if item.watch is not None and item.watch.failure is not None:
-                    self.failed = item.name
-                    raise ServiceFailed(self._explain(item))
-                if item.watch is not None and item.watch.gate_open and not item.passed and item.spec is not None:
-                    item.passed = True
-                    self._writer.update_service(item.identifier, item.spec)
+                with self._named(item):
+                    self._advance(item)
             if all(item.watch is not None and item.watch.done for item in self._items.values()):
-                return
+                break
             self._run.wait(POLL)
+        self.lacking = {item.name: text for item in self._items.values() if (text := self._sight.lacks(item))}
+
+    @contextlib.contextmanager
+    def _named(self, item: Item) -> Iterator[None]:
+        """An engine that refuses something about a service makes the service fail, by name."""
+        try:
+            yield
+        except DockerError as error:
+            self.failed = item.name
+            text = (
+                f"service {item.name}: the Docker engine refused it\n  why: {error.message}\n"
+                "  what to do: correct what the engine names, and deploy again"
+            )
+            raise ServiceFailed(mask(text, self._secrets)) from error
+
+    def _advance(self, item: Item) -> None:
+        watch, spec = item.watch, item.spec
+        if watch is None:
+            return
+        if item.between:
+            self._after_between(item)
+            return
+        if watch.failure is not None:
+            self.failed = item.name
+            raise ServiceFailed(self._sight.explain(item))
+        if spec is not None and watch.gate_open and not item.opened:
+            item.opened = True
+            self._put(item, spec)
+        elif watch.done and item.written != item.final:
+            self._put(item, item.final)
+        elif not watch.done and watch.calm and self._halted(item, watch):
+            self._renew(item, watch)
+
+    def _halted(self, item: Item, watch: Watch) -> bool:
+        """Whether Swarm goes on no more: it paused the update, or waits for a task without a server, or for one on a
+        server that was lost."""
+        if watch.stalled or watch.waits_at_gate:
+            return watch.stalled
+        delay = (item.final.get("UpdateConfig") or {}).get("Delay") or 0
+        idle = time.monotonic() - watch.idle_since if watch.idle_since is not None else 0.0
+        lost = bool(placement.gone(self._sight.nodes)) and idle >= delay / SECOND + NO_PLACE_PATIENCE
+        return item.paused or lost
+
+    def _renew(self, item: Item, watch: Watch) -> None:
+        """Set a halted update going again."""
+        now = time.monotonic()
+        if item.written is None or item.renewals >= RENEWALS + watch.lacking or now - item.renewed < NO_PLACE_PATIENCE:
+            return
+        item.renewals, item.renewed, item.paused = item.renewals + 1, now, False
+        self._run.progress(f"{item.name}: Swarm halted the update though nothing failed; going on")
+        self._put(item, update_specs.renewed(item.written))
+
+    def _put(self, item: Item, spec: dict[str, Any]) -> dict[str, Any]:
+        live = self._writer.update_service(item.identifier, spec)
+        item.written = spec
+        return live
 
     def go_back(self, baseline: Mapping[str, dict[str, Any]], remove: Iterable[str]) -> str:
-        """Give the services of ``baseline`` these bound specs again and remove the others; what became of it."""
-        removed = sorted(remove)
-        for name in removed:
+        """Give the services of ``baseline`` these bound specs again and remove the others; what became of it.
+
+        What goes wrong with one of them is told, and keeps none of the others from going back.
+        """
+        lines: list[str] = []
+        removed, back = [], []
+        for name in sorted(remove):
             self._run.progress(f"{name}: removed again, it never came up")
-            self._writer.remove(f"/services/{self._items[name].identifier}")
-        back = [self._items[name] for name in reversed(self.started) if name in baseline]
-        for item in back:
-            spec = baseline[item.name]
+            with _told(lines, f"{name} could not be removed again"):
+                self._writer.remove(self._items[name].path)
+                removed.append(name)
+        for item in [self._items[name] for name in reversed(self.started) if name in baseline]:
             self._run.progress(f"{item.name}: going back to the version before")
-            live = self._writer.update_service(item.identifier, _hurried(spec))
-            item.spec = None
-            item.watch = self._watch(item, live, monitor=0.0, deadline=BACK_DEADLINE, tolerant=True)
-        while not all(item.watch is None or item.watch.done or item.watch.failure for item in back):
-            self._look([item for item in back if item.watch and not item.watch.done])
-            self._run.wait(POLL)
+            with _told(lines, f"THE OLD VERSION OF {item.name} COULD NOT BE BROUGHT BACK"):
+                live = self._put(item, update_specs.hurried(baseline[item.name]))
+                item.spec, item.between = None, 0
+                item.aim = baseline[item.name]
+                item.watch = self._watch(item, live, monitor=0.0, deadline=BACK_DEADLINE, tolerant=True)
+                back.append(item)
+        with _told(lines, "how the old version comes up can't be watched"):
+            while not all(item.watch is None or item.watch.done or item.watch.failure for item in back):
+                self._sight.look([item for item in back if item.watch and not item.watch.done])
+                self._run.wait(POLL)
+        good = []
         for item in back:
-            self._writer.update_service(item.identifier, baseline[item.name])
-        failed = [item for item in back if item.watch and item.watch.failure]
-        lines = [f"THE OLD VERSION DID NOT COME BACK: {self._explain(item)}" for item in failed]
-        good = sorted(item.name for item in back if item not in failed)
+            with _told(lines, f"the update settings of {item.name} could not be put back; the next deploy does it"):
+                self._put(item, baseline[item.name])
+            if item.watch and item.watch.failure:
+                lines.append(f"THE OLD VERSION DID NOT COME BACK: {self._sight.explain(item)}")
+            elif item.watch and item.watch.done:
+                good.append(item.name)
         if good:
-            lines.append(f"Gone back: {', '.join(good)} {'runs' if len(good) == 1 else 'run'} as before.")
+            names = ", ".join(sorted(good))
+            lines.append(f"Gone back: {names} {'runs' if len(good) == 1 else 'run'} as before.")
         if removed:
             lines.append(f"Removed again, since there was no version before: {', '.join(removed)}.")
         return "\n".join(lines)
 
-    def _may_start(self, item: _Item) -> bool:
+    def _may_start(self, item: Item) -> bool:
         for name, condition in item.settings["depends_on"].items():
             other = self._items.get(name)
             if other is None:
@@ -168,33 +224,34 @@ class Rollout:
                 return False
         return True
 
-    def _start(self, item: _Item) -> None:
+    def _start(self, item: Item) -> None:
         tasks: list[dict[str, Any]] = []
         if item.live is not None:
             item.identifier = item.live["ID"]
-            tasks = self._tasks([item])
+            tasks = self._sight.tasks([item])
         # Before the write: whatever happens from here on has to be taken back.
         self.started.append(item.name)
         if self._spread(item) or self._double(item):
             return
-        self._write(item, tasks, wanted_tasks(item.live["Spec"], self._nodes) if item.live else 0)
+        self._write(item, tasks, placement.wanted_tasks(item.live["Spec"], self._sight.nodes) if item.live else 0)
 
-    def _double(self, item: _Item) -> bool:
+    def _double(self, item: Item) -> bool:
         """Give the old version a second task, if the service needs it for a safe update."""
         spec, live = item.spec, item.live
         if spec is None or live is None or not item.replaces or not item.settings["monitor"]:
             return False
-        serves = any(network["Target"] == self._edge for network in spec["TaskTemplate"].get("Networks") or [])
         single = all((one["Mode"].get("Replicated") or {}).get("Replicas") == 1 for one in (spec, live["Spec"]))
-        if not (serves and single and spec["UpdateConfig"].get("Order") == "start-first"):
+        if not (single and spec["UpdateConfig"].get("Order") == "start-first"):
             return False
-        if not converged(self._tasks([item]), live["Spec"]["TaskTemplate"], 1):
+        template = live["Spec"]["TaskTemplate"]
+        tasks = [placement.in_place(task, template, self._sight.nodes) for task in self._sight.tasks([item])]
+        if not converged(tasks, template, 1):
             return False
         self._run.progress(f"{item.name}: a second task of the old version, to serve meanwhile")
         self._between(item, live["Spec"], 2, SECOND_DEADLINE)
         return True
 
-    def _spread(self, item: _Item) -> bool:
+    def _spread(self, item: Item) -> bool:
         """Go through another number of replicas, if the service's tasks are to be spread anew."""
         if not item.through or item.spec is None:
             return False
@@ -202,36 +259,46 @@ class Rollout:
         self._between(item, item.spec, item.through, item.settings["deadline"])
         return True
 
-    def _between(self, item: _Item, spec: Mapping[str, Any], number: int, deadline: float) -> None:
-        live = self._writer.update_service(item.identifier, _with_replicas(spec, number))
+    def _between(self, item: Item, spec: Mapping[str, Any], number: int, deadline: float) -> None:
+        item.aim = update_specs.with_replicas(spec, number)
+        live = self._put(item, dict(item.aim))
         item.between = number
         item.watch = self._watch(item, live, monitor=0.0, deadline=deadline, tolerant=False)
 
-    def _after_between(self, item: _Item) -> None:
+    def _after_between(self, item: Item) -> None:
         watch = item.watch
         if watch is None or not (watch.done or watch.failure or watch.stuck):
             return
         number, item.between = item.between, 0
         # Where there is no room for so many, it goes the plain way.
-        self._write(item, self._tasks([item]), number if watch.done else 1)
+        self._write(item, self._sight.tasks([item]), number if watch.done else 1)
 
-    def _write(self, item: _Item, tasks: list[dict[str, Any]], before: int) -> None:
+    def _write(self, item: Item, tasks: list[dict[str, Any]], before: int) -> None:
         spec, settings = item.spec, item.settings
         monitor, gated = settings["monitor"], False
+        # An earlier run began to replace them, and ended before they had gone.
+        old = self._sight.outdated(tasks, spec["TaskTemplate"]) if spec else []
         if spec is None:
             live = dict(item.live or {})
+            item.written = live["Spec"]
         elif item.live is None:
             item.identifier = self._writer.create_service(spec)
+            item.written = spec
             live = self._docker.get(f"/services/{item.identifier}")
         else:
-            wanted = wanted_tasks(spec, self._nodes)
-            gated = item.replaces and monitor > 0 and before > 0 and (wanted > 1 or before > wanted == 1)
-            live = self._writer.update_service(
-                item.identifier, _gated(spec, max(wanted, 2), monitor) if gated else spec
-            )
-        wanted = wanted_tasks(spec or live["Spec"], self._nodes)
+            wanted = placement.wanted_tasks(spec, self._sight.nodes)
+            replaces = item.replaces or bool(old)
+            gated = replaces and monitor > 0 and before > 0 and (wanted > 1 or before > wanted == 1)
+            if gated and not item.replaces:
+                # It stands at the gate of that run. Any write now would let the next batch through.
+                live = item.live
+                item.written = live["Spec"]
+            else:
+                live = self._put(item, update_specs.gated(spec, max(wanted, 2), monitor) if gated else spec)
+        item.aim = spec or live["Spec"]
+        wanted = placement.wanted_tasks(item.aim, self._sight.nodes)
         template = live["Spec"]["TaskTemplate"]
-        starts_none = not item.replaces and (
+        starts_none = not (item.replaces or old) and (
             wanted <= before if item.spec is not None and not item.resumes else converged(tasks, template, wanted)
         )
         item.watch = self._watch(
@@ -243,11 +310,10 @@ class Rollout:
             gated=gated,
             seen=spare_tasks(tasks),
         )
-        item.watch.wanted = wanted
 
     def _watch(
         self,
-        item: _Item,
+        item: Item,
         live: Mapping[str, Any],
         *,
         monitor: float,
@@ -256,74 +322,23 @@ class Rollout:
         gated: bool = False,
         seen: frozenset[str] | None = None,
     ) -> Watch:
+        item.paused = False
         return Watch(
             name=item.name,
             template=live["Spec"]["TaskTemplate"],
-            wanted=wanted_tasks(dict(live["Spec"]), self._nodes),
+            wanted=placement.wanted_tasks(item.aim, self._sight.nodes),
             monitor=monitor,
             deadline=deadline,
             began=time.monotonic(),
             tolerant=tolerant,
             gated=gated,
-            seen=spare_tasks(self._tasks([item])) if seen is None else seen,
+            seen=spare_tasks(self._sight.tasks([item])) if seen is None else seen,
         )
 
-    def _tasks(self, items: list[_Item]) -> list[dict[str, Any]]:
-        wanted = [item.identifier for item in items]
-        found: list[dict[str, Any]] = patient(lambda: self._docker.get("/tasks", filters={"service": wanted}))
-        return found
 
-    def _look(self, items: list[_Item]) -> None:
-        if not items:
-            return
-        tasks = self._tasks(items)
-        servers = placement.server_names(self._stack, self._nodes)
-        for item in items:
-            if item.watch is None:
-                continue
-            item.watch.look(time.monotonic(), [task for task in tasks if task["ServiceID"] == item.identifier], servers)
-            if self._said.get(item.name) != item.watch.words:
-                self._said[item.name] = item.watch.words
-                self._run.progress(item.watch.words)
-
-    def _explain(self, item: _Item) -> str:
-        watch = item.watch
-        if watch is None or watch.failure is None:
-            return ""
-        live = self._docker.get(f"/services/{item.identifier}")
-        nodes = self._docker.get("/nodes")
-        place = explain.Place(self._docker, self._stack, nodes, self._secrets)
-        return explain.explain(place, item.name, watch.failure, live["Spec"])
-
-
-def wanted_tasks(spec: Mapping[str, Any], nodes: list[dict[str, Any]]) -> int:
-    """How many tasks a service of this spec should have now."""
-    replicated = spec["Mode"].get("Replicated")
-    return int(replicated.get("Replicas", 1)) if replicated is not None else len(placement.eligible(nodes, spec))
-
-
-def _gated(spec: Mapping[str, Any], wanted: int, monitor: float) -> dict[str, Any]:
-    """``spec`` with an update that halts after its first batch, which leaves at least one old task."""
-    result = deepcopy(dict(spec))
-    parallelism = result["UpdateConfig"].get("Parallelism") or wanted
-    result["UpdateConfig"]["Parallelism"] = min(parallelism, wanted - 1)
-    result["UpdateConfig"]["Delay"] = round((monitor + GATE_MARGIN) * SECOND)
-    if result["Mode"].get("Replicated", {}).get("Replicas") == 1:
-        result["Mode"] = {"Replicated": {"Replicas": 2}}
-    return result
-
-
-def _with_replicas(spec: Mapping[str, Any], number: int) -> dict[str, Any]:
-    result = deepcopy(dict(spec))
-    result["Mode"] = {"Replicated": {"Replicas": number}}
-    return result
-
-
-def _hurried(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """``spec`` with an update that loses no time and doesn't halt: the version before is known to work."""
-    result = deepcopy(dict(spec))
-    update = result.setdefault("UpdateConfig", {})
-    update.update(Delay=0, FailureAction="continue")
-    if update.get("Order") == "start-first":
-        update["Parallelism"] = 0
-    return result
+@contextlib.contextmanager
+def _told(lines: list[str], what: str) -> Iterator[None]:
+    try:
+        yield
+    except DockerError as error:
+        lines.append(f"{what}: {error.message}")

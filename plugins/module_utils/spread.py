@@ -12,7 +12,6 @@ from collections import Counter
 from typing import NamedTuple
 
 from ansible_collections.longshore.stack.plugins.module_utils import placement
-from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,24 +30,25 @@ class Uneven(NamedTuple):
 
 
 def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
-    """How the tasks of the service ``name`` stand, when a server came (back) since the service was last changed and
-    runs none of them while another one runs several. ``spec`` is the wanted one.
+    """How the tasks of the service ``name`` stand, when a server runs none of them while another one runs several, and
+    something happened to it since the service was last changed: it came (back), was put to use, got a tag. ``spec``
+    is the wanted one.
 
     A service that was spread anew has changed after that, so it is tried once, even when a server has no room.
     """
     live = state.services[name]
     wanted = int((spec["Mode"].get("Replicated") or {}).get("Replicas", 0))
-    tasks = [task for task in state.tasks if task["ServiceID"] == live["ID"]]
-    counted = Counter(task.get("NodeID") for task in tasks if task["DesiredState"] == "running")
+    counted = Counter(
+        task.get("NodeID")
+        for task in state.tasks
+        if task["ServiceID"] == live["ID"] and task["DesiredState"] == "running"
+    )
     if max(counted.values(), default=0) < 2:
         return None
-    moved = {task.get("NodeID") for task in tasks if _moved_away(task, live)}
     eligible = placement.eligible(state.nodes, spec)
-    came = [
-        node
-        for node in eligible
-        if not counted[node["ID"]] and (node["ID"] in moved or _time(node["CreatedAt"]) > _time(live["UpdatedAt"]))
-    ]
+    changed = _time(live["UpdatedAt"])
+    # Swarm writes a node down anew when its state, availability or labels change.
+    came = [node for node in eligible if not counted[node["ID"]] and _time(node["UpdatedAt"]) > changed]
     if not came:
         return None
     number = max(1, wanted // len(eligible)) * len(came)
@@ -57,16 +57,6 @@ def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
     return Uneven(
         {servers[node["ID"]]: counted[node["ID"]] for node in eligible},
         wanted + number if order == "start-first" else max(1, wanted - number),
-    )
-
-
-def _moved_away(task: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
-    """Whether Swarm ended a good task of the service as it is now: its server was lost, or drained."""
-    return (
-        task["DesiredState"] == "shutdown"
-        and task["Status"]["State"] not in ("failed", "rejected")
-        and same_task(task.get("Spec"), live["Spec"]["TaskTemplate"])
-        and _time(task["UpdatedAt"]) > _time(live["UpdatedAt"])
     )
 
 

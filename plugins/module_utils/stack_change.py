@@ -34,6 +34,7 @@ class Change:
     def __init__(self, state: State, specs: Mapping[str, dict[str, Any]]) -> None:
         self._state = state
         self._specs = specs
+        self.lacking: dict[str, str] = {}
         self._fields = {name: spec_diff.fields(state.spec(name), spec) for name, spec in specs.items()}
 
     def changes(self) -> list[dict[str, Any]]:
@@ -65,10 +66,11 @@ class Change:
         return shown
 
     def apply(self, docker: Docker, run: Run, lease: Lease) -> None:
-        """Do it and wait. Raises ``ConvergeFailed`` after having gone back."""
+        """Do it and wait. Raises ``ConvergeFailed`` after having gone back. Afterwards ``lacking`` says by service
+        what only a server that is away keeps from running."""
         state = self._state
         writer = Writer(docker, state.stack, lease.check, {})
-        rollout = Rollout(docker, writer, run, stack=state.stack, edge=state.edge, nodes=state.nodes)
+        rollout = Rollout(docker, writer, run, stack=state.stack, nodes=state.nodes)
         newest = state.records.get(state.newest, {}).get("services", {})
         for name in (name for name, fields in self._fields.items() if fields):
             before, after = state.spec(name), self._specs[name]
@@ -86,6 +88,7 @@ class Change:
             )
         try:
             rollout.run_all()
+            self.lacking = rollout.lacking
         except ServiceFailed as failure:
             baseline = {name: state.services[name]["Spec"] for name in rollout.started}
             raise ConvergeFailed(f"{failure}\n{rollout.go_back(baseline, [])}") from failure

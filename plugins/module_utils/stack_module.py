@@ -57,7 +57,7 @@ def connect(check_mode: bool) -> Docker | None:
 def results(module: AnsibleModule) -> Iterator[None]:
     """Turn every way in which the work can end badly into a module result that says so.
 
-    ``locked`` and ``cancelled`` in the result let the caller tell these from failures.
+    ``locked``, ``cancelled`` and ``lock_lost`` in the result let the caller tell these from failures.
     """
     try:
         yield
@@ -68,7 +68,9 @@ def results(module: AnsibleModule) -> Iterator[None]:
             msg=f"stopped: {error}. What was begun is finished, or taken back, by the next run.", cancelled=True
         )
     except LeaseLost as error:
-        module.fail_json(msg=f"stopped: {error}", cancelled=True)
+        module.fail_json(
+            msg=f"stopped: {error}. What was begun is finished, or taken back, by the next run.", lock_lost=True
+        )
     except (ConvergeFailed, NotAManager, ValueError) as error:
         module.fail_json(msg=str(error))
     except DockerError as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 
 from ansible_collections.longshore.stack.plugins.module_utils import explain, placement
-from ansible_collections.longshore.stack.plugins.module_utils.rollout import wanted_tasks
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import patient
 from ansible_collections.longshore.stack.plugins.module_utils.watch import ENDED, Failure
 
@@ -36,30 +35,32 @@ def unsettled(
     only lacks a server that is away."""
     values = list(secrets)
     services = {name: state.services[name] for name in names if name in state.services}
+    nodes = state.nodes
     until = time.monotonic() + PATIENCE
     while services:
         ids = sorted(service["ID"] for service in services.values())
         tasks = patient(lambda ids=ids: docker.get("/tasks", filters={"service": ids}))  # type: ignore[misc]
-        services = {name: one for name, one in services.items() if not _stands(one, tasks, state.nodes)}
+        # A server may have died since the run began.
+        nodes = placement.heard(nodes, patient(lambda: docker.get("/nodes")))
+        services = {name: one for name, one in services.items() if not _stands(one, tasks, nodes)}
         if not services or time.monotonic() > until:
             break
         run.wait(POLL)
-    place = explain.Place(docker, state.stack, state.nodes, values)
+    place = explain.Place(docker, state.stack, nodes, values)
     broken: dict[str, str] = {}
     lacking: dict[str, str] = {}
     for name, service in services.items():
         mine = [task for task in tasks if task["ServiceID"] == service["ID"]]
         text = explain.explain(place, name, _failure(mine), service["Spec"])
-        constraints = (service["Spec"]["TaskTemplate"].get("Placement") or {}).get("Constraints") or []
-        away = any(not placement.usable(node) and placement.fits(node, constraints) for node in state.nodes)
-        (lacking if away else broken)[name] = text
+        (lacking if placement.away(nodes, service["Spec"]) else broken)[name] = text
     return broken, lacking
 
 
 def _stands(service: dict[str, Any], tasks: list[dict[str, Any]], nodes: list[dict[str, Any]]) -> bool:
-    mine = [task for task in tasks if task["ServiceID"] == service["ID"]]
+    gone = placement.gone(nodes)
+    mine = [task for task in tasks if task["ServiceID"] == service["ID"] and task.get("NodeID") not in gone]
     up = [task for task in mine if task["DesiredState"] == "running" and task["Status"]["State"] == "running"]
-    wanted = wanted_tasks(service["Spec"], nodes)
+    wanted = placement.wanted_tasks(service["Spec"], nodes)
     if len(up) >= wanted:
         return True
     condition = (service["Spec"]["TaskTemplate"].get("RestartPolicy") or {}).get("Condition")

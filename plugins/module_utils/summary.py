@@ -9,7 +9,6 @@ Private to the collection.
 from __future__ import annotations
 
 from ansible_collections.longshore.stack.plugins.module_utils import lease, overrides, placement
-from ansible_collections.longshore.stack.plugins.module_utils.rollout import wanted_tasks
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import RELEASE
 
 TYPE_CHECKING = False
@@ -40,7 +39,7 @@ def services(docker: Docker, state: State) -> dict[str, dict[str, Any]]:
             per_server[where] = per_server.get(where, 0) + 1
         bad = [task for task in mine if task["Status"].get("Err") and task["Status"]["State"] != "running"]
         last = max(bad, key=lambda task: str(task["Status"].get("Timestamp")), default=None)
-        wanted = wanted_tasks(spec, state.nodes)
+        wanted = placement.wanted_tasks(spec, state.nodes)
         release = labels.get(RELEASE, "")
         test = (container.get("Healthcheck") or {}).get("Test") or []
         found[name] = {

@@ -8,6 +8,8 @@ Private to the collection.
 
 from __future__ import annotations
 
+import os
+
 from .docker_api import Docker, DockerError
 from .swarm_plan import SwarmError, overlaps, routes, settings_of, summary, with_settings
 
@@ -77,6 +79,18 @@ def report(docker: Docker | None) -> dict[str, Any]:
         )
     except DockerError as error:
         found["problem"] = error.message
+    return found
+
+
+def held(paths: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """For each label its directory's ``path`` and whether it is ``held``: it has something in it."""
+    found = {}
+    for label, path in paths.items():
+        try:
+            is_held = bool(os.listdir(path))
+        except FileNotFoundError:
+            is_held = False
+        found[label] = {"path": path, "held": is_held}
     return found
 
 

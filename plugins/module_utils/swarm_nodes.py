@@ -11,7 +11,14 @@ from __future__ import annotations
 import time
 
 from .docker_api import Docker, DockerError
-from .swarm_plan import RESTARTING, SwarmError, quorum_after_removal, summary, with_settings
+from .swarm_plan import (
+    RESTARTING,
+    SwarmError,
+    quorum_after_removal,
+    quorum_during_restart,
+    summary,
+    with_settings,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 10
 # A worker becomes a manager in 1 to 3 s: a certificate, then the log. Seconds.
 PROMOTION_TIMEOUT = 120.0
+# A manager whose engine has just started takes part again within some seconds. Seconds.
+RETURN_TIMEOUT = 30.0
 ACTIVE_STATES = ("new", "pending", "assigned", "accepted", "preparing", "ready", "starting", "running")
 
 
@@ -58,6 +67,25 @@ def update_node(docker: Docker, node: str, fields: Mapping[str, Any]) -> None:
 def nodes(docker: Docker) -> list[dict[str, Any]]:
     """All nodes; see ``swarm_plan.summary``."""
     return [summary(node) for node in docker.get("/nodes")]
+
+
+def nodes_once_led(docker: Docker, timeout: float, run: Run) -> list[dict[str, Any]]:
+    """All nodes, as soon as the managers have a leader: a manager's restart makes them choose one."""
+    waiting = _Deadline(timeout, run)
+    while True:
+        try:
+            return nodes(docker)
+        except DockerError as error:
+            if error.status in range(1, 500) or waiting.is_over():
+                raise
+
+
+def wait_until_spared(docker: Docker, node: str, run: Run) -> None:
+    """Wait until the other managers keep their majority while this one's engine restarts."""
+    waiting = _Deadline(RETURN_TIMEOUT, run)
+    while problem := quorum_during_restart(nodes_once_led(docker, RETURN_TIMEOUT, run), node):
+        if waiting.is_over():
+            raise SwarmError(f"its engine is not restarted: {problem}")
 
 
 def find(everything: Sequence[Mapping[str, Any]], identifier: str, label: str, name: str) -> dict[str, Any] | None:

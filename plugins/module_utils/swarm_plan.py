@@ -37,7 +37,8 @@ def differences(
     ``labels`` (all labels that begin with ``prefix``; others are somebody else's) and ``role``; ``managers`` is how
     many servers should be managers, those that did not answer among them. A node that is not wanted is left alone:
     leaving out a line removes nothing. A manager that is wanted as a worker is demoted last, when all that should be
-    managers are at hand and nobody else wants it as one.
+    managers are at hand and nobody else wants it as one. ``data`` of a server has for each label that pins services to
+    data its ``path`` there and whether it is ``held`` there: such a label leaves no node on which data may be.
 
     Each answer has ``what`` (a few words), ``before`` and ``after`` (texts), and one of ``settings`` (dict),
     ``node`` with ``labels`` (the node's whole new labels) or ``availability``, or ``node`` with ``role``.
@@ -59,6 +60,7 @@ def differences(
             raise SwarmError(f"{server['name']} belongs to another Swarm: its node {server['id']} is not known here")
         found += _labels(by_id.get(server["id"], {}), server, prefix)
     found += _stale(nodes, names, wanted, prefix)
+    _refuse_moves(nodes, wanted, prefix)
     found += [_put_back(node) for node in nodes if RESTARTING in node["labels"]]
     _refuse_strangers(by_id, wanted)
     found += _promotions(by_id, wanted)
@@ -112,6 +114,25 @@ def quorum_after_removal(nodes: Sequence[Mapping[str, Any]], node: str) -> str:
     if len(reachable) < needed:
         return f"of the other {len(others)} managers only {len(reachable)} answer, and {needed} are needed"
     return ""
+
+
+def quorum_during_restart(nodes: Sequence[Mapping[str, Any]], node: str) -> str:
+    """Why the engine of ``node`` cannot be restarted now, or an empty string.
+
+    The managers may lose their majority meanwhile only where there is no way around it: with one or two of them.
+    """
+    managers = [each for each in nodes if each["role"] == "manager"]
+    if node not in {each["id"] for each in managers}:
+        return ""
+    others = [each for each in managers if each["id"] != node]
+    silent = [each["hostname"] or each["id"] for each in others if each["reachability"] != "reachable"]
+    left, needed = len(others) - len(silent), len(managers) // 2 + 1
+    if not silent or left >= needed:
+        return ""
+    return (
+        f"without it only {left} of {len(managers)} managers answer, and {needed} are needed: "
+        f"bring {', '.join(silent)} back, or take it out by `longshore server remove`"
+    )
 
 
 def overlaps(pools: Iterable[str], networks: Iterable[str]) -> list[tuple[str, str]]:
@@ -218,6 +239,37 @@ def _stale(
             }
         )
     return found
+
+
+def _refuse_moves(nodes: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]], prefix: str) -> None:
+    # Data doesn't follow its label: the service would begin anew, on an empty directory.
+    looked = {server["id"]: server["data"] for server in wanted if server["id"]}
+    moves = [
+        (server, label, node)
+        for server in wanted
+        for label in server["data"]
+        for node in nodes
+        if label in server["labels"] and label in node["labels"] and node["id"] != server["id"]
+    ]
+    for server, label, node in moves:
+        former = node["labels"].get(f"{prefix}server") or node["hostname"]
+        there = looked.get(node["id"], {}).get(label)
+        # A server that was installed anew has a node more.
+        if former == server["name"] or (there is not None and not there["held"]):
+            continue
+        path = server["data"][label]["path"]
+        wish = f"the volume {label.rpartition('.')[2]} is to be on {server['name']}, but "
+        back = f"or let it be on {former} as before"
+        if there is None:
+            raise SwarmError(
+                f"{wish}its data may be on {former} in {path}, which could not be looked at. Nothing was moved. Run "
+                f"again when {former} answers and is in the stack file, {back}; if it is lost for good, take it out "
+                f"by `longshore server remove {former}`"
+            )
+        raise SwarmError(
+            f"{wish}its data is on {former} in {path}. Nothing was moved. Stop the service, move what is in that "
+            f"directory to {server['name']} yourself, so that none is left on {former}, and run again; {back}"
+        )
 
 
 def _put_back(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils import lease, releases
-from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
+from ansible_collections.longshore.stack.plugins.module_utils import releases
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import portable
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
 
@@ -20,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
 
 # Choosing a new leader takes a few seconds; for so long a manager's "no leader" is no failure.
 LEADER_PATIENCE = 30.0
@@ -83,16 +81,31 @@ class State:
         )
 
 
-def require_manager(docker: Docker | None) -> Docker:
+class Manager(Docker):
+    """A manager's engine: what is read is asked for again while the managers choose a leader."""
+
+    def get(self, path: str, **query: Any) -> Any:
+        """As ``Docker.get``."""
+        read = super().get
+        return patient(lambda: read(path, **query))
+
+
+def lock_name(stack: str) -> str:
+    """The config object that is the stack's lock."""
+    return f"{stack}.lock"
+
+
+def require_manager(docker: Docker | None) -> Manager:
     """The engine, if it is a manager of a Swarm. Raises ``NotAManager``, saying what it is instead."""
     if docker is None:
         raise NotAManager("the Docker engine does not answer on this server")
-    swarm = patient(lambda: docker.get("/info"))["Swarm"]
+    manager = Manager.like(docker)
+    swarm = manager.get("/info")["Swarm"]
     if swarm.get("LocalNodeState") != "active":
         raise NotAManager(f"this server is not part of a Swarm (state: {swarm.get('LocalNodeState') or 'unknown'})")
     if not swarm.get("ControlAvailable"):
         raise NotAManager("this server is a worker of the Swarm; this runs on managers only")
-    return docker
+    return manager
 
 
 def patient(call: Callable[[], Any], seconds: float = LEADER_PATIENCE) -> Any:
@@ -123,7 +136,7 @@ def leaderless(error: DockerError) -> bool:
 def read(docker: Docker, stack: str) -> State:
     """The stack's state, in a handful of calls."""
     mine = {"label": [f"{STACK}={stack}"]}
-    configs = {config["Spec"]["Name"]: config for config in patient(lambda: docker.get("/configs"))}
+    configs = {config["Spec"]["Name"]: config for config in docker.get("/configs")}
     state = State(
         stack=stack,
         networks={net["Name"]: net for net in docker.get("/networks", filters={"scope": ["swarm"]})},
@@ -131,7 +144,7 @@ def read(docker: Docker, stack: str) -> State:
         configs=configs,
         nodes=docker.get("/nodes"),
         records=releases.read(stack, configs.values()),
-        lock=configs.get(lease.lock_name(stack)),
+        lock=configs.get(lock_name(stack)),
     )
     for service in docker.get("/services", filters=mine):
         labels = service["Spec"].get("Labels") or {}

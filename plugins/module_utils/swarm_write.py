@@ -50,43 +50,37 @@ class Writer:
             "Options": {key: str(value) for key, value in (options.get("driver_opts") or {}).items()},
             "Labels": {STACK: self._stack},
         }
-        self._fence()
-        return str(patient(lambda: self._docker.post("/networks/create", body))["Id"])
+        return self._create("networks", body)
 
-    def create_object(self, kind: str, name: str, content: bytes) -> str:
-        """Create a ``secret`` or ``config``; its identifier. One that exists already has this very content."""
+    def create_object(self, kind: str, name: str, content: bytes, labels: Mapping[str, str] | None = None) -> str:
+        """Create a ``secret`` or ``config``; its identifier. ``labels`` go above those that all of ours have."""
         body = {
             "Name": name,
-            "Labels": {STACK: self._stack, KIND: kind},
+            "Labels": {STACK: self._stack, KIND: kind, **(labels or {})},
             "Data": base64.b64encode(content).decode(),
         }
-        self._fence()
-        return str(patient(lambda: self._docker.post(f"/{kind}s/create", body))["ID"])
+        return self._create(f"{kind}s", body)
 
     def create_service(self, spec: Mapping[str, Any]) -> str:
         """Create a service from a bound spec; its identifier."""
-        self._fence()
         header = auth_header(spec["TaskTemplate"]["ContainerSpec"]["Image"], self._auth)
-        return str(patient(lambda: self._docker.post("/services/create", spec, header))["ID"])
+        return self._create("services", spec, header)
 
     def update_service(self, identifier: str, spec: Mapping[str, Any]) -> dict[str, Any]:
-        """Give a service a new bound spec; the service as it is then.
-
-        Swarm counts its own notes about an update as versions too, so a refused version is read again.
-        """
+        """Give a service a new bound spec; the service as it is then."""
         header = auth_header(spec["TaskTemplate"]["ContainerSpec"]["Image"], self._auth)
-        for _attempt in range(20):
-            live = patient(lambda: self._docker.get(f"/services/{identifier}"))
-            self._fence()
-            try:
-                self._docker.post(f"/services/{identifier}/update", spec, header, version=live["Version"]["Index"])
-            except DockerError as error:
-                if "out of sequence" not in error.message and not leaderless(error):
-                    raise
-                time.sleep(0.2)
-                continue
-            return dict(patient(lambda: self._docker.get(f"/services/{identifier}")))
-        raise DockerError(409, f"the service {spec['Name']} keeps being changed by something else")
+        path = f"/services/{identifier}"
+        self._update(path, lambda _live: spec, f"the service {spec['Name']}", header)
+        return dict(self._docker.get(path))
+
+    def unlabel(self, node: str, start: str) -> None:
+        """Remove the node's labels that begin with ``start``."""
+
+        def change(live: Mapping[str, Any]) -> Mapping[str, Any]:
+            labels = live.get("Labels") or {}
+            return {**live, "Labels": {key: value for key, value in labels.items() if not key.startswith(start)}}
+
+        self._update(f"/nodes/{node}", change, f"the node {node}")
 
     def remove(self, path: str, patience: float = REMOVE_PATIENCE) -> None:
         """Delete an object, waiting for what still holds it; nothing happens when it is gone already."""
@@ -104,3 +98,52 @@ class Writer:
                 time.sleep(0.3)
                 continue
             return
+
+    def _update(
+        self,
+        path: str,
+        change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        what: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        for _attempt in range(20):
+            live = self._docker.get(path)
+            spec, version = change(live["Spec"]), live["Version"]["Index"]
+            self._fence()
+            try:
+                self._docker.post(f"{path}/update", spec, headers, version=version)
+            except DockerError as error:
+                # Swarm counts its own notes about an object as versions too, so a refused version is read again.
+                if "out of sequence" not in error.message and not leaderless(error):
+                    raise
+                time.sleep(0.2)
+                continue
+            return
+        raise DockerError(409, f"{what} keeps being changed by something else")
+
+    def _create(self, kinds: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> str:
+        def create() -> Any:
+            self._fence()
+            return self._docker.post(f"/{kinds}/create", body, headers)
+
+        try:
+            made = patient(create)
+        except DockerError as error:
+            if error.status != 409:
+                raise
+            # A creation can be carried out and yet be answered with an error; so the second one met the first.
+            made = self._same(kinds, body)
+            if made is None:
+                raise
+        return str(made.get("ID") or made["Id"])
+
+    def _same(self, kinds: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The object with the very name, labels and, where it can be read, content of ``body``."""
+        listed: list[dict[str, Any]] = self._docker.get(f"/{kinds}", filters={"name": [body["Name"]]})
+        for one in listed:
+            # A network has no "Spec".
+            found = one.get("Spec", one)
+            same = all((found.get(key) or {}) == (body.get(key) or {}) for key in ("Name", "Labels"))
+            if same and found.get("Data", body.get("Data")) == body.get("Data"):
+                return one
+        return None

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
 from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from typing import Any
 
 ENDED = ("complete", "failed", "rejected", "shutdown", "orphaned", "remove")
 # A task that no node takes may find its room a moment later, when an old one has gone; seconds.
 NO_PLACE_PATIENCE = 10.0
-# A new service may crash a few times while what it needs comes up; one that ran before may not.
+# Each place of a new service may crash a few times while what it needs comes up; one that ran before may not.
 NEW_SERVICE_FAILURES = 3
+# Docker's own grace period, and how much longer than its grace a task may take to end; seconds.
+GRACE, GRACE_MARGIN = 10.0, 5.0
 # Once a first task has stood the whole monitor window, the rest of the same spec is only seen to settle; seconds.
 SETTLE = 0.5
 
@@ -44,7 +47,8 @@ class Watch:
     ``template`` is the wanted TaskTemplate as the engine gives it back, ``wanted`` the number of tasks, ``monitor``
     and ``deadline`` are seconds, ``began`` the time at which watching began, ``tolerant`` whether early failures are
     forgiven (a new service), ``gated`` whether the first batch is to stand the window before the rest follows,
-    ``seen`` the tasks that had ended before.
+    ``seen`` the tasks that had ended before, ``nowhere`` whether no task is wanted for want of a server. The caller
+    keeps ``wanted`` and ``nowhere`` up to date while servers come and go.
     """
 
     name: str
@@ -56,67 +60,135 @@ class Watch:
     tolerant: bool = False
     gated: bool = False
     seen: frozenset[str] = frozenset()
+    nowhere: bool = False
     done: bool = False
     settled: bool = False
     gate_open: bool = False
     failure: Failure | None = None
     words: str = ""
     stuck: bool = False
+    lacking: int = 0
+    calm: bool = True
+    stalled: bool = False
+    idle_since: float | None = None
     _up_since: float | None = None
     _gate_since: float | None = None
     _unplaced_since: float | None = None
-    _failed: set[str] = field(default_factory=set)
+    _failed: dict[Any, set[str]] = field(default_factory=dict)
+    _asked: dict[str, float] = field(default_factory=dict)
 
-    def look(self, now: float, tasks: Iterable[dict[str, Any]], servers: Mapping[str, str]) -> None:
+    def look(
+        self,
+        now: float,
+        tasks: Iterable[dict[str, Any]],
+        servers: Mapping[str, str],
+        *,
+        gone: Container[str] = (),
+        away: bool = False,
+    ) -> None:
         """Judge once more. Afterwards ``done`` or ``failure`` may be set.
 
+        ``gone`` are the nodes that are down: what they last said of their tasks counts no longer. ``away`` says that a
+        server is down or drained that the service might run on.
+
         ``settled`` says that the wanted tasks run (their window perhaps not over), ``gate_open`` that the first batch
-        stood its window, ``stuck`` that a task finds no place just now; ``words`` tells it all.
+        stood its window, ``stuck`` that a task finds no place just now, ``lacking`` how many tasks wait for a server
+        that is away, ``calm`` that no new task is on its way up, ``stalled`` that Swarm's update waits for a lacking
+        task, ``idle_since`` since when old tasks are there and none comes or goes; ``words`` tells it all.
         """
-        every = list(tasks)
+        reported = list(tasks)
+        self._note_asked(now, reported, gone)
+        every = [task for task in reported if (task.get("NodeID") or "") not in gone]
         new = [task for task in every if same_task(task.get("Spec"), self.template) and task["ID"] not in self.seen]
         once = _condition(self.template) != "any"
         running = [task for task in new if _runs(task, once)]
         old = [task for task in every if task["DesiredState"] == "running" and not _is_among(task, new)]
+        self._judge_failures(new, once)
+        if not self.failure:
+            self._judge_places(now, every, new, old, away)
+        coming = [
+            task for task in new if task["ID"] not in self._asked and task["Status"]["State"] not in (*ENDED, "running")
+        ]
+        self.calm = len(coming) <= self.lacking
+        self.stalled = bool(self.lacking and old and self.calm)
+        idle = old and self.calm and not any(self._drains(task, now) for task in every)
+        self.idle_since = (self.idle_since or now) if idle else None
         self._say(running, old, servers)
-        self._judge_failures(now, new, once)
         if self.failure:
             return
         if self.wanted == 0:
             live = [task for task in every if task["Status"]["State"] not in ENDED]
-            self.done = self.settled = not live
+            self.done = self.settled = not live and (not self.nowhere or bool(self.lacking))
         else:
-            self.settled = len(running) >= self.wanted and not old
+            self.settled = len(running) + self.lacking >= self.wanted and not old
             self._judge_windows(now, len(running))
         if not self.done and now - self.began > self.deadline:
             self.failure = Failure("deadline", _most_telling(new) or _most_telling(old))
 
-    def _judge_failures(self, now: float, new: list[dict[str, Any]], once: bool) -> None:
+    @property
+    def waits_at_gate(self) -> bool:
+        """Whether the first batch has still to stand its window."""
+        return self.gated and not self.gate_open
+
+    def _note_asked(self, now: float, tasks: list[dict[str, Any]], gone: Container[str]) -> None:
+        """Remember which tasks were asked to go, or lost with their server, before they ended: one that ends by itself
+        is asked only afterwards."""
+        for task in tasks:
+            asked = task["DesiredState"] in ("shutdown", "remove") or (task.get("NodeID") or "") in gone
+            if asked and task["Status"]["State"] not in ENDED:
+                self._asked.setdefault(task["ID"], now)
+
+    def _judge_failures(self, new: list[dict[str, Any]], once: bool) -> None:
         for task in new:
             state = task["Status"]["State"]
             bad = state in ("failed", "rejected") or (state == "complete" and not once)
             # One that was asked to go may end as badly as it likes.
-            if not bad or task["ID"] in self._failed or task["DesiredState"] == "remove" or self.wanted == 0:
+            asked = task["DesiredState"] == "remove" or task["ID"] in self._asked
+            failed = self._failed.setdefault(task.get("Slot") or task.get("NodeID"), set())
+            if not bad or asked or task["ID"] in failed or self.wanted == 0:
                 continue
-            self._failed.add(task["ID"])
+            failed.add(task["ID"])
             # A crash starts the window anew.
             self._up_since = self._gate_since = None
             final = "No such image" in (task["Status"].get("Err") or "")
-            if final or not self.tolerant or len(self._failed) >= NEW_SERVICE_FAILURES:
+            if final or not self.tolerant or len(failed) >= NEW_SERVICE_FAILURES:
                 self.failure = Failure("failed", task)
                 return
-        stuck = [task for task in new if task["Status"]["State"] == "pending" and task["Status"].get("Err")]
-        self.stuck = bool(stuck)
-        if not stuck:
+
+    def _judge_places(
+        self, now: float, every: list[dict[str, Any]], new: list[dict[str, Any]], old: list[dict[str, Any]], away: bool
+    ) -> None:
+        stuck = [
+            task
+            for task in new
+            if task["Status"]["State"] == "pending" and task["Status"].get("Err") and task["ID"] not in self._asked
+        ]
+        self.stuck, self.lacking = bool(stuck), 0
+        # What an old task holds (a port, memory) is free when it has ended.
+        if not (stuck or self.nowhere) or any(self._drains(task, now) for task in every):
             self._unplaced_since = None
         elif self._unplaced_since is None:
             self._unplaced_since = now
         elif now - self._unplaced_since >= NO_PLACE_PATIENCE:
-            self.failure = Failure("no_place", stuck[0])
+            served = {task.get("Slot") for task in old if task["Status"]["State"] == "running"}
+            # An old task that still serves is not given up for a new one without a place. A global service's task
+            # (it has no slot) is bound to its own server, so another one that is away is no excuse.
+            if away and all(task.get("Slot") and task["Slot"] not in served for task in stuck):
+                self.lacking = max(1, len(stuck))
+            else:
+                self.failure = Failure("no_place", stuck[0] if stuck else None)
+
+    def _drains(self, task: Mapping[str, Any], now: float) -> bool:
+        """Whether the task was asked to go, and still has time to do so."""
+        if task["ID"] not in self._asked or task["Status"]["State"] in ENDED:
+            return False
+        grace = ((task.get("Spec") or {}).get("ContainerSpec") or {}).get("StopGracePeriod")
+        allowed = GRACE if grace is None else grace / SECOND
+        return now - self._asked[task["ID"]] <= allowed + GRACE_MARGIN
 
     def _judge_windows(self, now: float, running: int) -> None:
-        if self.gated and not self.gate_open:
-            if running == 0:
+        if self.waits_at_gate:
+            if running == 0 or not self.calm:
                 self._gate_since = None
             elif self._gate_since is None:
                 self._gate_since = now
@@ -129,12 +201,13 @@ class Watch:
         self.done = self._up_since is not None and now - self._up_since >= window
 
     def _say(self, running: list[dict[str, Any]], old: list[dict[str, Any]], servers: Mapping[str, str]) -> None:
-        if self.wanted == 0:
+        if self.wanted == 0 and not self.nowhere:
             self.words = f"{self.name}: stopping, {len(old)} left"
             return
         places = sorted({servers.get(task.get("NodeID", ""), "?") for task in running})
         where = " on " + ", ".join(places) if 0 < len(places) <= 6 else ""
         rest = f", {len(old)} old" if old else ""
+        rest += f", {self.lacking} waiting for a server that is away" if self.lacking and self.wanted else ""
         self.words = f"{self.name}: {len(running)} of {self.wanted} up{where}{rest}"
 
 

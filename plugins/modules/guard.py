@@ -26,6 +26,13 @@ options:
     description: Whether too few reachable servers are an error.
     type: bool
     default: true
+  secrets:
+    description:
+      - Which secret values of the stack file must be there, C(images) being those that builds and pulls need.
+      - Environment variables must be set, lookups must work, Vault values must open. Values are looked at here alone.
+    type: str
+    choices: [none, images, all]
+    default: none
 attributes:
   check_mode:
     support: full

@@ -22,6 +22,7 @@ description:
   - Removing the last stack removes HAProxy from the server.
 extends_documentation_fragment:
   - longshore.stack.run
+  - longshore.stack.registry_auth
 attributes:
   check_mode:
     support: full
@@ -72,8 +73,8 @@ options:
     description:
       - Where requests go, by name. Each has either C(service) or C(servers).
       - C(service), C(port), C(maximum) - a Swarm service on the attachable network C(<stack>_edge), the port
-        its tasks listen on, and the highest number of tasks it is expected to have (room is made for twice as
-        many, at least 16).
+        its tasks listen on, and the highest number of tasks it is expected to have, at most 750 (room is made for
+        twice as many, at least 16).
       - C(servers) - a list of C(address) (IP address or host name) and C(port).
       - C(balance) - V(roundrobin) (default), V(leastconn), V(random) or V(source).
       - "C(check) - V({http: /path}) expects a status from 200 to 399; V({tcp: true}), the default, a connection.
@@ -209,6 +210,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.haproxy_converge i
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import SETTINGS, HaproxyError, normalize
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
 
@@ -237,6 +239,7 @@ ARGUMENT_SPEC = {
         },
     },
     "interrupt": {"type": "bool", "default": True},
+    "registry_auth": AUTH_SPEC,
     **RUN,
 }
 
@@ -249,7 +252,8 @@ def main() -> None:
         fragment = None
         if asked["state"] == "present":
             fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"])
-        result = converge(asked["stack"], fragment, module.check_mode, run, interrupt=asked["interrupt"])
+        auth = by_registry(asked["registry_auth"])
+        result = converge(asked["stack"], fragment, module.check_mode, run, interrupt=asked["interrupt"], auth=auth)
     except HaproxyError as error:
         module.fail_json(msg="\n".join(error.errors), errors=error.errors)
     except (DockerError, HostError, Cancelled, ValueError) as error:

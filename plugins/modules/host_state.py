@@ -51,6 +51,7 @@ options:
     description:
       - Packages to be installed, without recommended ones. The package lists are refreshed only when one is unknown.
       - An entry may name alternatives, V(a | b); the first one that can be had is taken when none is installed.
+      - An alternative that is an entry of its own too does not count as installed there.
     type: list
     elements: str
     default: []
@@ -59,6 +60,10 @@ options:
     type: list
     elements: str
     default: []
+  packages_refused:
+    description: Packages beside which nothing is done, each with the reason. One that is installed is an error.
+    type: dict
+    default: {}
   packages_held:
     description: Packages that are not to be upgraded by themselves. Those that are not installed are passed over.
     type: list
@@ -169,6 +174,13 @@ options:
         description: Whether a directory that holds something and belongs to somebody else is an error.
         type: bool
         default: false
+      initial:
+        description:
+          - What holds only when the directory is made, V(owner) with the group, or V(mode). Existing ones keep theirs.
+        type: list
+        elements: str
+        choices: [owner, mode]
+        default: []
   files:
     description: Files and what is in them. A file is replaced in one step.
     type: list
@@ -463,6 +475,7 @@ ARGUMENT_SPEC = {
     "repositories": FILES,
     "packages": WORDS,
     "packages_absent": WORDS,
+    "packages_refused": {"type": "dict", "default": {}},
     "packages_held": WORDS,
     "groups": dictionaries(GROUP),
     "users": dictionaries(USER),
@@ -473,6 +486,7 @@ ARGUMENT_SPEC = {
             **OWNED,
             "mode": {"type": "str", "default": "0755"},
             "keep_owner_of_data": {"type": "bool", "default": False},
+            "initial": {**WORDS, "choices": ["owner", "mode"]},
         }
     ),
     "files": FILES,

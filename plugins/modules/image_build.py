@@ -82,8 +82,8 @@ options:
         default: ""
       known_hosts:
         description:
-          - Lines of a C(known_hosts) file. Without them, the host's key is learned at the first build and checked from
-            then on.
+          - Lines of a C(known_hosts) file. Without them, the host's key is learned at the first build on each builder,
+            kept in C(/var/lib/longshore/STACK/builds/known_hosts) there, and no other is accepted from then on.
         type: str
         default: ""
   pull:
@@ -103,7 +103,9 @@ options:
     type: int
     default: 2
   cgroup_parent:
-    description: Control group of everything that runs in a build, a systemd slice for example.
+    description:
+      - Control group of everything that runs in a build, as a path from the root. That of a systemd slice holds those
+        of the slices in its name, V(/a.slice/a-b.slice).
     type: str
     default: ""
   min_free:
@@ -172,18 +174,26 @@ why:
   type: str
 """
 
-import shutil
-import tempfile
-
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
-from ansible_collections.longshore.stack.plugins.module_utils.image_builder import Builder, BuildError, NoRegistry
+from ansible_collections.longshore.stack.plugins.module_utils.image_builder import (
+    Builder,
+    BuildError,
+    NoRegistry,
+    Planned,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.image_definition import Build
-from ansible_collections.longshore.stack.plugins.module_utils.image_engine import Credentials, free_space
+from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
+    Credentials,
+    no_room_for_pushes,
+    too_little,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each, settle
+from ansible_collections.longshore.stack.plugins.module_utils.image_private import private_directory
 from ansible_collections.longshore.stack.plugins.module_utils.image_process import Processes, Stopped
 from ansible_collections.longshore.stack.plugins.module_utils.image_source import GIT_AUTH_SPEC, secrets
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC
+from ansible_collections.longshore.stack.plugins.module_utils.registry_certificate import warnings
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
 LOOKUPS = 8
@@ -254,17 +264,8 @@ def build_all(
         if needs:
             return {"changed": False, "needs": needs}
         check_space(docker, module.params["min_free"])
-        limit = max(1, module.params["parallel"])
-        done, errors = each(
-            sorted(due),
-            lambda service: builder.perform(plans[service], archives.get(service, "")),
-            run,
-            limit,
-            fail_fast=True,
-        )
-        if errors:
-            raise FailedError(errors)
-        results.update(done)
+        results.update(perform(module, builder, plans, run))
+        due = [service for service, result in results.items() if result["built"]]
     configs = {service: builder.configuration(result) for service, result in results.items()}
     answer = {
         "changed": bool(due),
@@ -282,17 +283,43 @@ def build_all(
     return answer
 
 
+def perform(module: QuietModule, builder: Builder, plans: dict[str, Planned], run: Run) -> dict[str, dict[str, object]]:
+    """Build what the registry has not, by service. The same source, built the same way, is built once: the image gets
+    the other services' names too."""
+    archives, limit = module.params["archives"], max(1, module.params["parallel"])
+    due = [service for service in sorted(plans) if not plans[service].digest]
+    first = {planned.content: service for service, planned in plans.items() if planned.digest}
+    for service in due:
+        first.setdefault(plans[service].content, service)
+    images = {service: str(planned.result(planned.digest, False, 0.0)["image"]) for service, planned in plans.items()}
+    done: dict[str, dict[str, object]] = {}
+
+    def build(service: str) -> dict[str, object]:
+        other = first[plans[service].content]
+        return builder.perform(plans[service], archives.get(service, ""), "" if other == service else images[other])
+
+    leaders = [service for service in due if service in first.values()]
+    for services in (leaders, [service for service in due if service not in leaders]):
+        results, errors = each(services, build, run, limit, fail_fast=True)
+        if errors:
+            raise FailedError(errors)
+        done.update(results)
+        images.update({service: str(result["image"]) for service, result in results.items()})
+    return done
+
+
 def check_space(docker: Docker, wanted: int) -> None:
-    directory = docker.get("/info")["DockerRootDir"]
-    free = free_space(directory)
-    if free is not None and free < wanted:
-        raise ValueError(
-            f"only {free >> 20} MiB are free at {directory}, and {wanted >> 20} MiB must be before anything is built: "
-            "'docker builder prune' empties the cache of builds"
-        )
+    problem = too_little(docker.get("/info")["DockerRootDir"], wanted)
+    if problem:
+        raise ValueError(f"{problem} before anything is built: 'docker builder prune' empties the cache of builds")
+    problem = no_room_for_pushes()
+    if problem:
+        raise ValueError(problem)
 
 
 def end(module: QuietModule, result: dict[str, object]) -> None:
+    for sentence in warnings(module.params["registry"]):
+        module.warn(sentence)
     if "unable" in result:
         result["why"] = result["msg"]
         if not module.params["required"]:
@@ -304,9 +331,15 @@ def end(module: QuietModule, result: dict[str, object]) -> None:
 
 def main() -> None:
     module = QuietModule(SPEC, supports_check_mode=True)
+    with private_directory() as private:
+        result = work(module, private)
+    end(module, result)
+
+
+def work(module: QuietModule, private: str) -> dict[str, object]:
+    """All of it; ``private`` is a directory in memory for logins."""
     given = module.params
     processes: Processes | None = None
-    private = tempfile.mkdtemp(prefix="longshore-build-", dir="/run")
     try:
         docker = Docker.connect()
         if docker is None and not module.check_mode:
@@ -333,8 +366,7 @@ def main() -> None:
         if processes is not None:
             processes.stop()
             settle(TIDYING)
-        shutil.rmtree(private, ignore_errors=True)
-    end(module, result)
+    return result
 
 
 if __name__ == "__main__":

@@ -69,6 +69,10 @@ unable:
   description: V(engine) when this server has no engine that answers.
   returned: because of it
   type: str
+routed:
+  description: Whether O(stack) has routes on this server's load balancer.
+  returned: success
+  type: bool
 configs:
   description:
     - By image, what it says of how to run it. In check mode without the images that would be pulled.
@@ -77,6 +81,7 @@ configs:
   type: dict
 """
 
+import os
 import time
 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
@@ -84,9 +89,9 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_engine impor
     Credentials,
     ImageError,
     configuration,
-    free_space,
     local,
     pull,
+    too_little,
 )
 from ansible_collections.longshore.stack.plugins.module_utils.image_kept import SparedImages
 from ansible_collections.longshore.stack.plugins.module_utils.image_parallel import each
@@ -113,12 +118,11 @@ def parse(images: list[str], check_mode: bool) -> dict[str, Reference]:
 
 
 def check_space(docker: Docker, wanted: int) -> None:
-    directory = docker.get("/info")["DockerRootDir"]
-    free = free_space(directory)
-    if free is not None and free < wanted:
+    problem = too_little(docker.get("/info")["DockerRootDir"], wanted)
+    if problem:
         raise ImageError(
-            f"only {free >> 20} MiB are free at {directory}, and {wanted >> 20} MiB must be before images are pulled: "
-            "'docker system df' shows what takes the room, 'docker image prune -a' removes images nothing uses"
+            f"{problem} before images are pulled: 'docker system df' shows what takes the room, "
+            "'docker image prune -a' removes images nothing uses"
         )
 
 
@@ -208,7 +212,7 @@ def main() -> None:
         module.fail_json(msg=f"{error}; images that are complete stay", cancelled=True)
     except (ValueError, DockerError, ImageError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    module.exit_json(routed=os.path.exists(f"/etc/longshore/{module.params['stack']}/haproxy.json"), **result)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,12 @@ lock:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
+from ansible_collections.longshore.stack.plugins.module_utils import (
+    registry_certificate,
+    stack_module,
+    summary,
+    swarm_state,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +113,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    for sentence in registry_certificate.warnings():
+        module.warn(sentence)
     with stack_module.results(module):
         module.exit_json(changed=False, **look(module))
 

@@ -27,9 +27,9 @@ options:
     description: The release. By default the one before the current.
     type: int
   state:
-    description: V(rolled_back) is the only state.
+    description: V(found) only tells what the release needs, and changes nothing.
     type: str
-    choices: [rolled_back]
+    choices: [rolled_back, found]
     default: rolled_back
 """
 
@@ -43,7 +43,7 @@ EXAMPLES = r"""
 RETURN = r"""
 changes:
   description: Every change, made or in check mode predicted; as in M(longshore.stack.stack_services).
-  returned: success
+  returned: success, not with O(state=found)
   type: list
   elements: dict
 locked:
@@ -51,8 +51,32 @@ locked:
   returned: failure because of another run
   type: dict
 release:
-  description: The release that the stack is at afterwards, with C(number), C(new), and C(of), the one brought back.
+  description:
+    - The release that the stack is at afterwards, with C(number), C(new), and C(of), the one brought back.
+    - With O(state=found) only C(of).
   returned: success
+  type: dict
+images:
+  description: By service, the image of the release, as M(longshore.stack.image_resolve) gives them.
+  returned: with O(state=found)
+  type: dict
+edge:
+  description: What the load balancers were given in the release, C(routes) and C(backends); null when it does not say.
+  returned: with O(state=found)
+  type: dict
+recorded:
+  description: The images that kept releases name.
+  returned: with O(state=found)
+  type: list
+  elements: str
+notices:
+  description: What is less than was asked for, and why. A run with notices ends degraded.
+  returned: success
+  type: list
+  elements: str
+degraded:
+  description: As in M(longshore.stack.stack_services).
+  returned: success, not in check mode
   type: dict
 services:
   description: As in M(longshore.stack.stack_info).
@@ -65,8 +89,14 @@ lock_note:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import (
+    image_kept,
+    stack_module,
+    standing,
+    summary,
+    swarm_state,
+)
 from ansible_collections.longshore.stack.plugins.module_utils import plan as plans
-from ansible_collections.longshore.stack.plugins.module_utils import stack_module, summary, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
@@ -77,6 +107,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
 
 
@@ -98,14 +129,30 @@ def chosen(state: State, number: int | None) -> Desired:
     return desired
 
 
-def roll_back(module: AnsibleModule) -> dict[str, Any]:
+def find(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
+    """What the release needs; the module's result."""
+    state = swarm_state.read(docker, module.params["stack"])
+    desired = chosen(state, module.params["number"])
+    unsaid = f"release {desired.of} does not say which routes it had: the load balancers keep those that they have"
+    return {
+        "changed": False,
+        "release": {"of": desired.of},
+        "edge": desired.edge,
+        "notices": [unsaid] if desired.edge is None else [],
+        "images": {
+            name: {"image": wanted.spec["TaskTemplate"]["ContainerSpec"]["Image"]}
+            for name, wanted in desired.services.items()
+        },
+        "recorded": image_kept.recorded(state),
+    }
+
+
+def roll_back(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
     """Plan, and unless checking carry it out; the module's result."""
     stack = module.params["stack"]
     run = stack_module.run_of(module.params)
-    docker = stack_module.connect(check_mode=False)
-    if docker is None:
-        raise swarm_state.NotAManager("the Docker engine does not answer on this server")
     note = ""
+    lacking: dict[str, str] = {}
     with stack_module.held_unless(module.check_mode, docker, stack, run, module.params["lock_wait"]) as lease:
         state = swarm_state.read(docker, stack)
         desired = chosen(state, module.params["number"])
@@ -113,7 +160,9 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
         if lease is not None:
             note = lease.note
             writer = Writer(docker, stack, lease.check, by_registry(module.params["registry_auth"]))
-            Converger(docker, writer, run, state=state, desired=desired, plan=plan).apply()
+            converger = Converger(docker, writer, run, state=state, desired=desired, plan=plan)
+            converger.apply()
+            lacking = converger.lacking
     result = {
         "changed": bool(plan.changes()),
         "changes": plan.changes(),
@@ -123,7 +172,15 @@ def roll_back(module: AnsibleModule) -> dict[str, Any]:
     if module._diff:
         result["diff"] = plan.diff()
     if not module.check_mode:
+        alone = set(desired.services) - {change.name for change in plan.touched}
+        broken, others = standing.unsettled(docker, run, state, sorted(alone))
+        result["degraded"] = {**lacking, **others}
+        result["notices"] = list(result["degraded"].values())
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
+        if broken:
+            done = "This run's changes are made and stay. " if plan.changes() else ""
+            texts = "\n".join(broken.values())
+            module.fail_json(msg=f"{done}What this run left alone does not run as wanted:\n{texts}", **result)
     return result
 
 
@@ -134,13 +191,17 @@ def main() -> None:
             **stack_module.STACK_SPEC,
             **stack_module.LOCK_SPEC,
             "number": {"type": "int"},
-            "state": {"type": "str", "choices": ["rolled_back"], "default": "rolled_back"},
+            "state": {"type": "str", "choices": ["rolled_back", "found"], "default": "rolled_back"},
             "registry_auth": AUTH_SPEC,
         },
         supports_check_mode=True,
     )
     with stack_module.results(module):
-        module.exit_json(**roll_back(module))
+        docker = stack_module.connect(check_mode=False)
+        if docker is None:
+            raise swarm_state.NotAManager("the Docker engine does not answer on this server")
+        work = find if module.params["state"] == "found" else roll_back
+        module.exit_json(**work(module, docker))
 
 
 if __name__ == "__main__":

@@ -48,10 +48,10 @@ locked:
   type: dict
 """
 
+import re
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.longshore.stack.plugins.module_utils import lease as locks
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
@@ -82,7 +82,7 @@ def doomed(state: State) -> list[tuple[str, str, str]]:
             (kind, name, f"/{kind}s/{one['ID']}")
             for name, one in sorted(objects.items())
             if (one["Spec"].get("Labels") or {}).get(swarm_state.STACK) == state.stack
-            and name != locks.lock_name(state.stack)
+            and name != swarm_state.lock_name(state.stack)
         ]
     return found
 
@@ -94,40 +94,50 @@ def labelled(state: State) -> list[dict[str, Any]]:
 
 
 def remove(docker: Docker, writer: Writer, run: Run, state: State) -> None:
-    """Remove all of it."""
+    """Remove all of it. Raises ``ValueError`` in the end when a server that is down still holds a network."""
+    held = []
     services = [one["ID"] for one in [*state.services.values(), *state.jobs.values()]]
     waited = not services
     for kind, name, path in doomed(state):
         if kind not in ("service", "job") and not waited:
             wait_for_tasks(docker, run, services)
             waited = True
+        try:
+            writer.remove(path)
+        except DockerError as error:
+            server = holder(docker, error.message) if kind == "network" else ""
+            if not server:
+                raise
+            held.append(
+                f"the network {name} stays, since {server}, which is down, is still on it; all else is gone. "
+                f"Bring {server} back, or take it out of the Swarm ('longshore server remove'), and destroy again"
+            )
+            continue
         run.progress(f"{kind} {name}: removed")
-        writer.remove(path)
     start = f"longshore.{state.stack}."
     for node in labelled(state):
-        unlabel(docker, node["ID"], start)
+        writer.unlabel(node["ID"], start)
+    if held:
+        raise ValueError("; ".join(held))
 
 
-def unlabel(docker: Docker, node: str, start: str) -> None:
-    """Remove the node's labels that begin with ``start``."""
-    for _attempt in range(10):
-        found = docker.get(f"/nodes/{node}")
-        spec = found["Spec"]
-        spec["Labels"] = {key: value for key, value in (spec.get("Labels") or {}).items() if not key.startswith(start)}
-        try:
-            docker.post(f"/nodes/{node}/update", spec, version=found["Version"]["Index"])
-        except DockerError as error:
-            if "out of sequence" not in error.message:
-                raise
-            continue
-        return
+def holder(docker: Docker, message: str) -> str:
+    """The server that is down and whose container holds what the engine would not remove; empty when it is none."""
+    found = re.search(r"in use by task (\w+)", message)
+    if not found:
+        return ""
+    try:
+        node = docker.get(f"/nodes/{docker.get(f'/tasks/{found.group(1)}').get('NodeID')}")
+    except DockerError:
+        return ""
+    return "" if node["Status"]["State"] == "ready" else str(node["Description"]["Hostname"])
 
 
 def wait_for_tasks(docker: Docker, run: Run, services: list[str]) -> None:
     """Wait until the removed services' tasks have ended: until then they hold networks, and perhaps data."""
     until = time.monotonic() + TASKS_PATIENCE
     while time.monotonic() < until:
-        tasks = swarm_state.patient(lambda: docker.get("/tasks"))
+        tasks = docker.get("/tasks")
         # What a dead server last said of its tasks stands for ever.
         alive = {node["ID"] for node in docker.get("/nodes") if node["Status"]["State"] == "ready"}
         running = [task for task in tasks if task["Status"]["State"] == "running" and task.get("NodeID") in alive]

@@ -152,7 +152,7 @@ def watch(docker: Docker, run: Run, identifier: str, deadline: float) -> tuple[i
     began = time.monotonic()
     while True:
         run.wait(POLL)
-        tasks = swarm_state.patient(lambda: docker.get("/tasks", filters={"service": [identifier]}))
+        tasks = docker.get("/tasks", filters={"service": [identifier]})
         task = max(tasks, key=lambda one: str(one["CreatedAt"]), default=None)
         waited = time.monotonic() - began
         if task is not None:
@@ -192,7 +192,7 @@ def run_once(module: AnsibleModule) -> dict[str, Any]:
         code, why, lines = watch(docker, run, identifier, module.params["deadline"])
     finally:
         # Not through the writer: a cancelled run may not write any more, but has to clean up.
-        docker.delete(f"/services/{identifier}")
+        swarm_state.patient(lambda: docker.delete(f"/services/{identifier}"))
     result = {"changed": True, "exit_code": code, "lines": lines}
     if why:
         module.fail_json(msg=f"{service}: {' '.join(command)}: {why}", **result)

@@ -16,6 +16,8 @@ description:
   - A number of replicas set here is kept by later deploys while the stack file still says the same number as now; a
     stopped
     service stays stopped until it is started.
+  - A service with routes gets no more tasks than the load balancers have room for, twice what the stack file says
+    and at least 16, those of an update among them; more is refused.
   - What does not come up is explained, taken back, and the task fails.
 extends_documentation_fragment:
   - longshore.stack.stack
@@ -57,6 +59,11 @@ locked:
   description: Who holds the lock.
   returned: failure because of another run
   type: dict
+notices:
+  description: What lacks tasks because a server that would fit is away. A run with notices ends degraded.
+  returned: success, not in check mode
+  type: list
+  elements: str
 services:
   description: As in M(longshore.stack.stack_info).
   returned: success, not in check mode
@@ -71,6 +78,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import (
     summary,
     swarm_state,
 )
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +98,7 @@ def wanted(state: State, action: str, services: dict[str, Any]) -> dict[str, dic
             continue
         try:
             if action == "scaled":
-                specs[name] = overrides.scaled(live, str(amount))
+                specs[name] = overrides.scaled(live, str(amount), f"{state.stack}_{EDGE}")
             elif action == "restarted":
                 specs[name] = overrides.restarted(live)
             else:
@@ -118,6 +126,7 @@ def scale(module: AnsibleModule) -> dict[str, Any]:
     if module._diff:
         result["diff"] = change.diff()
     if not module.check_mode:
+        result["notices"] = list(change.lacking.values())
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
     return result
 

@@ -66,6 +66,12 @@ options:
     description: The Git commit of each service's image, for the release record.
     type: dict
     default: {}
+  edge:
+    description:
+      - What the load balancers are given, C(routes) and C(backends), for the release record, so that a rollback serves
+        the same.
+      - A difference from the newest record makes a release too.
+    type: dict
   deadline:
     description: At most so many seconds for each service, if less than its own C(update.deadline).
     type: float
@@ -122,6 +128,11 @@ degraded:
       is back.
   returned: success, not in check mode
   type: dict
+notices:
+  description: The same as a list. A run with notices ends degraded.
+  returned: success, not in check mode
+  type: list
+  elements: str
 unresolved:
   description: Services whose image was not pinned by digest.
   returned: success
@@ -146,7 +157,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import plan as pla
 from ansible_collections.longshore.stack.plugins.module_utils import stack_module, standing, summary, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.converge import Converger
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, Given, from_file
-from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs
+from ansible_collections.longshore.stack.plugins.module_utils.image_config import ImageConfigs, as_it_runs
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import read_cluster_key
@@ -163,12 +174,15 @@ if TYPE_CHECKING:
 START_INTERVAL_API = (1, 44)
 
 
-def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[str]]:
+def wanted(module: AnsibleModule, docker: Docker | None, state: swarm_state.State) -> tuple[Desired, list[str]]:
     """The desired stack, and all secret values."""
     given = module.params
     hidden = json.loads(base64.b64decode(given["secrets"])) if given["secrets"] else {}
     secrets, environments = hidden.get("secrets") or {}, hidden.get("environment") or {}
-    configs = ImageConfigs(docker, given["image_configs"], by_registry(given["registry_auth"]), module.check_mode)
+    live = {name: spec for name in given["services"] if (spec := state.spec(name))}
+    running = {name: spec["TaskTemplate"]["ContainerSpec"]["Image"] for name, spec in live.items()}
+    logins = by_registry(given["registry_auth"])
+    configs = ImageConfigs(docker, given["image_configs"], logins, module.check_mode, running)
     stack = Given(
         stack=given["stack"],
         services=given["services"],
@@ -184,6 +198,10 @@ def wanted(module: AnsibleModule, docker: Docker | None) -> tuple[Desired, list[
         for service in given["services"].values():
             (service["healthcheck"] or {}).pop("start_interval", None)
     desired = from_file(stack, _key(stack, module.check_mode), configs)
+    for name in configs.unknown:
+        if name in live:
+            as_it_runs(given["services"][name], desired.services[name].spec, live[name])
+    desired.edge = given["edge"]
     if given["deadline"]:
         for service in desired.services.values():
             service.settings["deadline"] = min(service.settings["deadline"], given["deadline"])
@@ -208,10 +226,11 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
     stack = module.params["stack"]
     run = stack_module.run_of(module.params)
     docker = stack_module.connect(module.check_mode)
-    desired, secrets = wanted(module, docker)
     state = swarm_state.read(docker, stack) if docker else swarm_state.State(stack)
+    desired, secrets = wanted(module, docker, state)
     plan = plans.make(state, desired, stack_module.about(run))
     note = ""
+    lacking: dict[str, str] = {}
     if docker is not None and not module.check_mode and must_write(state, plan, run):
         with stack_module.held(docker, stack, run, module.params["lock_wait"]) as lease:
             note = lease.note
@@ -219,7 +238,9 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
             state = swarm_state.read(docker, stack)
             plan = plans.make(state, desired, stack_module.about(run))
             writer = Writer(docker, stack, lease.check, by_registry(module.params["registry_auth"]))
-            Converger(docker, writer, run, state=state, desired=desired, plan=plan, secrets=secrets).apply()
+            converger = Converger(docker, writer, run, state=state, desired=desired, plan=plan, secrets=secrets)
+            converger.apply()
+            lacking = converger.lacking
     changes = plan.changes()
     images = {name: one.spec["TaskTemplate"]["ContainerSpec"]["Image"] for name, one in desired.services.items()}
     result: dict[str, Any] = {
@@ -233,7 +254,9 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
         result["diff"] = plan.diff()
     if docker is not None and not module.check_mode:
         alone = set(desired.services) - {change.name for change in plan.touched}
-        broken, result["degraded"] = standing.unsettled(docker, run, state, sorted(alone), secrets)
+        broken, others = standing.unsettled(docker, run, state, sorted(alone), secrets)
+        result["degraded"] = {**lacking, **others}
+        result["notices"] = list(result["degraded"].values())
         result["services"] = summary.services(docker, swarm_state.read(docker, stack))
         if broken:
             done = "This run's changes are made and stay. " if changes else ""
@@ -243,9 +266,10 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
 
 
 def must_write(state: swarm_state.State, plan: plans.Plan, run: Run) -> bool:
-    """Whether the lock is needed: for changes, for what an earlier run began, and to wait for another run's end."""
+    """Whether the lock is needed: for changes, for what an earlier run began or left, and to wait for another run's
+    end."""
     other = locks.holder(state.lock)
-    return bool(plan.changes() or plan.touched or plan.record or (other and other["run"] != run.id))
+    return bool(plan.changes() or plan.touched or plan.record or state.jobs or (other and other["run"] != run.id))
 
 
 def main() -> None:
@@ -263,6 +287,7 @@ def main() -> None:
             "registry_auth": AUTH_SPEC,
             "only": {"type": "list", "elements": "str", "default": []},
             "commits": {"type": "dict", "default": {}},
+            "edge": {"type": "dict"},
             "deadline": {"type": "float"},
         },
         supports_check_mode=True,

@@ -83,6 +83,10 @@ options:
     description: Returned as it is. Other hosts of a play see results, but not the variables that a play or role sets.
     type: dict
     default: {}
+  data:
+    description: Label of nodes to the directory in which the data stands that it pins services to.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -134,6 +138,10 @@ note:
   description: O(note).
   returned: success
   type: dict
+data:
+  description: For each label of O(data) its C(path), and C(held), whether anything is in it on this server.
+  returned: success
+  type: dict
 problem:
   description: Why a manager cannot tell about the Swarm, or what is wrong with the node.
   returned: success
@@ -151,6 +159,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import swarm_formi
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_membership import (
+    held,
     init,
     join,
     leave,
@@ -217,7 +226,13 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
     found["files"] = [path for path in module.params["files"] if os.path.exists(path)]
     if found["problem"]:
         found["msg"] = found["problem"]
-    return {**found, "note": module.params["note"], "changed": changed, "diff": difference}
+    return {
+        **found,
+        "note": module.params["note"],
+        "data": held(module.params["data"]),
+        "changed": changed,
+        "diff": difference,
+    }
 
 
 def main() -> None:
@@ -236,6 +251,7 @@ def main() -> None:
             "files": {"type": "list", "elements": "str", "default": []},
             "claim": {"type": "bool", "default": False},
             "note": {"type": "dict", "default": {}},
+            "data": {"type": "dict", "default": {}},
             **ARGUMENT_SPEC,
         },
         required_if=[

@@ -65,6 +65,12 @@ options:
         type: str
         choices: [manager, worker]
         default: worker
+      data:
+        description:
+          - As RV(longshore.stack.swarm_node#module:data). Such a label leaves no server whose directory holds anything,
+            or that is not among O(nodes).
+        type: dict
+        default: {}
   managers:
     description: How many servers should be managers, those that are not in O(nodes) too. With V(0) none is demoted.
     type: int
@@ -90,7 +96,15 @@ options:
     type: str
     default: ""
   restarting:
-    description: Whether this is about a restart; a node drained for one is put back by whoever finds it later.
+    description:
+      - Whether this is about a restart. A node drained for one is put back by whoever finds it later.
+      - V(drained) refuses when the managers would lose a majority that they could keep.
+    type: bool
+    default: false
+  force:
+    description:
+      - Whether a O(server) is demoted or removed although another stack uses it, or labels C(longshore.*.volume.*) say
+        that a local volume is on it.
     type: bool
     default: false
   force:
@@ -153,10 +167,12 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_nodes import
     drain,
     find,
     nodes,
+    nodes_once_led,
     remove,
     services_on,
     wait_until_drained,
     wait_until_ready,
+    wait_until_spared,
 )
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import (
     RESTARTING,
@@ -175,6 +191,7 @@ NODE = {
     "labels": {"type": "dict", "default": {}},
     "role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
     "known_role": {"type": "str", "choices": ["manager", "worker"], "default": "worker"},
+    "data": {"type": "dict", "default": {}},
 }
 
 
@@ -215,7 +232,8 @@ def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> 
 
 
 def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
-    everything = nodes(docker)
+    # The engine that is asked may have been restarted a moment ago.
+    everything = nodes_once_led(docker, parameters["timeout"], run) if parameters["restarting"] else nodes(docker)
     node = find(everything, parameters["node"], f"{parameters['label_prefix']}server", parameters["server"])
     name = parameters["server"] or parameters["node"]
     if node is None:
@@ -245,6 +263,8 @@ def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
 
 def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
     changed = node["availability"] != "drain"
+    if parameters["restarting"]:
+        wait_until_spared(docker, node["id"], run)
     if check:
         return changed, []
     if parameters["restarting"]:

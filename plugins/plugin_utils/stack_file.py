@@ -9,7 +9,11 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from ansible.inventory.manager import IGNORED
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from longshore.definition import Stack
 
 _PLUGIN = re.compile(rb"^plugin:\s*['\"]?longshore\.stack\.stack['\"]?\s*(#.*)?$", re.MULTILINE)
@@ -22,6 +26,21 @@ def is_stack_file(path: str) -> bool:
             return _PLUGIN.search(file.read(65536)) is not None
     except OSError:
         return False
+
+
+def among(sources: Iterable[str]) -> list[str]:
+    """The stack files among inventory sources, each once. A directory holds what Ansible would read in it."""
+    files = [file for source in sources for file in _files(source)]
+    return list({os.path.realpath(file): file for file in files if is_stack_file(file)}.values())
+
+
+def _files(source: str) -> Iterator[str]:
+    if not os.path.isdir(source):
+        yield source
+        return
+    for name in sorted(os.listdir(source)):
+        if not IGNORED.search(os.fsencode(name)):
+            yield from _files(os.path.join(source, name))
 
 
 def read(path: str) -> Stack:

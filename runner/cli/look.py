@@ -33,7 +33,7 @@ def plan(options: Common, stack: Stack, job: Job, command: str = "longshore up")
     """Run a check and show the changes that it foresees, which ``command`` makes."""
     from longshore.cli import plan_text  # noqa: PLC0415 - as above
     from longshore.cli.drive import finish  # noqa: PLC0415 - as above
-    from longshore.cli.summary import kept, summary  # noqa: PLC0415 - as above
+    from longshore.cli.summary import kept, subject, summary  # noqa: PLC0415 - as above
     from longshore.cli.views import choose  # noqa: PLC0415 - as above
     from longshore.runs import Status  # noqa: PLC0415 - as above
 
@@ -42,7 +42,7 @@ def plan(options: Common, stack: Stack, job: Job, command: str = "longshore up")
             return summary(result, stack.definition)
         missed = f"\n\nNot reached, so not planned: {', '.join(result.unreachable)}" if result.unreachable else ""
         data = f"\n\n{stays}" if (stays := kept(result)) else ""
-        return plan_text.plan(result, command) + data + missed
+        return f"{subject(stack.definition)}\n\n{plan_text.plan(result, command)}{data}{missed}"
 
     view = choose(as_json=options.as_json, verbosity=options.verbosity, diff=options.diff)
     finish(job, view, _telling(options, told))

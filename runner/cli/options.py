@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
@@ -19,20 +20,27 @@ if TYPE_CHECKING:
     from longshore.stack import Stack
 
 DEFAULT_FILE = "stack.yml"
-_FILE_HELP = "The stack file."
+# As the inventory plugin reads it, so that `ansible-playbook` and `longshore` mean the same.
+ENVIRONMENT = "LONGSHORE_ENVIRONMENT"
+_FILE_HELP = "The stack file. Default: LONGSHORE_FILE, else stack.yml."
 
 File = Annotated[
     Path | None,
-    typer.Option("--file", "-f", metavar="FILE", help=_FILE_HELP, envvar="LONGSHORE_FILE", show_default=DEFAULT_FILE),
+    typer.Option("--file", "-f", metavar="FILE", help=_FILE_HELP),
 ]
 # `longshore logs -f` follows, as it does everywhere else.
 LongFile = Annotated[
     Path | None,
-    typer.Option("--file", metavar="FILE", help=_FILE_HELP, envvar="LONGSHORE_FILE", show_default=DEFAULT_FILE),
+    typer.Option("--file", metavar="FILE", help=_FILE_HELP),
 ]
 Environment = Annotated[
     str | None,
-    typer.Option("--environment", "-e", metavar="ENV", help="Lay FILE's overlay of this name over it (stack.ENV.yml)."),
+    typer.Option(
+        "--environment",
+        "-e",
+        metavar="ENV",
+        help="Lay FILE's overlay of this name over it (stack.ENV.yml). Default: LONGSHORE_ENVIRONMENT.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines: the events, then the result.")]
 
@@ -51,12 +59,13 @@ class Source:
         return Stack.load(self.path(), self.overlay())
 
     def path(self) -> Path:
-        """The stack file: of the command, else of ``longshore -f FILE COMMAND``, else ``stack.yml``."""
-        return self.file or _outer.get().file or Path(DEFAULT_FILE)
+        """The stack file: of the command, else of ``longshore -f FILE COMMAND``, else LONGSHORE_FILE, ``stack.yml``."""
+        return self.file or _outer.get().file or Path(os.environ.get("LONGSHORE_FILE") or DEFAULT_FILE)
 
     def overlay(self) -> str | None:
-        """The environment whose overlay is used, given in the same places."""
-        return self.environment or _outer.get().environment
+        """The environment whose overlay is used, given in the same places, else by LONGSHORE_ENVIRONMENT."""
+        # Not the option's own envvar: it would win over what stands before the command's name.
+        return self.environment or _outer.get().environment or os.environ.get(ENVIRONMENT) or None
 
 
 _outer: ContextVar[Source] = ContextVar("_outer", default=Source())  # noqa: B039 - frozen

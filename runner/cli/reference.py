@@ -41,8 +41,8 @@ $ longshore status
 ```
 
 The stack file is `stack.yml` here, or what `-f FILE` (before or behind the command) or `LONGSHORE_FILE` says.
-`-e staging` lays `stack.staging.yml` over it. On a terminal a run is shown live; elsewhere there is a line per step,
-and with `--json` a line of JSON per event, the last of which is the result ([events](events.md)).
+`-e staging` or `LONGSHORE_ENVIRONMENT` lays `stack.staging.yml` over it. On a terminal a run is shown live; elsewhere
+there is a line per step, and with `--json` a line of JSON per event, the last of which is the result ([events](events.md)).
 
 Ctrl-C cancels: the servers are told, their work stops at the next safe point, every process is ended, the lock is given
 back. A second Ctrl-C ends all at once; the lock then runs out within 60 seconds. What was begun is finished by running

@@ -33,7 +33,7 @@ _ROUTES = 8
 
 def summary(result: Result, definition: Definition) -> str:
     """The end of an ordinary run: what runs where and how it is reached, or what failed, where, why, what to do."""
-    parts = [_head(result)]
+    parts = [_head(result, definition)]
     if result.status in (Status.DONE, Status.DEGRADED):
         told = [result.data[module] for module in _TELLING if module in result.data]
         running = [data["services"] for data in told if data.get("services")]
@@ -47,7 +47,10 @@ def summary(result: Result, definition: Definition) -> str:
     if result.status in (Status.FAILED, Status.BAD_INPUT, Status.LOCKED):
         parts += [failures(result.failures), *_advice(result), *([f"log: {result.log}"] if result.log else [])]
     if result.status is Status.CANCELLED:
-        parts.append("Nothing goes on. The same command, run again, finishes what was begun.")
+        parts.append(
+            "Nothing of this run goes on; an update that was under way is left to Swarm, unwatched. "
+            "The same command, run again, finishes what was begun."
+        )
     return "\n\n".join(part for part in parts if part)
 
 
@@ -100,7 +103,7 @@ def state(result: Result, definition: Definition) -> str:
         return summary(result, definition)
     lock = info.get("lock")
     parts = [
-        _release_line(info.get("releases") or []),
+        "  ".join(part for part in (subject(definition), _release_line(info.get("releases") or [])) if part),
         tables.services(info.get("services") or {}) or "no service runs",
         tables.nodes(info.get("nodes") or []),
         routes(definition),
@@ -118,12 +121,17 @@ def _release_line(releases: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _head(result: Result) -> str:
+def subject(definition: Definition) -> str:
+    """What a run was about: ``shop (staging)``."""
+    return f"{definition.name} ({definition.environment})"
+
+
+def _head(result: Result, definition: Definition) -> str:
     changed = {change.host for change in result.changes}
     count = f"{len(result.changes)} change{'' if len(result.changes) == 1 else 's'}"
     changes = f", {count} on {hosts(sorted(changed))}" if changed else ", nothing changed"
     told = changes if result.status in (Status.DONE, Status.DEGRADED) else ""
-    return f"{_HEADS[result.status]} in {seconds(result.duration)}{told}"
+    return f"{subject(definition)}: {_HEADS[result.status]} in {seconds(result.duration)}{told}"
 
 
 def _advice(result: Result) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from .base import TEXT, Model, Short, many, one
+from .base import TEXT, Flag, Model, Short, many, one
 from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Size, Texts, Whole, matching
 from .service import Logging
 from .values import SecretText
@@ -23,24 +23,31 @@ class AddressPool(Model):
 class Prune(Model):
     """Removal of what no container uses."""
 
-    images: bool = one("Unused images.", True)
+    images: Flag = one("Unused images.", True)
     keep: Duration = one("What was used in this time stays.", 604800.0)
     build_cache: Size = one("The cache of builds keeps so much; what was used least recently goes.", 10 * 1024**3)
+
+
+def pruning(value: Any) -> Any:
+    """true and false as a mapping."""
+    return {"images": value} if isinstance(value, bool) else value
 
 
 class Docker(Model):
     """Docker on every server."""
 
-    source: Literal["debian", "docker"] = one("Whose packages: the distribution's or Docker's own.", "debian")
+    source: Literal["debian", "docker"] = one(
+        "Whose packages: the distribution's, or Docker's own (not supported yet).", "debian"
+    )
     version: str | None = one("The packages' version; default: the newest, once.", None)
     registry_mirrors: Texts = many("URLs of mirrors of Docker Hub.", list)
     insecure_registries: Texts = many("Registries without TLS.", list)
     default_address_pools: list[AddressPool] = many("Ranges for networks of one server.", list)
-    log: Logging | None = one("The log driver; default: local, 10 MB, 3 files.", None)
+    log: Logging | None = one("The log driver; default: local, 5 files of 10 MB.", None)
     daemon: dict[str, Any] = many("Further keys of daemon.json.", dict)
-    prune: Annotated[
-        Prune | None, Short(lambda v: {} if v is True else None if v is False else v, {"type": "boolean"})
-    ] = one("Removes unused images once a day; false leaves all.", None)
+    prune: Annotated[Prune, Short(pruning, {"type": "boolean"})] = many(
+        "Removes images that nothing needs once a day; false leaves all.", Prune
+    )
 
 
 class Swarm(Model):
@@ -107,8 +114,8 @@ class LoadBalancer(Model):
 class UnattendedUpgrades(Model):
     """The distribution's security updates."""
 
-    enabled: bool = one("Install them every day.", True)
-    reboot: bool = one("Restart a server that needs it.", False)
+    enabled: Flag = one("Install them every day.", True)
+    reboot: Flag = one("Restart a server that needs it.", False)
     reboot_time: str = one("When.", "04:00", **matching(r"^[0-2][0-9]:[0-5][0-9]$", "must be a time such as 04:00"))
 
 

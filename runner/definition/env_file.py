@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from .values import has_reference
+
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
@@ -32,6 +34,9 @@ def parse(text: str) -> tuple[dict[str, str], list[tuple[int, str]]]:
             wrong.append((number, "has a quote without its end"))
         elif "\0" in value:
             wrong.append((number, "has a control character: '\\x00'"))
+        elif has_reference(value):
+            words = "'{{ … }}' is not resolved in a file: write it in environment (braces themselves: {{ '{{' }})"
+            wrong.append((number, words))
         else:
             values[found[1]] = value
     return values, wrong

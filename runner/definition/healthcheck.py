@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from .base import BOOLEAN, TEXT, Model, Short, many, one
+from .base import TEXT, Flag, Model, Short, many, one
 from .scalars import CheckPath, Duration, Port, Whole
 
 
@@ -24,7 +24,7 @@ class Healthcheck(Model):
     """How Docker finds out whether a task is well. http and tcp need no tool in the image."""
 
     http: CheckPath | None = one("A path that answers 2xx or 3xx.", None)
-    tcp: Annotated[bool | None, Short(lambda v: v, BOOLEAN, alone=True)] = one("The port accepts connections.", None)
+    tcp: Flag | None = one("The port accepts connections.", None)
     port: Port | None = one("The port for http and tcp; default: the first route's, else the only exposed one.", None)
     test: Annotated[list[str], Short(_test, TEXT)] = many(
         "A command in the container: [CMD, …], [CMD-SHELL, text], text for a shell, or NONE.", list
@@ -38,4 +38,4 @@ class Healthcheck(Model):
         1.0,
         gt=0,
     )
-    disable: bool = one("No check, not even the image's own.", False)
+    disable: Flag = one("No check, not even the image's own.", False)

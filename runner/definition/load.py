@@ -18,6 +18,7 @@ from .checks.context import Context, problem
 from .document import Map, parse, read
 from .errors import words
 from .overlay import overlaid
+from .partly import valid_part
 from .problems import DefinitionError, Problem
 from .stack import Stack
 from .support import not_yet
@@ -25,22 +26,6 @@ from .support import not_yet
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-# Sections that map names to things: one wrong thing leaves the others to be checked.
-_NAMED = frozenset(
-    {
-        "servers",
-        "services",
-        "secrets",
-        "configs",
-        "volumes",
-        "networks",
-        "registries",
-        "users",
-        "jobs",
-        "databases",
-        "failover",
-    }
-)
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,29}")
 
 
@@ -80,7 +65,7 @@ def _checked(root: Map, problems: list[Problem], path: Path, environment: str | 
     except ValidationError as error:
         found = error.errors(include_url=False)
         problems += _problems(root, found)
-        context = _valid_part(data, root, found)
+        context = valid_part(data, root, found)
     if context is not None:
         context.stack.bind(path.absolute())
         check(context)
@@ -135,39 +120,3 @@ def _problems(root: Map, errors: Iterable[Any]) -> list[Problem]:
         dotted = ".".join(str(part)[:64] for part in path)
         result.append(Problem(found.file, found.line, found.column, dotted, message, hint))
     return result
-
-
-def _valid_part(data: dict[str, Any], root: Map, errors: Iterable[Any]) -> Context | None:
-    """What can still be checked: the file without the wrong things. None when too little is left."""
-    kept = dict(data)
-    broken: dict[str, set[str]] = {}
-    lost: set[str] = set()
-    wrong_keys: dict[str, set[str]] = {}
-    for error in errors:
-        section, *rest = error["loc"]
-        if section == "services" and len(rest) > 1 and "[key]" not in rest[:2]:
-            wrong_keys.setdefault(str(rest[0]), set()).add(str(rest[1]))
-            continue
-        if section in _NAMED and rest and isinstance(kept.get(section), dict):
-            broken.setdefault(section, set()).add(str(rest[0]))
-        else:
-            lost.add(str(section))
-            kept.pop(str(section), None)
-    for section, names in broken.items():
-        if section in kept:
-            kept[section] = {name: item for name, item in kept[section].items() if name not in names}
-    partial = set(wrong_keys) - broken.get("services", set())
-    if partial and "services" in kept:
-        kept["services"] = {
-            name: {key: item for key, item in service.items() if key not in wrong_keys.get(name, ())}
-            if name in partial
-            else service
-            for name, service in kept["services"].items()
-        }
-    kept["plugin"] = "longshore.stack.stack"
-    if "name" in lost:
-        kept["name"] = "stack"
-    try:
-        return Context(Stack.model_validate(kept), root, broken, lost, partial)
-    except ValidationError:
-        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from .base import INTEGER, TEXT, Model, Short, many, one
+from .base import INTEGER, TEXT, Flag, Model, Short, many, one
 from .scalars import AbsolutePath, Mode, Port, Size, Whole, expand_range, matching
 
 _PORT = re.compile(r"(?:(?P<published>[0-9-]+):)?(?P<target>[0-9-]+)(?:/(?P<protocol>[a-z]+))?")
@@ -27,7 +27,7 @@ class Mount(Model):
     type: Literal["volume", "bind", "tmpfs"] = one("What is mounted.", "volume")
     source: str | None = one("The volume's name; or the directory on the server (bind).", None, min_length=1)
     target: AbsolutePath = one("The path in the container.")
-    read_only: bool = one("The container can't write to it.", False)
+    read_only: Flag = one("The container can't write to it.", False)
     tmpfs: TmpfsOptions = many("Options of a tmpfs.", TmpfsOptions)
 
 

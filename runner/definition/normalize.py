@@ -11,7 +11,7 @@ from .healthcheck import Healthcheck
 from .mounts import Mount, TmpfsOptions
 from .scalars import expand_range
 from .servers import resolved
-from .values import is_secret
+from .values import is_secret, plain, unexpanded
 
 if TYPE_CHECKING:
     from .mounts import Grant
@@ -28,9 +28,9 @@ def normalized(service: Service) -> dict[str, Any]:
         "name": service.name,
         "image": service.image,
         "build": _build(service, service.build) if service.build is not None else None,
-        "command": service.command,
-        "entrypoint": service.entrypoint,
-        "environment": {name: value for name, value in values.items() if not is_secret(value)},
+        "command": _words(service.command),
+        "entrypoint": _words(service.entrypoint),
+        "environment": {name: unexpanded(value) for name, value in values.items() if not is_secret(value)},
         "secret_environment": [name for name, value in values.items() if is_secret(value)],
         "secrets": [_grant(grant, "/run/secrets", 0o400) for grant in service.secrets],
         "configs": [_grant(grant, "/", 0o444) for grant in service.configs],
@@ -47,7 +47,7 @@ def normalized(service: Service) -> dict[str, Any]:
         "user": service.user,
         "working_dir": service.working_dir,
         "hostname": service.hostname,
-        "labels": service.labels,
+        "labels": {name: plain(value) for name, value in service.labels.items()},
         "cap_add": service.cap_add,
         "cap_drop": service.cap_drop,
         "sysctls": service.sysctls,
@@ -77,7 +77,7 @@ def normalized(service: Service) -> dict[str, Any]:
             for route in service.routes
         ],
         "depends_on": {name: {"condition": need.condition} for name, need in service.depends_on.items()},
-        "before_deploy": service.before_deploy,
+        "before_deploy": _words(service.before_deploy),
         "endpoint_mode": service.endpoint_mode,
     }
 
@@ -115,6 +115,10 @@ def has_fixed_port(service: Service) -> bool:
     return any(port.published is not None for port in service.ports)
 
 
+def _words(words: list[str] | None) -> list[str] | None:
+    return None if words is None else [plain(word) for word in words]
+
+
 def _build(service: Service, build: Build) -> dict[str, Any]:
     # A login is no part of what is built; it travels apart.
     result = build.model_dump(exclude={"auth"})
@@ -143,6 +147,7 @@ def _healthcheck(service: Service, check: Healthcheck | None) -> dict[str, Any] 
         check = Healthcheck(tcp=True)
     probes = check.http is not None or bool(check.tcp)
     result = check.model_dump()
+    result["test"] = _words(check.test)
     result["tcp"] = bool(check.tcp)
     result["port"] = (check.port or service.port_to_check) if probes else check.port
     if check.test == ["NONE"]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from .compose_keys import ELSEWHERE, NOT_YET, REFUSED, SERVICE_KEYS, SUPPORTED
 from .schema import json_schema
-from .support import NOT_YET as SECTIONS_NOT_YET
 
 _MADE = "<!-- Made by `python -m longshore.definition.reference docs/reference`; do not edit. -->"
 
@@ -24,7 +23,8 @@ the concept ([all of Compose's keys](compose-keys.md)). Durations are written `5
 `null` removes a key. Keys that begin with `x-` at the top or in a service are not read: a place for YAML anchors.
 
 Vault values (`!vault`), `{{ secrets.NAME }}` and `{{ lookup('env', 'NAME') }}` may stand in a service's `environment`,
-in `secrets`, and in passwords of `registries` and `load_balancer.stats`; elsewhere they are refused.""".splitlines()
+in `secrets`, and in passwords of `registries` and `load_balancer.stats`; elsewhere they are refused.
+`{{ '{{' }}` stands for the braces themselves.""".splitlines()
 _COMPOSE_INTRODUCTION = """\
 Every key of a service in the Compose Specification: {supported} are supported with the same meaning, {later} are not
 supported yet, {refused} are refused, each with the reason and what to write instead. Nothing is ever ignored.
@@ -37,7 +37,7 @@ def reference_markdown() -> dict[str, str]:
 
 
 def _stack_file() -> str:
-    schema = json_schema()
+    schema = json_schema(plain=True)
     definitions = schema["$defs"]
     lines = [
         "# The stack file",
@@ -48,7 +48,7 @@ def _stack_file() -> str:
         "",
         "## Top level",
         "",
-        *_table(schema, definitions, ()),
+        *_table(schema, definitions),
     ]
     done: set[str] = set()
     queue = [((name,), item) for name, item in schema["properties"].items()]
@@ -60,7 +60,7 @@ def _stack_file() -> str:
             done.add(reference)
             target = definitions[reference]
             lines += ["", f"## {_heading(inner)}", "", target.get("description", "").replace("``", "`"), ""]
-            lines += _table(target, definitions, inner)
+            lines += _table(target, definitions)
             if reference != "Service":
                 queue = [*(((*inner, name), each) for name, each in target["properties"].items()), *queue]
             else:
@@ -92,19 +92,15 @@ def _references(item: Any, path: tuple[str, ...]) -> list[tuple[str, tuple[str, 
     return found
 
 
-def _table(schema: dict[str, Any], definitions: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+def _table(schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
     required = set(schema.get("required", ()))
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, item in schema["properties"].items():
         if "not" in item:
             continue
         default = "required" if name in required else _default(item)
-        later = SECTIONS_NOT_YET.get((*path, name)) or (
-            SECTIONS_NOT_YET.get((*[part for part in path if part != "[]"], name))
-        )
-        text = item.get("description", "").replace("|", "\\|")
-        mark = " **Not supported yet.**" if later and "Not supported yet." not in text else ""
-        lines.append(f"| `{name}` | {_type(item, definitions)} | {default} | {text}{mark} |")
+        text = item.get("description", "").replace("|", "\\|").replace("Not supported yet.", "**Not supported yet.**")
+        lines.append(f"| `{name}` | {_type(item, definitions)} | {default} | {text} |")
     return lines
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
-from .base import TEXT, Model, Short, many, one
+from .base import NULL, TEXT, Flag, Model, Short, many, one
 from .scalars import AbsolutePath, Duration, Mode, NetworkAddress, Owner, ServerName, Whole, matching
 from .values import SecretText, is_secret
 
@@ -59,7 +59,7 @@ class Schedule(Model):
     schedule: str = one('A cron expression such as "0 3 * * *", or @hourly, @daily, @weekly.')
     full: Literal["daily", "weekly", "monthly"] | None = one("How often a whole backup is made.", None)
     keep: Duration | None = one("How long backups are kept, such as 14d.", None)
-    verify: bool = one("Restore each backup elsewhere to prove it.", False)
+    verify: Flag = one("Restore each backup elsewhere to prove it.", False)
 
 
 class Volume(Model):
@@ -68,8 +68,13 @@ class Volume(Model):
     type: Literal["local", "shared", "nfs"] = one("local: a directory of one server. shared: on several.", "local")
     server: ServerName | None = one("The server that holds a local volume.", None)
     servers: list[ServerName] = many("The servers that hold a shared volume.", list)
-    owner: Owner | None = one("user:group of the directory when it is made; default: root.", None)
-    mode: Mode | None = one("The directory's mode when it is made, in octal.", None)
+    owner: Owner | None = one(
+        "user:group of the directory, which it keeps; default: root's when it is made, then its service's.", None
+    )
+    mode: Mode | None = one(
+        "The directory's mode in octal, which it keeps; default: 0755 when it is made, then its service's.",
+        None,
+    )
     nfs: NfsSource | None = one("Where an NFS volume comes from.", None)
     backup: Schedule | None = one("Backs it up.", None)
 
@@ -85,9 +90,9 @@ class NfsSource(Model):
 class Network(Model):
     """An overlay network between the servers."""
 
-    internal: bool = one("No way out of it.", False)
-    encrypted: bool = one("Traffic between servers is encrypted (IPsec).", False)
-    attachable: bool = one("Containers beside the services may join.", False)
+    internal: Flag = one("No way out of it.", False)
+    encrypted: Flag = one("Traffic between servers is encrypted (IPsec).", False)
+    attachable: Flag = one("Containers beside the services may join.", False)
     subnet: NetworkAddress | None = one("Its addresses; default: from the Swarm's pool.", None)
 
 
@@ -114,5 +119,6 @@ class RegistryLogin(Model):
 
 SecretItem = Annotated[Secret, Short(secret, TEXT)]
 EMPTY_IS_DEFAULT = Short(
-    lambda v: {name: {} if item is None else item for name, item in v.items()} if isinstance(v, dict) else v
+    lambda v: {name: {} if item is None else item for name, item in v.items()} if isinstance(v, dict) else v,
+    entries=(NULL,),
 )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from .base import INTEGER, NUMBER, TEXT, TEXTS, Short
+from .base import BOOLEAN, INTEGER, NUMBER, TEXT, TEXTS, Short
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d|w)")
@@ -68,10 +68,15 @@ def _address(value: Any) -> Any:
 
 def is_address(text: str) -> bool:
     """Whether ``text`` is an IP address or a host name; digits and dots alone are only ever an address."""
+    return is_ip(text) or (bool(_HOST_NAME.fullmatch(text)) and not re.fullmatch(r"[0-9.]+", text))
+
+
+def is_ip(text: str) -> bool:
+    """Whether ``text`` is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
-        return bool(_HOST_NAME.fullmatch(text)) and not re.fullmatch(r"[0-9.]+", text)
+        return False
     return True
 
 
@@ -232,4 +237,4 @@ NetworkAddress = Annotated[str, Short(_network)]
 IpAddress = Annotated[str, Short(_ip)]
 Command = Annotated[list[str], Short(_command, TEXT)]
 Texts = Annotated[list[str], Short(_texts, TEXT)]
-Pairs = Annotated[dict[str, str], Short(pairs, TEXTS)]
+Pairs = Annotated[dict[str, str], Short(pairs, TEXTS, entries=(BOOLEAN,))]

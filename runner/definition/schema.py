@@ -5,24 +5,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
 
 from .compose_keys import NOT_YET as KEY_NOT_YET
 from .compose_keys import SERVICE_KEYS, SUPPORTED
 from .stack import Stack
 from .support import NOT_YET
 
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import core_schema
+
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema() -> dict[str, Any]:
-    """The schema, in JSON Schema 2020-12. Every key has a description; what is not built yet is said there."""
-    schema = Stack.model_json_schema(by_alias=True)
+# What a text may be written as where something else is meant (base.Flag; pydantic reads numbers).
+_NUMBER = {"type": "string", "pattern": r"^\s*[+-]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9]+)?\s*$"}
+_FLAG = {"enum": ["true", "false", "yes", "no", "on", "off"]}
+
+
+class _AsWritten(GenerateJsonSchema):
+    """The model takes numbers for texts, and texts for numbers: ``user: 1000``, ``cpus: "0.5"``."""
+
+    def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
+        """A text, or a number."""
+        return {**super().str_schema(schema), "type": ["string", "number"]}
+
+    def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
+        """A whole number, or one as text."""
+        return {"anyOf": [super().int_schema(schema), _NUMBER]}
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
+        """A number, or one as text."""
+        return {"anyOf": [super().float_schema(schema), _NUMBER]}
+
+    def bool_schema(self, schema: core_schema.BoolSchema) -> JsonSchemaValue:
+        """True or false, or the word."""
+        return {"anyOf": [super().bool_schema(schema), _FLAG]}
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """A mapping; its keys are always texts."""
+        result = super().dict_schema(schema)
+        if "propertyNames" in result:
+            result["propertyNames"] = {**result["propertyNames"], "type": "string"}
+        return result
+
+
+def json_schema(*, plain: bool = False) -> dict[str, Any]:
+    """The schema, in JSON Schema 2020-12. Every key has a description; what is not built yet is said there.
+
+    ``plain`` names each value's own type alone, not what else is taken for it.
+    """
+    generator = GenerateJsonSchema if plain else _AsWritten
+    schema = Stack.model_json_schema(by_alias=True, schema_generator=generator)
     definitions = schema["$defs"]
     schema = {"$schema": DIALECT, "title": "Longshore stack file", **{k: v for k, v in schema.items() if k != "title"}}
     _allow_extensions(schema)
     _allow_extensions(definitions["Service"])
-    _numbers_are_text(schema)
     for part in (schema, *definitions.values()):
         _describe(part["properties"], definitions)
     properties = definitions["Service"]["properties"]
@@ -31,10 +72,30 @@ def json_schema() -> dict[str, Any]:
             why = f"{known.status}. {known.note}" if known.status == KEY_NOT_YET else f"Not used here: {known.note}"
             properties[name] = {"not": {}, "description": why.rstrip(". ")}
     for path in NOT_YET:
-        if len(path) == 1:
-            described = schema["properties"][path[0]]
-            described["description"] = f"{described.get('description', '')} Not supported yet.".strip()
+        _mark(schema, definitions, path)
     return schema
+
+
+def _mark(schema: dict[str, Any], definitions: dict[str, Any], path: tuple[str, ...]) -> None:
+    """Say in the description of ``path`` that it is not built yet."""
+    *way, last = path
+    part = schema
+    for name in way:
+        if name != "*":
+            part = definitions[_reference(part["properties"][name])]
+    name, _, value = last.partition("=")
+    described = part["properties"][name]
+    words = f"{value}: not supported yet." if value else "Not supported yet."
+    described["description"] = f"{described.get('description', '')} {words}".strip()
+
+
+def _reference(item: Any) -> str:
+    """The name of the first definition that ``item`` leads to."""
+    if isinstance(item, dict):
+        if "$ref" in item:
+            return str(item["$ref"]).rsplit("/", 1)[1]
+        item = list(item.values())
+    return next((found for one in item for found in [_reference(one)] if found), "") if isinstance(item, list) else ""
 
 
 def _allow_extensions(schema: dict[str, Any]) -> None:
@@ -46,16 +107,3 @@ def _describe(properties: dict[str, Any], definitions: dict[str, Any]) -> None:
     for name, item in properties.items():
         if "description" not in item and "$ref" in item:
             properties[name] = {**item, "description": definitions[item["$ref"].rsplit("/", 1)[1]]["description"]}
-
-
-def _numbers_are_text(node: Any) -> None:
-    """Mappings of texts take numbers, true and false too (``PORT: 3000``)."""
-    if isinstance(node, list):
-        for item in node:
-            _numbers_are_text(item)
-    elif isinstance(node, dict):
-        for name, item in node.items():
-            if name == "additionalProperties" and item == {"type": "string"}:
-                node[name] = {"type": ["string", "number", "boolean"]}
-            elif name not in ("default", "const", "enum"):
-                _numbers_are_text(item)

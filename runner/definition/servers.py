@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import PrivateAttr
 
-from .base import BOOLEAN, Model, Short, many, one
+from .base import Flag, Model, Short, many, one
 from .scalars import Address, IpAddress, Pairs, Port, Tag, Texts, matching
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class User(Model):
     """A person's account on every server."""
 
     keys: Texts = many("Public SSH keys, as ssh-keygen writes them; or files that hold them.", list)
-    sudo: bool = one("May become root without a password.", False)
+    sudo: Flag = one("May become root without a password.", False)
     shell: str = one("The login shell.", "/bin/bash")
     groups: Texts = many("Further groups.", list)
     expires: str | None = one(
@@ -62,7 +62,9 @@ class Server(Model):
     """One machine."""
 
     address: Address = one("Where SSH reaches it: an IP address or a host name.")
-    private_address: Address | None = one("Swarm and databases use it; default: address.", None)
+    private_address: IpAddress | None = one(
+        "The other servers use it, Swarm too; default: address, if that is an IP address.", None
+    )
     public_address: IpAddress | None = one("DNS and routes use it.", None)
     public_address6: IpAddress | None = one("As public_address, for IPv6.", None)
     tags: Annotated[list[Tag], Short(lambda v: [v] if isinstance(v, str) else v, {"type": "string"})] = many(
@@ -70,9 +72,7 @@ class Server(Model):
         "All other tags are yours, for placement.",
         list,
     )
-    manager: Annotated[bool | None, Short(lambda v: v, BOOLEAN, alone=True)] = one(
-        "Whether it is a Swarm manager; by default the first 1, 3 or 5 servers are.", None
-    )
+    manager: Flag | None = one("Whether it is a Swarm manager; by default the first 1, 3 or 5 servers are.", None)
     ssh: Ssh = many("How to log in, where it differs from the file's ssh.", Ssh)
     sysctl: Pairs = many("Kernel settings of this server alone.", dict)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import PrivateAttr, model_validator
 
-from .base import INTEGER, TEXT, TEXTS, Model, Short, many, one
+from .base import BOOLEAN, INTEGER, NULL, TEXT, TEXTS, Flag, Model, Short, many, one
 from .healthcheck import Healthcheck
 from .mounts import ExposeItem, GrantItem, MountItem, PortItem, TmpfsItem
 from .normalize import normalized
@@ -99,7 +99,7 @@ class Route(Model):
     host: RouteHost = one("The host name; *.example.org for all below it; left out: every other name.", "")
     path: UrlPath = one("Requests whose path begins so.", "/")
     port: Port = one("The container's port.")
-    sticky: bool = one("A visitor stays with one task, by a cookie.", False)
+    sticky: Flag = one("A visitor stays with one task, by a cookie.", False)
 
 
 class Placement(Model):
@@ -209,7 +209,7 @@ class EnvFile(Model):
     """A file of NAME=value lines."""
 
     path: str = one("The file, relative to the stack file.", min_length=1)
-    required: bool = one("Its absence is an error.", True)
+    required: Flag = one("Its absence is an error.", True)
 
 
 def _named(value: Any) -> Any:
@@ -238,13 +238,14 @@ def _hosts(value: Any) -> Any:
     return result
 
 
-def _env_files(value: Any) -> Any:
-    items = value if isinstance(value, list) else [value]
-    return [{"path": item} if isinstance(item, str) else item for item in items]
+def _env_file(value: Any) -> Any:
+    """A path alone as a mapping."""
+    return {"path": value} if isinstance(value, str) else value
 
 
-_LISTED = Short(_named, TEXTS)
-EnvironmentValues = Annotated[dict[EnvironmentName, SecretText], Short(pairs, TEXTS)]
+_LISTED = Short(_named, TEXTS, entries=(NULL,))
+EnvFileItem = Annotated[EnvFile, Short(_env_file, TEXT)]
+EnvironmentValues = Annotated[dict[EnvironmentName, SecretText], Short(pairs, TEXTS, entries=(BOOLEAN,))]
 
 
 def _ulimit(value: Any) -> Any:
@@ -271,7 +272,7 @@ class Service(Model):
         "definition: docker inspect does not show them.",
         dict,
     )
-    env_file: Annotated[list[EnvFile], Short(_env_files, TEXT, TEXTS)] = many(
+    env_file: Annotated[list[EnvFileItem], Short(lambda v: v if isinstance(v, list) else [v], single=True)] = many(
         "Files of NAME=value lines, read when the stack file is; environment wins. Their values are not secret.", list
     )
     secrets: list[GrantItem] = many("Secrets of this file as files in the container.", list)
@@ -285,7 +286,7 @@ class Service(Model):
     restart: Annotated[Restart, Short(_restart_form, TEXT)] = many("When Swarm starts a task again.", Restart)
     stop_grace_period: Duration = one("Time between the stop signal and the kill.", 10.0)
     stop_signal: Signal | None = one("Sent to stop a task; default: the image's own, else SIGTERM.", None)
-    init: bool | None = one("Run a small init as process 1.", None)
+    init: Flag | None = one("Run a small init as process 1.", None)
     user: str | None = one("User, or user:group, in the container.", None, min_length=1, max_length=64)
     working_dir: str | None = one("The working directory.", None, **matching(r"^/", "must be an absolute path"))
     hostname: str | None = one(
@@ -294,7 +295,9 @@ class Service(Model):
     labels: Annotated[
         dict[str, str],
         Short(
-            lambda v: {k: "" if i is None else i for k, i in p.items()} if isinstance(p := pairs(v), dict) else p, TEXTS
+            lambda v: {k: "" if i is None else i for k, i in p.items()} if isinstance(p := pairs(v), dict) else p,
+            TEXTS,
+            entries=(BOOLEAN, NULL),
         ),
     ] = many("Labels of the service's containers.", dict)
     cap_add: list[Capability] = many("Capabilities to add.", list)
@@ -304,9 +307,9 @@ class Service(Model):
     dns: Annotated[list[Address], Short(lambda v: [v] if isinstance(v, str) else v, TEXT)] = many("Name servers.", list)
     dns_search: Texts = many("Search domains.", list)
     extra_hosts: Annotated[list[str], Short(_hosts, {"type": "object"})] = many("Further lines of /etc/hosts.", list)
-    read_only: bool = one("The container's own file system can't be written to.", False)
-    tty: bool = one("A terminal.", False)
-    stdin_open: bool = one("Standard input stays open.", False)
+    read_only: Flag = one("The container's own file system can't be written to.", False)
+    tty: Flag = one("A terminal.", False)
+    stdin_open: Flag = one("Standard input stays open.", False)
     logging: Logging | None = one("Where the output goes.", None)
     volumes: list[MountItem] = many("What is mounted: 'volume:/path', '/directory/of/the/server:/path'.", list)
     tmpfs: Annotated[list[TmpfsItem], Short(lambda v: [v] if isinstance(v, str) else v, TEXT)] = many(

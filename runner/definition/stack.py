@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 
 from .base import Model, Short, many, one
 from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
+from .file_text import read
 from .later import Backups, Database, Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
@@ -104,6 +105,10 @@ class Stack(Model):
         """A path in the stack file as an absolute one: ``~`` is the home, anything relative stands beside the file."""
         found = resolved(self._path, path)
         return found if found is not None else self._path
+
+    def text(self, path: str) -> str:
+        """The text of a file that the stack file names; the checks have read it before."""
+        return read(self.file(path))
 
     def docker_hosts(self) -> list[str]:
         """Servers that run containers: all but those whose only tag is db, unless a service asks for that tag."""

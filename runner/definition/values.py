@@ -20,6 +20,12 @@ _FILTERS = r"(?:\s*\|\s*[a-z_.0-9]+(?:\([^|]*\))?)*"
 _SECRET = re.compile(rf"\s*secrets\.([A-Za-z0-9_.-]+?){_FILTERS}\s*")
 _DATABASE = re.compile(rf"\s*databases\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_]+){_FILTERS}\s*")
 _LOOKUP = re.compile(rf"\s*(?:lookup|query)\(.+\){_FILTERS}\s*", re.DOTALL)
+_VARIABLE = re.compile(
+    r"((?:lookup|query)\(\s*(['\"])(?:ansible\.builtin\.)?env\2\s*,\s*(['\"])(?P<name>[A-Za-z_][A-Za-z0-9_]*)\3\s*)\)"
+)
+_DEFAULT = re.compile(r"\|\s*(?:ansible\.builtin\.)?(?:default|d)\b")
+# {{ '{{' }} is how braces themselves are written.
+_BRACES = re.compile(r"\{\{\s*(?:'\{\{'|\"\{\{\")\s*\}\}")
 
 
 class _Keep:
@@ -38,8 +44,9 @@ SecretText = Annotated[str, _Keep()]
 
 
 def _expressions(value: str) -> list[str]:
-    """What stands between each ``{{`` and the next ``}}``."""
+    """What stands between each ``{{`` and the next ``}}``, without braces that are meant as such."""
     found = []
+    value = _BRACES.sub("", value)
     begin = value.find("{{")
     while begin >= 0 and (end := value.find("}}", begin + 2)) >= 0:
         found.append(value[begin + 2 : end])
@@ -60,7 +67,7 @@ def references(value: str) -> tuple[set[str], set[str], list[str]]:
     if isinstance(value, VaultValue) or "{{" not in value:
         return secrets, databases, wrong
     expressions = _expressions(value)
-    if len(expressions) != value.count("{{"):
+    if len(expressions) != _BRACES.sub("", value).count("{{"):
         wrong.append("has a '{{' without its '}}'")
     for expression in expressions:
         if len(expression) > _LONGEST:
@@ -75,10 +82,53 @@ def references(value: str) -> tuple[set[str], set[str], list[str]]:
 
 
 def has_reference(text: str) -> bool:
-    """Whether ``text`` holds a ``{{`` that is not one of Docker's own templates."""
+    """Whether ``text`` holds a ``{{`` that is not one of Docker's own templates, and not meant as such."""
+    text = _BRACES.sub("", text)
     position = text.find("{{")
     while position >= 0:
         if not _DOCKER.match(text, position + 2):
             return True
         position = text.find("{{", position + 2)
     return False
+
+
+def template(value: str) -> str:
+    """``value`` as the template that is resolved: any secret's name works, a variable that is not set is an error."""
+    pieces: list[str] = []
+    position = 0
+    while (begin := value.find("{{", position)) >= 0 and (end := value.find("}}", begin + 2)) >= 0:
+        pieces += [value[position : begin + 2], _strict(value[begin + 2 : end])]
+        position = end
+    return "".join([*pieces, value[position:]])
+
+
+def _strict(expression: str) -> str:
+    # As an attribute, a name with '-' would be a subtraction, and 'keys' a method.
+    if found := _SECRET.fullmatch(expression):
+        return f"{expression[: found.start(1) - 1]}['{found[1]}']{expression[found.end(1) :]}"
+    return _VARIABLE.sub(r"\1, default=undef())", expression)
+
+
+def variables(value: str) -> list[str]:
+    """The operator's environment variables that ``value`` looks up and has no default for."""
+    return [
+        found["name"]
+        for expression in _expressions(value)
+        if not _DEFAULT.search(expression)
+        for found in _VARIABLE.finditer(expression)
+    ]
+
+
+def lookups(value: str) -> list[str]:
+    """The lookups in ``value``, each as a template of its own."""
+    return [template(f"{{{{{found}}}}}") for found in _expressions(value) if _LOOKUP.fullmatch(found)]
+
+
+def plain(text: str) -> str:
+    """``text`` that nothing resolves, as it is meant: braces written as ``{{ '{{' }}`` are ``{{``."""
+    return _BRACES.sub("{{", text)
+
+
+def unexpanded(text: str) -> str:
+    """As ``plain``, where Swarm expands Docker's templates: written so that it leaves the braces."""
+    return _BRACES.sub('{{"{{"}}', text)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every command that a document shows exists, with its options. (`make demo` and `make test` are run by CI itself.)"""
+"""Every command that a document shows exists, with its options. (`test_tutorial.py` runs some.)"""
 
 from __future__ import annotations
 

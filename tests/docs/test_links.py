@@ -35,9 +35,9 @@ def test_links(document: Path) -> None:
 
 
 def test_readme_leads_to_every_guide() -> None:
-    """The README links to each document directly below docs/ and to each how-to."""
+    """The README links to each document directly below docs/, to each how-to and to each page of the reference."""
     readme = (ROOT / "README.md").read_text()
-    guides = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs/how-to").glob("*.md")]
+    guides = [path for folder in ("", "how-to", "reference") for path in (ROOT / "docs" / folder).glob("*.md")]
     missing = [path.name for path in guides if str(path.relative_to(ROOT)) not in readme]
     assert guides
     assert not missing

@@ -53,6 +53,9 @@ GATES = (
             *("-p", "longshore"),
             *("-p", f"{COLLECTION}.module_utils"),
             *("-p", f"{COLLECTION}.plugin_utils"),
+            *("-p", f"{COLLECTION}.action"),
+            *("-p", f"{COLLECTION}.filter"),
+            *("-p", f"{COLLECTION}.inventory"),
             # The lab, and the client that puts load on it
             *("-p", "lab"),
             *("-p", "client"),

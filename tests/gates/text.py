@@ -13,8 +13,10 @@ from pathlib import Path
 from tracked import ROOT, tracked
 
 HEADER = "# Copyright (c) 2026, The Longshore founders\n# GNU General Public License v3.0+ (see LICENSE or"
-# Its own two patterns are spelled so that this file doesn't match them.
-MACHINE = re.compile(r"(?<![\w.])/(work/|farm/|Users/[a-z])|/root/\.py[e]nv")
+# Where this checkout lies, whoever works on it is at home, or a Mac keeps homes; and root's tools.
+PLACES = [re.escape(str(path)) for path in (ROOT, Path.home()) if len(path.parts) > 2]
+MACHINE = re.compile(r"(?<![\w.}])(?:" + "|".join([*PLACES, r"/Users/[a-z]", r"/root/\.(?!ssh|docker)\w"]) + ")")
+# Spelled so that this file doesn't match it.
 UNFINISHED = re.compile(r"\b(TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b|NotImplemented[E]rror")
 LARGEST = 200_000  # bytes: more is a build product or a dump
 GENERATED = ("docs/figures/", "LICENSE")

@@ -20,7 +20,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = [sys.executable, str(ROOT / "molecule" / "shared" / "lab")]
-NAME = os.environ.get("LAB", "lab")
+NAME = os.environ.get("LAB", "test")
 LONGSHORE = str(Path(sys.executable).parent / "longshore")
 SECRET = "correct-horse-77"
 # Counts for ever, slowly enough to be followed.

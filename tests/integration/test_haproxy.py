@@ -9,6 +9,7 @@ On a lab of its own, named by the variable LAB (default ``haproxy``); it is remo
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -194,6 +195,18 @@ def test_a_worker_joins_a_network_it_has_not_seen_and_keeps_it(described: dict[s
     assert converge(tmp_path, "other")["changed"] is False
 
 
+def test_the_statistics_are_not_for_the_services() -> None:
+    template = '{{(index .NetworkSettings.Networks "shop_edge").IPAddress}}'
+    address = on("app2", "docker", "inspect", "-f", template, "longshore-haproxy").strip()
+    task = on("app2", "docker", "ps", "-q", "--filter", "label=com.docker.swarm.service.name=shop_web").split()[0]
+    script = "import socket, sys; print(socket.socket().connect_ex((sys.argv[1], int(sys.argv[2]))))"
+    reached = {
+        port: int(on("app2", "docker", "exec", task, "python", "-c", script, address, str(port))) for port in (80, 8404)
+    }
+    assert reached == {80: 0, 8404: errno.ECONNREFUSED}
+    assert "shop.web" in on("app2", "curl", "-s", "-m", "5", "http://127.0.0.1:8404/")
+
+
 def test_a_removed_stack_leaves_its_network(tmp_path: Path) -> None:
     before = on("app2", "cat", "/etc/longshore/shop/haproxy.json")
     deploy("gone", 1)
@@ -205,3 +218,17 @@ def test_a_removed_stack_leaves_its_network(tmp_path: Path) -> None:
     until(lambda: on("app1", "docker", "network", "rm", "gone_edge", check=False), 30, "the network can go")
     assert on("app2", "cat", "/etc/longshore/shop/haproxy.json") == before
     assert converge(tmp_path, "gone", "absent")["changed"] is False
+
+
+def test_a_stack_that_went_while_a_balancer_was_away_hinders_no_other(tmp_path: Path) -> None:
+    fragment = on("app2", "cat", "/etc/longshore/shop/haproxy.json").replace("shop", "dead")
+    on("app2", "mkdir", "-p", "/etc/longshore/dead")
+    on("app2", "tee", "/etc/longshore/dead/haproxy.json", given=fragment)
+    done = converge(tmp_path)
+    assert done["changes"][-1] == "reload HAProxy", done
+    assert "the network dead_edge" in done["warnings"][0]
+    again = converge(tmp_path)
+    assert (again["changed"], again["warnings"]) == (False, done["warnings"])
+    assert converge(tmp_path, "dead", "absent")["changed"]
+    assert on("app2", "ls", "/etc/longshore/dead", check=False) == ""
+    assert "warnings" not in converge(tmp_path)

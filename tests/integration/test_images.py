@@ -224,6 +224,19 @@ def test_the_same_commit_is_not_built_twice(build: Starter, repository: Callable
     assert first["configs"]["web"]["Cmd"] == ["sh"]
 
 
+def test_two_runs_at_once_build_once(build: Starter, repository: Callable[..., str]) -> None:
+    name = repository(f"FROM busybox\nRUN : {uuid.uuid4().hex} && sleep 5\n")
+    source = {"git": f"https://git.lab/{name}.git"}
+    runs = [build(builds={"web": source, "worker": source}) for _ in range(2)]
+    results = [run.result["images"] for run in runs]
+    assert sorted(result["web"]["built"] for result in results) == [False, True]
+    assert results[0]["web"]["image"] == results[1]["web"]["image"]
+    # The second service's image is the first one's by another name.
+    assert len({result[service]["digest"] for result in results for service in ("web", "worker")}) == 1
+    assert sum(run.output.count("load build definition from Dockerfile") > 0 for run in runs) == 1
+    assert "worker | #" not in "".join(run.output for run in runs)
+
+
 def test_check_mode_predicts_and_builds_nothing(build: Starter, repository: Callable[..., str]) -> None:
     name = repository("FROM busybox\n")
     builds = {"web": {"git": f"https://git.lab/{name}.git"}}
@@ -309,6 +322,21 @@ def test_a_private_repository(build: Starter, repository: Callable[..., str], wa
         check=False,
     )
     assert not found
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_a_git_server_with_another_key_is_refused(build: Starter, repository: Callable[..., str], kind: str) -> None:
+    name = repository("FROM busybox\n", private=True)
+    login = {"host": "git.lab", "ssh_key": (ROOT / f".lab/{NAME}/id_ed25519").read_text()}
+    learned = "/var/lib/longshore/integration/builds/known_hosts"
+    on("app2", f"rm -f /tmp/other*; ssh-keygen -q -t {kind} -N '' -f /tmp/other; mkdir -p {learned[:-12]}")
+    on("app2", f"echo git.lab $(cut -d ' ' -f 1-2 /tmp/other.pub) >{learned}")
+    try:
+        run = build(builds={"web": {"git": f"git@git.lab:private/{name}.git"}}, git_auth=[login])
+        assert run.wait() != 0
+    finally:
+        on("app2", f"rm {learned}")
+    assert f"the SSH key of git.lab is not in {learned}" in run.output
 
 
 def descendants(pid: int) -> list[int]:

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's promises, over real SSH: run `python molecule/shared/lab up` first."""
+"""The lab's promises, over real SSH, of the lab that LAB names (default `test`), which is there already."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 import pytest
 import testinfra
 
-LAB = Path(__file__).resolve().parents[2] / "molecule" / "shared" / "lab"
+ROOT = Path(__file__).resolve().parents[2]
+NAME = os.environ.get("LAB", "test")
 
 
-def lab(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run one of the lab's commands."""
-    return subprocess.run([sys.executable, str(LAB), *words], capture_output=True, text=True, check=False)
+def lab(verb: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the lab's commands; a later ``--name`` wins."""
+    command = [sys.executable, str(ROOT / "molecule/shared/lab"), verb, "--name", NAME, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +131,10 @@ def test_private_repositories_ask_for_a_password(client: Any) -> None:
 
 
 def test_the_mirror_serves_official_names(server: Any) -> None:
-    for image in ("python:3.13-slim", "haproxy:lts", "nginx:1", "node:20-slim", "debian:trixie", "postgres:17"):
+    official = ("python:3.13-slim", "haproxy:lts", "nginx:1", "node:20-slim", "debian:trixie", "postgres:17", "redis:8")
+    for image in (*(f"library/{name}" for name in official), "valkey/valkey:8.1"):
         name, tag = image.split(":")
-        answer = server.run("curl -sf http://mirror.lab:5000/v2/library/%s/manifests/%s", name, tag)
+        answer = server.run("curl -sf http://mirror.lab:5000/v2/%s/manifests/%s", name, tag)
         assert answer.rc == 0, image
 
 
@@ -139,6 +143,34 @@ def test_a_server_without_power_comes_back_with_its_disk(status: dict[str, Any])
     assert lab("kill", "app3").returncode == 0
     assert lab("start", "app3").returncode == 0
     assert connect(status, "app3").run("rm /root/kept && cat /etc/machine-id").stdout == before
+
+
+def test_a_lab_removes_itself_whole() -> None:
+    name = "test-gone"
+
+    def docker(*words: str) -> list[str]:
+        return subprocess.run(["docker", *words], capture_output=True, text=True, check=True).stdout.split()
+
+    def left(*kind: str) -> list[str]:
+        return docker(*kind, "ls", "-q", "--filter", f"label=longshore.lab={name}")
+
+    try:
+        made = lab("up", "--name", name, "--servers", "1", "--no-mirror")
+        assert made.returncode == 0, made.stderr
+        containers = docker("ps", "-aq", "--filter", f"label=longshore.lab={name}")
+        mounts = "{{range .Mounts}}{{.Type}}:{{.Name}} {{end}}"
+        mounted = docker("inspect", "-f", mounts, f"longshore-{name}-app1")
+        volumes = [each.partition(":")[2] for each in mounted if each.startswith("volume:")]
+        assert len(containers) == 4
+        assert volumes, "of the server: the mirror's is for all labs"
+        assert left("network")
+    finally:
+        done = lab("down", "--name", name)
+    assert done.returncode == 0, done.stderr
+    assert docker("ps", "-aq", "--filter", f"label=longshore.lab={name}") == []
+    assert left("network") == []
+    assert not set(volumes) & set(docker("volume", "ls", "-q"))
+    assert not (ROOT / ".lab" / name).exists()
 
 
 def test_wrong_words_are_refused() -> None:

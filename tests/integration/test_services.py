@@ -267,6 +267,43 @@ def test_bad_version_is_explained_and_taken_back(running: str, change: dict[str,
     assert deploy(web())["changed"] is False
 
 
+def test_refused_change_is_named_and_takes_the_others_back(running: str) -> None:
+    api = {**web(), "name": "api", "routes": [], "replicas": 2}
+    assert not deploy(web(), api).get("failed")
+    # Docker has no such port for services that are found by DNS.
+    port = {"target": 3000, "published": 8080, "protocol": "tcp", "mode": "ingress"}
+    failed = deploy({**api, "environment": {"VERSION": "2"}}, web(ports=[port]))
+    assert "service web: the Docker engine refused it" in failed["msg"]
+    assert "dnsrr" in failed["msg"]
+    assert "Gone back: api, web run as before." in failed["msg"]
+    assert version() == running
+    assert deploy(web(), api)["changed"] is False
+    deploy(web())
+
+
+def test_what_waits_for_a_server_that_is_away_is_degraded(running: str) -> None:
+    spread = web(placement={"max_per_server": 1}, update={"order": "stop-first", "parallelism": 1})
+    assert not deploy(spread).get("failed")
+    on("app1", "docker", "node", "update", "-q", "--availability", "drain", "app3")
+    try:
+        done = deploy({**spread, "environment": {"VERSION": "2"}})
+        assert not done.get("failed"), done
+        assert "app3" in done["degraded"]["web"]
+        assert done["notices"]
+        assert sum(task["state"] == "running" for task in info("tasks")) == 2
+    finally:
+        on("app1", "docker", "node", "update", "-q", "--availability", "active", "app3")
+    until(lambda: info("services")["web"]["running"] == 3, 60, "the third task runs on app3")
+    again = deploy({**spread, "environment": {"VERSION": "2"}})
+    assert again["changed"] is False
+    assert again["notices"] == []
+
+
+def test_another_placement_that_tasks_meet_already(running: str) -> None:
+    done = deploy(web(placement={"max_per_server": 3}))
+    assert not done.get("failed"), done
+
+
 def test_secrets_reach_the_process_and_nothing_else(running: str) -> None:
     names = {"secret_environment": ["PASSWORD"], "user": "1000"}
     hidden = {"environment": {"web": {"PASSWORD": "it's a\nsecret"}}}

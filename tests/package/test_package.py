@@ -144,3 +144,15 @@ def test_tarball_installs_without_network(built: Path, installed: Installed, tmp
     listed = installed.run("ansible-doc", "--list", "--json", "longshore.stack", ANSIBLE_COLLECTIONS_PATH=str(tmp_path))
     assert "longshore.stack.stack_services" in json.loads(listed.stdout)
     assert (tmp_path / COLLECTION / "MANIFEST.json").exists()
+
+
+def test_tarball_runs_a_playbook_by_its_name(built: Path, installed: Installed, tmp_path: Path) -> None:
+    tarball = str(next(built.glob("*.tar.gz")))
+    there = str(tmp_path)
+    installed.run("ansible-galaxy", "collection", "install", tarball, "--offline", "--force", "-p", there)
+    checked = installed.run(
+        *("ansible-playbook", "-i", "shop.yml", "--syntax-check", "longshore.stack.site"),
+        ANSIBLE_COLLECTIONS_PATH=there,
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert str(tmp_path / COLLECTION / "playbooks/site.yml") in checked.stdout

@@ -20,13 +20,14 @@ def main(words: list[str]) -> int:
     """Run the campaigns; the exit code is pytest's. The long form takes the lab away again."""
     short = "--short" in words
     rest = [word for word in words if word != "--short"]
-    environment = os.environ | {"LONGSHORE_SOAK": "short" if short else "long"}
+    name = os.environ.get("LAB", "test")
+    environment = os.environ | {"LAB": name, "LONGSHORE_SOAK": "short" if short else "long"}
     command = [sys.executable, "-m", "pytest", "-m", "soak", "-s", "tests/soak", *rest]
     try:
         return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     finally:
         if not short and os.environ.get("KEEP") != "1":
-            subprocess.run([sys.executable, ROOT / "molecule/shared/lab", "down", "--name", "lab"], check=False)
+            subprocess.run([sys.executable, ROOT / "molecule/shared/lab", "down", "--name", name], check=False)
 
 
 if __name__ == "__main__":

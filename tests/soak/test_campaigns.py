@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import statistics
-import subprocess
 import time
 from typing import Any
 
 import pytest
-from stack.support import LONGSHORE, Lab, StackFile, longshore
-from stack.test_faults import Healed, lose_and_heal, make_leader
+from stack.support import Lab, StackFile, longshore, nothing_lost
+from stack.test_faults import Healed, kill, lose_and_heal, make_leader, start
 
 from .conftest import LONG, Campaign
 
@@ -58,7 +55,7 @@ def test_deploys_under_load(lab: Lab, shop: StackFile, campaign: Campaign) -> No
             "p99_ms": report["latency_ms"]["p99"],
         },
     )
-    assert report["failed"] == 0, report
+    nothing_lost(report)
 
 
 def test_servers_lost_under_load(lab: Lab, shop: StackFile, campaign: Campaign) -> None:
@@ -93,12 +90,9 @@ def test_runs_killed_anywhere(shop: StackFile, campaign: Campaign) -> None:
     repairs = []
     for seed in range(rounds):
         with shop.changed(deploying(1000 + seed)):
-            command = [str(LONGSHORE), "up", "-f", str(shop.path)]
-            quiet = subprocess.DEVNULL
-            process = subprocess.Popen(command, stdout=quiet, stderr=quiet, start_new_session=True)
+            process = start(shop, "up")
             time.sleep(random.Random(seed).uniform(1, 15))
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill(process)
             done = longshore(shop, "up")
             assert done.code == 0, f"seed {seed}: {done.everything}"
             repairs.append(done.seconds)

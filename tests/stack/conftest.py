@@ -24,8 +24,14 @@ def lab() -> support.Lab:
 
 @pytest.fixture(scope="session")
 def stack_file(lab: support.Lab, tmp_path_factory: pytest.TempPathFactory) -> support.StackFile:
-    """The example ``inventories/lab.yml``."""
-    return support.StackFile.of("lab", tmp_path_factory.mktemp("stack"), lab)
+    """The example ``inventories/lab.yml``, with a shop that takes requests for 3 s after it was told to stop.
+
+    As it is, the shop refuses them at once, and a request that comes too late would hardly be seen.
+    """
+    stack = support.StackFile.of("lab", tmp_path_factory.mktemp("stack"), lab)
+    stack.content["services"]["web"]["environment"]["GRACE"] = "3"
+    stack.write()
+    return stack
 
 
 @pytest.fixture(scope="session")

@@ -35,11 +35,18 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
         time.sleep(0.25)
 
 
+def nothing_lost(report: dict[str, Any], rate: int = 200) -> None:
+    """Fails unless the load of ``Lab.load`` kept its ``rate`` and every request got its answer."""
+    assert report["total"] > 0, report
+    assert report["failed"] == 0, report
+    assert report["rate"] >= 0.975 * rate, report
+
+
 @dataclass
 class Lab:
     """The servers of one lab, reached over SSH, and the client that judges from outside."""
 
-    name: str = os.environ.get("LAB", "lab")
+    name: str = os.environ.get("LAB", "test")
     described: dict[str, Any] = field(default_factory=dict)
 
     def run(self, *words: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .support import Lab, StackFile, longshore, until
+from .support import Lab, StackFile, longshore, nothing_lost, until
 
 HOST = "shop.example"
+# Seconds of a run around the deadline of one service: it starts, finds images, and brings the old version back.
+AROUND = 45
 
 
 def edges(lab: Lab, *servers: str) -> list[str]:
@@ -29,19 +32,25 @@ def served(lab: Lab) -> str:
     return str(json.loads(body)["version"])
 
 
-def late_requests(lab: Lab, since: str) -> list[Any]:
-    """What tasks that ended since then say they accepted too late, and the exits they logged."""
-    exits = []
+def ended_tasks(lab: Lab, since: str) -> list[list[str]]:
+    """For each task of the shop that ended since then: the requests that it says it accepted too late.
+
+    Health checks don't count: the engine goes on with them until the container is gone, and no visitor waits for one.
+    """
+    ended = []
     for server in ("app1", "app2", "app3"):
         names = lab.on(
             server, "docker", "ps", "-aq", "-f", "label=com.docker.swarm.service.name=shop_web", "-f", "status=exited"
         ).stdout.split()
         for name in names:
-            for line in lab.on(server, "docker", "logs", "--since", since, name).stdout.splitlines():
-                event = json.loads(line)
-                if event["event"] == "exit":
-                    exits.append(event["late"])
-    return exits
+            events = [
+                json.loads(line)
+                for line in lab.on(server, "docker", "logs", "--since", since, name).stdout.splitlines()
+            ]
+            if any(event["event"] == "exit" for event in events):
+                late = [event["line"] for event in events if event["event"] == "request" and event["late"]]
+                ended.append([line for line in late if " /healthz " not in line])
+    return ended
 
 
 def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repository: Path) -> None:
@@ -53,51 +62,53 @@ def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repo
         done = longshore(shop, "deploy", "web")
     assert done.code == 0, done.end
     assert served(lab) == f"{before}-rolled"
-    assert report["failed"] == 0, report
-    assert report["total"] > 1000, report
-    exits = late_requests(lab, since)
-    assert len(exits) >= 6
-    assert sum(exits) == 0, exits
+    nothing_lost(report)
+    late = until(lambda: len(found := ended_tasks(lab, since)) >= 6 and found, 30, "the old tasks have ended")
+    assert not any(late), late
 
 
-def bad_image(content: dict[str, Any]) -> None:
-    content["services"]["static"]["image"] = "nginx:no-such-tag"
+def bad_image(service: dict[str, Any]) -> None:
+    service["image"] = "nginx:no-such-tag"
+    service["update"] = {"deadline": "20s"}
 
 
-def unhealthy(content: dict[str, Any]) -> None:
-    service = content["services"]["static"]
+def unhealthy(service: dict[str, Any]) -> None:
     service["healthcheck"] = {"http": "/missing", "port": 80, "interval": "1s", "retries": 2, "timeout": "1s"}
     service["update"] = {"deadline": "40s"}
 
 
-def crashes(content: dict[str, Any]) -> None:
-    service = content["services"]["static"]
+def crashes(service: dict[str, Any]) -> None:
     service["command"] = ["sh", "-c", "nginx; sleep 8; echo the disk is on fire; exit 7"]
     service["update"] = {"deadline": "60s"}
 
 
-def fits_nowhere(content: dict[str, Any]) -> None:
-    service = content["services"]["static"]
+def fits_nowhere(service: dict[str, Any]) -> None:
     service["resources"] = {"reservations": {"memory": "900G"}}
     service["update"] = {"deadline": "20s"}
 
 
 @pytest.mark.parametrize(
-    ("change", "cause"),
+    ("change", "causes"),
     [
-        (bad_image, "no-such-tag"),
-        (unhealthy, "health"),
-        (crashes, "the disk is on fire"),
-        (fits_nowhere, "no suitable node"),
+        (bad_image, ["nginx:no-such-tag", "there is no such image"]),
+        (unhealthy, ["health check", "/missing", "404"]),
+        (crashes, ["exit code 7", "the disk is on fire"]),
+        (fits_nowhere, ["no suitable node", "insufficient resources"]),
     ],
 )
-def test_bad_version_is_explained_and_the_old_one_serves(lab: Lab, shop: StackFile, change: Any, cause: str) -> None:
+def test_bad_version_is_explained_and_the_old_one_serves(
+    lab: Lab, shop: StackFile, change: Callable[[dict[str, Any]], None], causes: list[str]
+) -> None:
     urls = [f"http://{lab.address('app1')}/"]
-    with lab.load(urls, "static.shop.example", rate=50) as report, shop.changed(change):
-        done = longshore(shop, "deploy", "static", timeout=150)
+    with shop.changed(lambda content: change(content["services"]["static"])):
+        deadline = int(shop.content["services"]["static"]["update"]["deadline"].removesuffix("s"))
+        with lab.load(urls, "static.shop.example", rate=50) as report:
+            done = longshore(shop, "deploy", "static", timeout=150)
     assert done.code == 1, done.end
-    assert cause in done.everything, done.end
-    assert report["failed"] == 0, report
+    for cause in causes:
+        assert cause in done.everything, done.end
+    assert done.seconds <= deadline + AROUND, done.end
+    nothing_lost(report, rate=50)
     plan = longshore(shop, "plan")
     assert plan.code == 0, plan.end
 
@@ -107,9 +118,12 @@ def test_dockerfile_that_fails(lab: Lab, shop: StackFile, repository: Path) -> N
     dockerfile = repository / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text() + "RUN echo cannot find the anchor >&2; exit 3\n")
     lab.push(repository, "shop")
-    done = longshore(shop, "deploy", "web")
+    with lab.load(edges(lab), HOST, rate=50) as report:
+        done = longshore(shop, "deploy", "web")
     assert done.code == 1, done.end
-    assert "cannot find the anchor" in done.everything, done.end
+    for cause in ("web", "exit code 3", "cannot find the anchor"):
+        assert cause in done.everything, done.end
+    nothing_lost(report, rate=50)
     assert served(lab) == before
 
 
@@ -125,20 +139,33 @@ def test_scale_lasts_until_the_file_says_otherwise(lab: Lab, shop: StackFile) ->
     assert running(lab, "shop_static") == 2
 
 
-def test_rollback_brings_image_and_environment_back(lab: Lab, shop: StackFile) -> None:
-    def greeting() -> str:
-        status, body = lab.get(f"http://{lab.address('app1')}/env", "-H", f"Host: {HOST}")
-        assert status == 200
-        return str(json.loads(body)["GREETING"])
+def test_rollback_brings_image_environment_and_routes_back(lab: Lab, shop: StackFile, repository: Path) -> None:
+    def greeting(host: str = HOST) -> str:
+        status, body = lab.get(f"http://{lab.address('app1')}/env", "-H", f"Host: {host}")
+        return str(json.loads(body)["GREETING"]) if status == 200 else ""
 
+    def change(content: dict[str, Any]) -> None:
+        web = content["services"]["web"]
+        web["environment"].update(GREETING="Moin")
+        next(route for route in web["routes"] if route["host"] == HOST)["host"] = f"new.{HOST}"
+
+    template = "{{.Spec.TaskTemplate.ContainerSpec.Image}}"
+    image = lab.on("app1", "docker", "service", "inspect", "-f", template, "shop_web").stdout.strip()
     before, version = greeting(), served(lab)
-    with shop.changed(lambda content: content["services"]["web"]["environment"].update(GREETING="Moin")):
+    assert before
+    (repository / "version.txt").write_text(f"{version}-to-go-back-from\n")
+    lab.push(repository, "shop")
+    with shop.changed(change):
         assert longshore(shop, "deploy", "web").code == 0
-    changed = greeting()
-    assert changed != before
+    assert greeting(f"new.{HOST}") == "Moin"
+    assert greeting() == ""
+    # As on a server that has come since.
+    lab.on("app3", "docker", "image", "rm", "-f", image)
     done = longshore(shop, "rollback")
     assert done.code == 0, done.end
     assert (greeting(), served(lab)) == (before, version)
+    assert greeting(f"new.{HOST}") == ""
+    assert lab.on("app3", "docker", "image", "inspect", image, check=False).returncode == 0
 
 
 def running(lab: Lab, service: str) -> int:

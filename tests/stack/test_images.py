@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -155,3 +157,43 @@ def test_a_private_repository(lab: Lab, shop: StackFile, monkeypatch: pytest.Mon
     for secret in (token, key.splitlines()[2]):
         assert secret not in seen
         assert not lab.on("app1", f"grep -rlF -e {secret} /var/lib/longshore /run /tmp /root", check=False).stdout
+
+
+# Ordinary repositories, as others write them: the port that each listens on, and what its page says.
+REPOSITORIES = {
+    "python": (8000, "Hello from"),
+    "node": (3000, "Hello from"),
+    "static": (80, "Harbour notes"),
+    "multistage": (80, "Built in two stages"),
+    "scratch": (8080, "Hello from scratch"),
+}
+
+
+def from_repositories(content: dict[str, Any]) -> None:
+    """Services of all of them; the one from scratch, which has no shell, with a secret and a health check."""
+    for name, (port, _) in REPOSITORIES.items():
+        content["services"][f"from-{name}"] = {
+            "build": {"git": f"https://git.lab/{name}.git"},
+            "routes": [{"host": f"{name}.example", "port": port}],
+            "update": {"monitor": "2s"},
+        }
+    content["services"]["from-scratch"] |= {
+        "environment": {"TOKEN": "{{ secrets.session_key }}"},
+        "healthcheck": {"http": "/healthz", "port": 8080, "interval": "1s"},
+    }
+
+
+def test_ordinary_repositories_build_and_serve(lab: Lab, shop: StackFile) -> None:
+    with shop.changed(from_repositories):
+        done = longshore(shop, "deploy", timeout=400)
+        assert done.code == 0, done.end
+        for name, (_, page) in REPOSITORIES.items():
+            for server in ("app1", "app2"):
+                status, body = lab.get(f"http://{lab.address(server)}/", "-H", f"Host: {name}.example")
+                assert (status, page in body) == (200, True), (name, server, status, body)
+        healthy = "docker ps -q -f label=com.docker.swarm.service.name=shop_from-scratch -f health=healthy"
+        assert sum(len(lab.on(server, healthy).stdout.split()) for server in SERVERS) == 1
+        value = lab.on("app1", "cat /etc/longshore/shop/credentials/session_key").stdout.strip()
+        environment = json.loads(lab.get(f"http://{lab.address('app1')}/env", "-H", "Host: scratch.example")[1])
+        assert environment["TOKEN"] == hashlib.sha256(value.encode()).hexdigest()
+    assert longshore(shop, "deploy").code == 0

@@ -19,7 +19,7 @@ DATA = "/var/lib/longshore/solo/volumes/data"
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Lab]:
     """One blank server."""
-    lab = Lab(name="single")
+    lab = Lab(name="test-single")
     try:
         lab.up(servers=1)
         lab.push(support.ROOT / "molecule/shared/repositories/shop", "shop")

@@ -67,10 +67,24 @@ def test_second_stack_comes_and_goes(lab: Lab, shop: StackFile, tmp_path: Path) 
     assert refused.code == 1, refused.end
     assert "other stacks live on this cluster: blog" in refused.everything
     assert objects(lab, "shop") == before
+    with second.changed(lambda content: content["servers"]["app2"]["tags"].remove("lb")):
+        moved = longshore(second, "deploy")
+        assert moved.code == 0, moved.end
+        assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: blog.example")[0] == 404
+        assert lab.get(f"http://{lab.address('app1')}/", "-H", "Host: blog.example")[0] == 200
+        assert changed_tasks(longshore(second, "deploy", "--json")) == set()
+    with second.changed(lambda content: [service.pop("routes", None) for service in content["services"].values()]):
+        assert longshore(second, "deploy").code == 0
+        assert lab.get(f"http://{lab.address('app1')}/", "-H", "Host: blog.example")[0] == 404
+    assert objects(lab, "shop") == before
     gone = longshore(second, "destroy", "--yes-destroy", "blog")
     assert gone.code == 0, gone.end
     assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: blog.example")[0] == 404
     assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: shop.example")[0] == 200
+    for server in ("app1", "app2"):
+        left = lab.on(server, "sh", "-c", "ls /etc/longshore/blog 2>&1; docker network ls | grep blog; true").stdout
+        assert "haproxy.json" not in left
+        assert "blog_" not in left
     assert objects(lab, "shop") == before
     assert lab.on("app1", "cat", "/etc/longshore/haproxy/haproxy.cfg").stdout == config
     assert shared(lab) == common

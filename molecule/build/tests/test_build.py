@@ -5,11 +5,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+SCENARIO = Path(__file__).resolve().parents[1]
+INVENTORY = SCENARIO.parent / "inventory/lab.py"
+LAB = SCENARIO.parent / "shared/lab"
 REGISTRY = "registry.longshore.internal:5000"
 PORTS = {"python": 8000, "node": 3000, "static": 80, "multistage": 80, "scratch": 8080, "site": 80}
 testinfra_hosts = ["ansible://app1"]
@@ -65,10 +74,34 @@ def test_no_password_is_in_an_image(host: Any, images: dict[str, str]) -> None:
 
 
 def test_the_builder_keeps_the_log_and_no_credentials(host: Any) -> None:
-    inventory = host.backend.ansible_runner.inventory_file
-    builder = host.get_host("ansible://app2", ansible_inventory=inventory)
+    builder = host.get_host("ansible://app2", ansible_inventory=str(INVENTORY))
     logs = builder.check_output("ls /var/lib/longshore/molecule/builds/node/").split()
     assert any(name.endswith(".log") for name in logs)
     assert builder.run("grep -rl molecule-7fK2pQ /var/lib/longshore /run /root/.docker /tmp").stdout == ""
     assert builder.run("ls -d /run/longshore-build-*").rc != 0
     assert builder.check_output("systemctl is-active longshore-build.slice") == "active"
+
+
+def test_a_step_of_a_build_is_within_the_limits(host: Any, tmp_path: Path) -> None:
+    builder = host.get_host("ansible://app2", ansible_inventory=str(INVENTORY))
+    name, run = f"limits-{uuid.uuid4().hex[:10]}", f"limits-{uuid.uuid4().hex[:10]}"
+    (tmp_path / "Dockerfile").write_text(f"FROM busybox\nRUN : {name} && sleep 301 && true\n")
+    push = [sys.executable, str(LAB), "git", "push", "--name", os.environ.get("LAB", "lab"), str(tmp_path), name]
+    subprocess.run(push, check=True, capture_output=True)
+    given = {"services": {"limits": {"git": f"https://git.lab/{name}.git"}}, "run": run}
+    argv = ["ansible-playbook", "-i", str(INVENTORY), str(SCENARIO / "converge.yml"), "-e", json.dumps(given)]
+    converge = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        step = "pgrep -xf 'sleep 301'"
+        found = builder.run(f'timeout 60 sh -c "until {step}; do sleep 0.2; done"')
+        assert found.rc == 0, builder.run("ps axf").stdout
+        groups = builder.check_output(f"cat /proc/{found.stdout.split()[0]}/cgroup").splitlines()
+    finally:
+        builder.run_expect([0], f"mkdir -p /run/longshore/cancel && touch /run/longshore/cancel/{run}")
+        output = converge.communicate(timeout=60)[0]
+    assert "cancelled by the operator" in output
+    paths = {line.split(":", 2)[2] for line in groups if not line.startswith("1:name=systemd")}
+    assert all("/longshore.slice/longshore-build.slice/" in path for path in paths if path != "/"), groups
+    # Where systemd sets the limits (cgroup version 2), the group that they stand on is the step's.
+    slice_of_builds = builder.check_output("systemctl show -P ControlGroup longshore-build.slice")
+    assert any(f"{slice_of_builds}/" in path for path in paths), (slice_of_builds, groups)

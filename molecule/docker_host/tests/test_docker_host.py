@@ -69,13 +69,30 @@ def test_a_reloadable_key_costs_no_restart(host: Any) -> None:
 
 
 def test_another_key_restarts_and_is_predicted(host: Any) -> None:
-    before = invocation(host)
-    predicted = converge({"log-opts": {"max-size": "11m"}}, "--check")
+    # A driver that does not know the options of the one it replaces.
+    before, wanted = invocation(host), {"log-driver": "journald"}
+    predicted = converge(wanted, "--check")
     assert invocation(host) == before
-    done = converge({"log-opts": {"max-size": "11m"}})
+    done = converge(wanted)
     assert changed(predicted.stdout) == changed(done.stdout) != []
     assert invocation(host) != before
-    assert changed(converge({"log-opts": {"max-size": "11m"}}).stdout) == []
+    assert host.check_output("docker info --format '{{.LoggingDriver}}'") == "journald"
+    assert changed(converge(wanted).stdout) == []
+
+
+def test_an_engine_that_does_not_come_back_says_why_and_comes_back_with_the_next_run(host: Any) -> None:
+    # The engine's own validation does not see it.
+    done = converge({"log-driver": "journald", "log-opts": {"max-size": "1m"}})
+    assert done.returncode == 2
+    assert "the engine of app1 does not start again" in done.stdout
+    assert "max-size" in done.stdout.partition("last words")[2]
+    # Until systemd starts it no more.
+    host.run_expect(
+        [0], "for i in $(seq 150); do systemctl is-failed -q docker.service && exit 0; sleep 0.2; done; exit 1"
+    )
+    done = converge({})
+    assert done.returncode == 0, done.stdout
+    host.run_expect([0], "docker info")
 
 
 def test_what_the_engine_refuses_never_reaches_it(host: Any) -> None:
@@ -85,6 +102,29 @@ def test_what_the_engine_refuses_never_reaches_it(host: Any) -> None:
     assert "left as it is" in done.stdout
     assert host.file("/etc/docker/daemon.json").content == content
     assert invocation(host) == before
+
+
+def test_the_engine_is_not_exchanged_under_its_containers(host: Any) -> None:
+    before = invocation(host)
+    done = converge({}, "-e", "docker_host_source=docker", "-e", "docker_host_repository_key=none")
+    assert done.returncode == 2
+    assert "the package docker.io is installed" in done.stdout
+    assert changed(done.stdout) == []
+    assert not host.file("/etc/apt/sources.list.d/docker.sources").exists
+    assert invocation(host) == before
+
+
+def test_pruning_spares_an_idle_image_that_a_kept_release_names_by_digest(host: Any) -> None:
+    host.run_expect([0], "docker pull -q busybox:latest")
+    digest = host.check_output("docker image inspect --format '{{index .RepoDigests 0}}' busybox:latest")
+    # As image_present pulls: by digest, so that no tag leads to it.
+    host.run_expect([0], f"docker image rm busybox:latest && docker pull -q {digest}")
+    host.run_expect([0], f"mkdir -p /var/lib/longshore/molecule && echo {digest} >/var/lib/longshore/molecule/images")
+    host.run_expect([0], "tar -c -T /dev/null | docker import --change 'LABEL nameless=1' -")
+    host.run_expect([0], "/usr/bin/python3 /usr/lib/longshore/prune-images --days 0")
+    assert host.check_output(f"docker image inspect --format '{{{{json .RepoTags}}}}' {digest}") == "[]"
+    assert host.check_output("docker image ls --quiet --filter label=nameless") == ""
+    host.run_expect([0], f"rm -r /var/lib/longshore/molecule && docker image rm {digest}")
 
 
 def test_pruning_spares_what_a_kept_release_names(host: Any) -> None:

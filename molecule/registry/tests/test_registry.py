@@ -28,12 +28,17 @@ def status(host: Any, *options: str) -> str:
     return str(host.run(command).stdout)
 
 
-def converge(**variables: str) -> str:
-    """Run the scenario's converge once more; gives its output."""
+def attempt(**variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the scenario's converge once more."""
     words = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
     inventory = str(ROOT / "molecule/inventory/lab.py")
     argv = ["ansible-playbook", "-i", inventory, str(SCENARIO / "converge.yml"), "--diff", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+    return subprocess.run(argv, capture_output=True, text=True, check=False, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+
+
+def converge(**variables: str) -> str:
+    """Run the scenario's converge once more, with success; gives its output."""
+    done = attempt(**variables)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -85,6 +90,39 @@ def test_another_server_pushes_and_pulls(host: Any) -> None:
     assert other.run(f"docker pull {NAME}/molecule/nosuch").rc != 0
 
 
+def test_what_no_kept_release_needs_leaves_the_registry(host: Any) -> None:
+    other = host.get_host("ansible://app2", ansible_inventory=str(ROOT / "molecule/inventory/lab.py"))
+    images = [f"{NAME}/sweep/web:{number * 12}-01234567" for number in "ab"]
+    made = " && ".join(
+        f"echo 'FROM busybox\nRUN head -c 2000000 /dev/urandom >/{image[-20]}' | docker build -q -t {image} -"
+        f" && docker push -q {image}"
+        for image in images
+    )
+    login = (
+        f"export DOCKER_CONFIG=$(mktemp -d) && echo '{PASSWORD}' | docker login -u longshore --password-stdin {NAME}"
+    )
+    other.run_expect([0], f"{login} && {made}")
+    kept = other.check_output(f"docker image inspect -f '{{{{index .RepoDigests 0}}}}' {images[1]}").strip()
+    data = "/var/lib/longshore/molecule-registry"
+    host.run_expect([0], f"mkdir -p /var/lib/longshore/sweep && echo {kept} >/var/lib/longshore/sweep/images")
+    before = int(host.check_output(f"du -sk {data}").split()[0])
+    sweep = f"python3 /usr/lib/longshore/sweep-registry --data {data} --days 0 --newest 0"
+    try:
+        assert "next time" in host.check_output(sweep)
+        done = host.check_output(f"{sweep} --quiet 0")
+    finally:
+        host.run("rm -r /var/lib/longshore/sweep")
+    assert done.count("removed ") == 1
+    assert before - int(host.check_output(f"du -sk {data}").split()[0]) > 1500
+    host.run_expect([0], f"timeout 20 sh -c 'until curl -sk https://{NAME}/v2/ >/dev/null; do sleep 0.1; done'")
+    other.run(f"docker rmi -f {' '.join(images)} {kept}")
+    assert other.run(f"{login} && docker pull -q {kept}").rc == 0
+    assert other.run(f"{login} && docker pull -q {images[0]}").rc != 0
+    # What was removed can come again, layers and all.
+    other.run_expect([0], f"{login} && docker pull -q busybox && {made}")
+    assert host.service("longshore-registry-sweep.timer").is_running
+
+
 def test_another_password_takes_effect_and_is_not_shown(host: Any) -> None:
     try:
         output = converge(password="another-9xLm4")
@@ -96,6 +134,16 @@ def test_another_password_takes_effect_and_is_not_shown(host: Any) -> None:
     finally:
         converge()
     assert status(host, "-u", f"longshore:{PASSWORD}") == "200"
+
+
+def test_another_server_does_not_begin_without_the_images(host: Any) -> None:
+    other = host.get_host("ansible://app2", ansible_inventory=str(ROOT / "molecule/inventory/lab.py"))
+    done = attempt(where="app2", others="app1,app2")
+    assert done.returncode != 0
+    assert "to run on app2, but its images are on app1" in " ".join(done.stdout.split())
+    assert not other.file("/etc/longshore/registry").exists
+    # Where they are it stays as it is, whoever else is asked.
+    assert "changed=0" in converge(others="app2")
 
 
 def test_images_survive_a_restart(host: Any) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,17 @@ def test_data_keeps_its_owner(host: Any) -> None:
     assert "change the owner of the data yourself" in refused.stdout
     assert host.file(DATA).uid == 4711
     host.run_expect([0], f"rm {DATA}/kept")
+
+
+def test_a_service_makes_its_volume_its_own(host: Any) -> None:
+    directory = "/var/lib/longshore/molecule/volumes/database"
+    assert (host.file(directory).uid, host.file(directory).mode) == (0, 0o755)
+    # As the images of PostgreSQL and Redis do when they start.
+    host.run_expect([0], f"touch {directory}/PG_VERSION && chown -R 999:999 {directory} && chmod 0700 {directory}")
+    done = converge()
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^app1\s+: ok=\d+\s+changed=0", done.stdout, re.MULTILINE), done.stdout
+    assert (host.file(directory).uid, host.file(directory).mode) == (999, 0o700)
 
 
 def test_keys_are_equal_where_they_should_be_and_nowhere_else(host: Any) -> None:

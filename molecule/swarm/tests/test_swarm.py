@@ -76,6 +76,22 @@ def test_labels_drift_and_those_of_others_stay(host: Any) -> None:
     assert changed(play("converge.yml").stdout) == []
 
 
+def test_a_volume_is_not_moved_away_from_its_data(host: Any) -> None:
+    former, data = AnsibleRunner(INVENTORY).get_host("app2"), "/var/lib/longshore/molecule/data"
+    host.run_expect([0], "docker node update --label-add molecule.volume.data=true app2")
+    former.run_expect([0], f"mkdir -p {data} && touch {data}/kept")
+    refused = play("converge.yml", "-e", "volume=app3")
+    assert refused.returncode == 2
+    assert f"its data is on app2 in {data}" in refused.stdout
+    assert changed(refused.stdout) == []
+    assert "molecule.volume.data" in nodes(host)["app2"]["Spec"]["Labels"]
+    former.run_expect([0], f"rm -r {data}")
+    assert play("converge.yml", "-e", "volume=app3").returncode == 0
+    assert "molecule.volume.data" not in nodes(host)["app2"]["Spec"]["Labels"]
+    assert nodes(host)["app3"]["Spec"]["Labels"]["molecule.volume.data"] == "true"
+    host.run_expect([0], "docker node update --label-rm molecule.volume.data app3")
+
+
 def test_one_engine_at_a_time_and_the_service_stays_up(host: Any) -> None:
     host.run_expect([0], "docker service create -q --name molecule --replicas 3 --endpoint-mode dnsrr busybox sleep 1d")
     daemon = json.dumps({"daemon": {"log-opts": {"max-size": "12m"}}})
@@ -130,6 +146,11 @@ def test_the_copy_of_the_state_can_be_read(host: Any) -> None:
 def test_removal_is_refused_without_a_majority_and_then_done(host: Any) -> None:
     other = AnsibleRunner(INVENTORY).get_host("app3")
     other.run_expect([0], "systemctl stop docker.socket docker.service")
+    argv = ["ansible", "app1", "-i", INVENTORY, "-m", "longshore.stack.swarm_nodes", "-a"]
+    argv.append(f"state=drained restarting=true node={nodes(host)['app2']['ID']}")
+    restart = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=PLAIN)
+    assert "its engine is not restarted: without it only 1 of 3 managers answer" in restart.stdout
+    assert nodes(host)["app2"]["Spec"]["Availability"] == "active"
     refused = play("command.yml", "-e", "command=remove", "-e", "server=app2")
     assert refused.returncode == 2
     assert "only 1 answer, and 2 are needed" in refused.stdout

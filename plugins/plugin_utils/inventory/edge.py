@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_slots import surge
+from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import registry_of
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets
 
 if TYPE_CHECKING:
@@ -30,6 +32,11 @@ def variables(definition: Stack) -> dict[str, Any]:
             for service in definition.services.values()
             for route in service.routes
         },
+        "haproxy_registry_auth": [
+            {"registry": registry, **login}
+            for registry, login in secrets.logins(definition).items()
+            if registry == registry_of(balancer.image)
+        ],
         "haproxy_run": trust_as_template("{{ longshore_run }}"),
         "haproxy_image": balancer.image,
         "haproxy_http_port": balancer.http_port,
@@ -50,13 +57,12 @@ def _backend(service: Service, port: int) -> str:
 
 def _tasks(definition: Stack, service: Service, port: int) -> dict[str, Any]:
     known = service.normalized()
-    # A rolling start-first update runs up to `parallelism` tasks more than wanted.
-    surge = known["update"]["parallelism"] if known["update"]["order"] == "start-first" else 0
     wanted = len(definition.eligible_servers(service)) if known["mode"] == "global" else known["replicas"]
+    more = surge(wanted, known["update"]["parallelism"]) if known["update"]["order"] == "start-first" else 0
     backend: dict[str, Any] = {
         "service": f"{definition.name}_{service.name}",
         "port": port,
-        "maximum": wanted + surge,
+        "maximum": max(1, wanted + more),
         "check": {"tcp": True},
     }
     check = known["healthcheck"]

@@ -17,11 +17,7 @@ HOST = "registry.longshore.internal"
 NAME = f"{HOST}:5000"
 USER = "longshore"
 _CERTIFICATE = "/etc/longshore/cluster/registry"
-# From the first manager that answered (playbooks/keys.yml).
-_PASSWORD = trust_as_template(
-    "{{ (groups['swarm_manager'] | map('extract', hostvars) | selectattr('credentials_result.stored', 'defined')"
-    " | first).credentials_result.stored.cluster['registry.password'] }}"
-)
+_PASSWORD = trust_as_template("{{ " + secrets.KEPT + ".cluster['registry.password'] }}")
 
 
 def variables(definition: Stack) -> dict[str, Any]:
@@ -33,6 +29,9 @@ def variables(definition: Stack) -> dict[str, Any]:
         "registry_password": _PASSWORD,
         "registry_certificate": f"{_CERTIFICATE}.crt",
         "registry_key": f"{_CERTIFICATE}.key",
+        "registry_others": [name for name in definition.docker_hosts() if name != definition.registry_server()],
+        # As on the servers; who prunes nothing there still has no use for images that no release names.
+        **({"registry_sweep_days": max(1, round(prune.keep / 86400))} if (prune := definition.docker.prune) else {}),
     }
 
 

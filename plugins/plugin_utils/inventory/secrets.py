@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 
+# What the managers keep, from the first that answered (playbooks/keys.yml): other servers need it too.
+KEPT = (
+    "(groups['swarm_manager'] | map('extract', hostvars) | selectattr('credentials_result.stored', 'defined')"
+    " | first).credentials_result.stored"
+)
+
+
 def made_once(definition: Stack) -> dict[str, Any]:
     """The secrets that the managers make and keep, as the role ``credentials`` takes a set of them."""
     return {
@@ -52,14 +59,16 @@ def logins(definition: Stack) -> dict[str, dict[str, Any]]:
 
 def trusted(value: str) -> Any:
     """``value``, in which the schema allows references, as something that a task resolves."""
+    from longshore.definition.values import template  # noqa: PLC0415 - there when a definition is, else missing
+
     # A Vault value is a text that knows its ciphertext.
     ciphertext = getattr(value, "ciphertext", None)
-    return trust_as_template(value) if ciphertext is None else EncryptedString(ciphertext=ciphertext)
+    return trust_as_template(template(value)) if ciphertext is None else EncryptedString(ciphertext=ciphertext)
 
 
 def _reference(definition: Stack, name: str, secret: Secret) -> Any:
     if secret.generate is not None:
-        return trust_as_template("{{ credentials_result.stored.stack['" + name + "'] }}")
+        return trust_as_template("{{ " + KEPT + ".stack['" + name + "'] }}")
     if secret.env is not None:
         return trust_as_template("{{ lookup('ansible.builtin.env', '" + secret.env + "', default=undef()) }}")
     if secret.file is not None:

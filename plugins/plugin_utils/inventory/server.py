@@ -47,7 +47,7 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
             for user, person in definition.users.items()
         ],
         "server_ca_certificates": {
-            path.stem: path.read_text() for path in map(definition.file, definition.ca_certificates)
+            definition.file(path).stem: definition.text(path) for path in definition.ca_certificates
         },
         "server_unattended_upgrades": definition.unattended_upgrades.enabled,
         "server_hosts": hosts,
@@ -83,7 +83,7 @@ def _keys(definition: Stack, keys: list[str]) -> list[str]:
         if " " in key:
             found.append(key)
         else:
-            lines = definition.file(key).read_text().splitlines()
+            lines = definition.text(key).splitlines()
             found += [line for line in lines if line and not line.startswith("#")]
     return found
 
@@ -96,17 +96,15 @@ def _docker_host(docker: Docker) -> dict[str, Any]:
         daemon["default-address-pools"] = [
             {"base": str(pool.base), "size": pool.size} for pool in docker.default_address_pools
         ]
-    result: dict[str, Any] = {
+    return {
         "docker_host_source": docker.source,
         "docker_host_daemon": daemon,
         "docker_host_registry_mirrors": docker.registry_mirrors,
         "docker_host_insecure_registries": docker.insecure_registries,
-        "docker_host_prune": docker.prune is not None and docker.prune.images,
+        "docker_host_prune": docker.prune.images,
+        "docker_host_prune_days": max(1, round(docker.prune.keep / 86400)),
+        "docker_host_prune_build_cache": docker.prune.build_cache,
     }
-    if docker.prune is not None:
-        result["docker_host_prune_days"] = max(1, round(docker.prune.keep / 86400))
-        result["docker_host_prune_build_cache"] = docker.prune.build_cache
-    return result
 
 
 def _swarm(definition: Stack, name: str) -> dict[str, Any]:
@@ -130,6 +128,11 @@ def _swarm(definition: Stack, name: str) -> dict[str, Any]:
         "swarm_task_history": definition.swarm.task_history,
         "swarm_label_prefix": f"{prefix}.",
         "swarm_labels": labels,
+        "swarm_data": {
+            f"{prefix}.volume.{volume}": _directory(definition, volume)
+            for volume, wanted in definition.volumes.items()
+            if wanted.server is not None
+        },
         **({"swarm_address_pools": pools} if (pools := [str(pool) for pool in definition.swarm.address_pools]) else {}),
     }
 
@@ -139,14 +142,19 @@ def _storage(definition: Stack, name: str) -> dict[str, Any]:
     for volume, wanted in definition.volumes.items():
         if wanted.server != name:
             continue
-        owner, _sign, group = (wanted.owner or "0:0").partition(":")
-        volumes.append(
-            {
-                "name": volume,
-                "path": f"/var/lib/longshore/{definition.name}/volumes/{volume}",
-                "owner": owner,
-                "group": group or owner,
-                "mode": wanted.mode,
-            }
-        )
+        directory: dict[str, Any] = {
+            "name": volume,
+            "path": _directory(definition, volume),
+        }
+        # What is left out holds for a new directory alone: images give theirs to a user of their own.
+        if wanted.owner is not None:
+            owner, _sign, group = wanted.owner.partition(":")
+            directory |= {"owner": owner, "group": group or owner}
+        if wanted.mode is not None:
+            directory["mode"] = wanted.mode
+        volumes.append(directory)
     return {"storage_volumes": volumes}
+
+
+def _directory(definition: Stack, volume: str) -> str:
+    return f"/var/lib/longshore/{definition.name}/volumes/{volume}"

@@ -79,7 +79,7 @@ def _git_logins(definition: Stack) -> list[dict[str, Any]]:
         given = {part: getattr(auth, part) for part in ("username", "password", "ssh_key")}
         login: dict[str, Any] = {part: secrets.trusted(value) for part, value in given.items() if value is not None}
         if auth.known_hosts is not None:
-            login["known_hosts"] = definition.file(auth.known_hosts).read_text()
+            login["known_hosts"] = definition.text(auth.known_hosts)
         found.append({"services": [name], **login})
     return found
 
@@ -93,4 +93,4 @@ def _network(network: Network) -> dict[str, Any]:
 
 
 def _content(definition: Stack, config: Config) -> str | None:
-    return config.content if config.file is None else definition.file(config.file).read_text()
+    return config.content if config.file is None else definition.text(config.file)

@@ -6,6 +6,9 @@
 A stack writes the images of its kept releases, one reference a line, to /var/lib/longshore/<stack>/images on every
 server. Without such a file nobody knows what a rollback needs, and only images without any name go. Since when an
 image is not needed is kept here: the engine knows neither that nor when an image was pulled by digest.
+
+Not `docker image prune`: it takes images that have no tag but a digest for nameless ones, and kept releases are
+pulled by digest.
 """
 
 from __future__ import annotations
@@ -44,10 +47,22 @@ def is_kept(image: dict, keep: set[str]) -> bool:
     return bool(names & keep) or any(reference.rpartition("@")[2] in digests for reference in own)
 
 
+def is_nameless(image: dict) -> bool:
+    """Whether neither a tag nor a digest leads to the image, as when a newer one took its tag."""
+    return not image.get("RepoTags") and not image.get("RepoDigests")
+
+
 def due(unneeded: list[str], since: dict[str, float], now: float, days: int) -> tuple[list[str], dict[str, float]]:
     """The images that nobody has needed for ``days``, and since when each of the unneeded ones is; in epoch seconds."""
     remembered = {identifier: since.get(identifier, now) for identifier in unneeded}
     return [identifier for identifier, start in remembered.items() if now - start >= days * 86400], remembered
+
+
+def remove(name: str) -> None:
+    # Without --force the engine refuses what a container uses, running or not.
+    done = subprocess.run(["docker", "image", "rm", name], capture_output=True, check=False, text=True)
+    if done.returncode == 0:
+        sys.stdout.write(f"removed {name}\n")
 
 
 def main() -> int:
@@ -56,29 +71,31 @@ def main() -> int:
     parser.add_argument("--build-cache", type=int, help="bytes that the cache of builds keeps; default: all")
     parser.add_argument("--directory", type=Path, default=KEPT)
     options = parser.parse_args()
-    docker("image", "prune", "--force")
     if options.build_cache is not None:
         # What was used least recently goes first; what a running build uses stays.
         docker("builder", "prune", "--force", "--keep-storage", str(options.build_cache))
     keep = kept(options.directory)
     identifiers = sorted(set(docker("image", "ls", "--quiet", "--no-trunc").split()))
-    if keep is None or not identifiers:
+    if not identifiers:
         return 0
     known = containers()
     used = set(docker("container", "inspect", "--format", "{{.Image}}", *known).split()) if known else set()
     images = {image["Id"]: image for image in json.loads(docker("image", "inspect", *identifiers))}
-    unneeded = [name for name, image in images.items() if name not in used and not is_kept(image, keep)]
+    unneeded = [name for name, image in images.items() if name not in used and not is_kept(image, keep or set())]
+    for identifier in unneeded:
+        if is_nameless(images[identifier]):
+            remove(identifier)
+    if keep is None:
+        return 0
     memory = options.directory / "host" / "unneeded-images.json"
     since = json.loads(memory.read_text()) if memory.exists() else {}
-    old, remembered = due(unneeded, since, time.time(), options.days)
+    named = [name for name in unneeded if not is_nameless(images[name])]
+    old, remembered = due(named, since, time.time(), options.days)
     memory.parent.mkdir(parents=True, exist_ok=True)
     memory.write_text(json.dumps(remembered))
     for identifier in old:
         for name in [*(images[identifier].get("RepoTags") or []), *(images[identifier].get("RepoDigests") or [])]:
-            # Without --force the engine refuses what a container uses, running or not.
-            done = subprocess.run(["docker", "image", "rm", name], capture_output=True, check=False, text=True)
-            if done.returncode == 0:
-                sys.stdout.write(f"removed {name}\n")
+            remove(name)
     return 0
 
 

@@ -18,21 +18,26 @@ if TYPE_CHECKING:
     from ..service import Service
     from ..stack import Stack
 
+# What nothing else in the file depends on.
+_OF_ONE_SERVER = frozenset({"address", "private_address", "public_address", "public_address6", "sysctl"})
+
 
 @dataclass
 class Context:
     """The part of the file that is valid by itself, and the names of the rest.
 
     ``broken`` has, for each section, the names that are in the file but not in ``stack``; ``lost`` the sections that
-    could not be read at all; ``partial`` the services that are in ``stack`` without their wrong keys. A check
-    that needs the whole of a section asks ``whole`` first.
+    could not be read at all; ``partial`` the services, and ``hurt`` the servers, that are in ``stack`` without their
+    wrong keys. A check that needs the whole of a section asks ``whole`` first, one that needs keys of a service
+    ``kept``.
     """
 
     stack: Stack
     root: Map
     broken: dict[str, set[str]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
-    partial: set[str] = field(default_factory=set)
+    partial: dict[str, set[str]] = field(default_factory=dict)
+    hurt: dict[str, set[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def complain(self, path: tuple[str | int, ...], message: str, hint: str = "", key: bool = False) -> None:
@@ -43,7 +48,13 @@ class Context:
         """Whether nothing in these sections was left out."""
         if self.partial and "services" in sections:
             return False
+        if "servers" in sections and any(keys - _OF_ONE_SERVER for keys in self.hurt.values()):
+            return False
         return not any(section in self.lost or self.broken.get(section) for section in sections)
+
+    def kept(self, name: str, *keys: str) -> bool:
+        """Whether none of these keys was left out of the service ``name``."""
+        return not self.partial.get(name, set()).intersection(keys)
 
     def whole_services(self) -> Iterator[tuple[str, Service]]:
         """The services of which nothing was left out."""

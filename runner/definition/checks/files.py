@@ -1,13 +1,14 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that the stack file names are there; the ones that are needed now are read."""
+"""Files that the stack file names are there, and what they hold can be used."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..env_file import parse
+from ..file_text import read
 from ..problems import Problem
 from ..servers import resolved
 
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 
 
+# What Swarm takes (moby/swarmkit, manager/controlapi: MaxConfigSize, MaxSecretSize); it takes nothing empty either.
+_LARGEST = {"configs": 1000 * 1024 - 1, "secrets": 500 * 1024 - 1}
+
+
 def check(context: Context) -> None:
-    """Check every file; reads the services' env_file."""
+    """Check every file; reads those whose content reaches a server, and the services' env_file."""
     for path, name in _named(context):
         _readable(context, path, name)
+    for name, config in context.stack.configs.items():
+        if config.content is not None:
+            _fits(context, ("configs", name, "content"), len(config.content.encode()))
     for name, service in context.stack.services.items():
         if service.build is not None and service.build.path is not None:
             directory = resolved(context.stack.path, service.build.path)
@@ -56,8 +64,30 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
 
 def _readable(context: Context, path: Path, name: str) -> None:
     file = resolved(context.stack.path, name)
-    if file is not None and not _is(file):
+    if file is None:
+        return
+    if not _is(file):
         context.complain(path, f"no file {file}")
+        return
+    try:
+        # Keys are ssh's own business.
+        size = len(read(file).encode()) if path[-1] != "key" else 0
+    except ValueError as error:
+        context.complain(path, str(error))
+        return
+    _fits(context, path, size)
+
+
+def _fits(context: Context, path: Path, size: int) -> None:
+    largest = _LARGEST.get(str(path[0]))
+    if largest is None:
+        return
+    if size == 0:
+        context.complain(path, "is empty; Swarm takes no empty secret or config")
+    elif size > largest:
+        context.complain(
+            path, f"has {size} bytes; Swarm takes {largest}", "larger files belong in an image or a volume"
+        )
 
 
 def _is(path: FilePath, directory: bool = False) -> bool:
@@ -75,9 +105,9 @@ def _environment(context: Context, name: str, index: int, file: str, required: b
             context.complain(path, f"no file {full}")
         return
     try:
-        values, wrong = parse(full.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        context.complain(path, f"{full} can't be read: {error}")
+        values, wrong = parse(read(full))
+    except ValueError as error:
+        context.complain(path, str(error))
         return
     context.problems.extend(Problem(str(full), line, 1, "", message) for line, message in wrong)
     context.stack.services[name].add_environment(values)

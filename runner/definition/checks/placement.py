@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .context import Context
 
 Path = tuple[str | int, ...]
+# The keys of a service that decide where its tasks may be.
+_PLACING = ("volumes", "mode", "replicas", "update", "ports")
 
 
 def check(context: Context) -> None:
@@ -22,18 +24,21 @@ def check(context: Context) -> None:
     if not context.whole("servers"):
         return
     tags = {tag for server in context.stack.servers.values() for tag in server.tags}
-    for name, service in context.whole_services():
+    for name, service in context.stack.services.items():
+        if not context.kept(name, "placement"):
+            continue
         wrong = [(index, tag) for index, tag in enumerate(service.placement.tags) if tag not in tags]
         for index, tag in wrong:
             context.complain(
                 ("services", name, "placement", "tags", index), f"no server has the tag '{tag}'", suggestion(tag, tags)
             )
-        if not wrong and context.whole("volumes"):
+        if not wrong and context.whole("volumes") and context.kept(name, *_PLACING):
             _service(context, name, service)
     if context.stack.has_routes() and not context.stack.load_balancers():
         first = next(name for name, service in context.stack.services.items() if service.routes)
         context.complain(("services", first, "routes"), "no server has the tag lb, so nothing would listen", key=True)
-    if context.whole("services"):
+    named = not context.broken.get("services") and "services" not in context.lost
+    if named and all(context.kept(name, "placement", "volumes") for name in context.stack.services):
         _volumes(context)
 
 

@@ -1,18 +1,25 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ports of servers and routes of load balancers: each can be given once."""
+"""Ports of servers and routes of load balancers: each can be given once, and the statistics are not for everybody."""
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
+from ..normalize import order
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .context import Context
 
 # What Swarm uses between servers (docs.docker.com, "Open protocols and ports between the hosts").
 _SWARM = ((2377, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
 REGISTRY_PORT = 5000
+# A load balancer learns a service's addresses from one answer of DNS, which holds no more.
+MOST_ROUTED = 750
 
 _Taken = dict[tuple[str, int, str], str]
 
@@ -20,6 +27,7 @@ _Taken = dict[tuple[str, int, str], str]
 def check(context: Context) -> None:
     """Check routes, and published ports where all servers are known."""
     _routes(context)
+    _statistics(context)
     if context.whole("servers"):
         _ports(context)
 
@@ -35,6 +43,27 @@ def _routes(context: Context) -> None:
                     ("services", name, "routes", index), f"{route.host or 'every host'}{route.path} is {whose} too"
                 )
             taken.setdefault(key, name)
+        most = service.replicas
+        if order(service) == "start-first":
+            most += min(service.update.parallelism, service.replicas)
+        if service.routes and most > MOST_ROUTED:
+            context.complain(
+                ("services", name, "replicas"),
+                f"{most} tasks, those of an update included: behind routes there is room for {MOST_ROUTED}",
+                "split it into several services",
+            )
+
+
+def _statistics(context: Context) -> None:
+    path = ("load_balancer", "stats", "address")
+    stats = context.stack.load_balancer.stats
+    try:
+        address = ipaddress.ip_address(stats.address)
+    except ValueError:
+        context.complain(path, "must be an IP address such as 127.0.0.1: a name says not on which one to listen")
+        return
+    if not address.is_loopback and not stats.password:
+        context.complain(path, f"{address} can be reached from outside", "give stats.password, or leave out address")
 
 
 def _ports(context: Context) -> None:
@@ -63,19 +92,29 @@ def _ports(context: Context) -> None:
 
 
 def _reserved(context: Context) -> _Taken:
+    """The ports that the servers use themselves; two uses of one are complained about."""
     stack = context.stack
-    taken: _Taken = {}
-    for name in stack.docker_hosts():
-        server = stack.servers[name]
-        taken[(name, server.ssh.port or stack.ssh.port or 22, "tcp")] = "SSH"
-        for number, protocol in _SWARM:
-            taken[(name, number, protocol)] = "Swarm"
-    for name in stack.load_balancers():
-        taken[(name, stack.load_balancer.http_port, "tcp")] = "the load balancer"
-        taken[(name, stack.load_balancer.stats.port, "tcp")] = "the load balancer's statistics"
-        if stack.load_balancer.tls is not None:
-            taken[(name, stack.load_balancer.https_port, "tcp")] = "the load balancer"
+    hosts = stack.docker_hosts()
+    taken: _Taken = {(name, number, protocol): "Swarm" for name in hosts for number, protocol in _SWARM}
     registry = stack.registry_server()
     if registry is not None:
         taken[(registry, REGISTRY_PORT, "tcp")] = "the registry"
+
+    def reserve(servers: Iterable[str], number: int, holder: str, *path: str) -> None:
+        keys = [(name, number, "tcp") for name in servers]
+        clash = next((key for key in keys if key in taken), None)
+        if clash is not None:
+            context.complain(path, f"port {number}/tcp of {clash[0]} is taken by {taken[clash]}")
+        for key in keys:
+            taken.setdefault(key, holder)
+
+    own = {name: port for name in hosts if (port := stack.servers[name].ssh.port) is not None}
+    for name, port in own.items():
+        reserve([name], port, "SSH", "servers", name, "ssh", "port")
+    reserve([name for name in hosts if name not in own], stack.ssh.port or 22, "SSH", "ssh", "port")
+    balancer, balancers = stack.load_balancer, stack.load_balancers()
+    reserve(balancers, balancer.http_port, "the load balancer", "load_balancer", "http_port")
+    reserve(balancers, balancer.stats.port, "the load balancer's statistics", "load_balancer", "stats", "port")
+    if balancer.tls is not None:
+        reserve(balancers, balancer.https_port, "the load balancer", "load_balancer", "https_port")
     return taken

@@ -74,7 +74,7 @@ def _dependencies(context: Context, name: str, service: Service) -> None:
             condition = service.depends_on[other].condition
             if (
                 condition == "service_healthy"
-                and other not in context.partial
+                and context.kept(other, "routes", "healthcheck")
                 and not needed.routes
                 and needed.healthcheck is None
             ):
@@ -133,7 +133,7 @@ def _text(context: Context, value: str, path: Path, in_list: bool) -> None:
             context.complain(
                 path,
                 "'{{ … }}' is not resolved here, only in environment, secrets and passwords",
-                "write the value itself",
+                "write the value itself; braces themselves are {{ '{{' }}",
             )
         return
     _references(context, value, path)

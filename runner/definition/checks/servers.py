@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..problems import suggestion
-from ..scalars import is_address
+from ..scalars import is_address, is_ip
 from ..servers import split_host
 
 if TYPE_CHECKING:
@@ -45,12 +45,17 @@ def _addresses(context: Context) -> None:
     reached: dict[tuple[str, int, str], str] = {}
     private: dict[str, str] = {}
     for name, server in stack.servers.items():
+        if name in context.hurt:
+            continue
         way = (server.address, server.ssh.port or stack.ssh.port or 22, server.ssh.gateway or stack.ssh.gateway or "")
         if way in reached:
             context.complain(("servers", name, "address"), f"is the address of '{reached[way]}' too")
         elif private.get(server.private) is not None:
             place = "private_address" if server.private_address else "address"
             context.complain(("servers", name, place), f"is the private address of '{private[server.private]}' too")
+        if not is_ip(server.private):
+            words = "is a host name, and the other servers need an IP address"
+            context.complain(("servers", name, "address"), words, "give private_address besides")
         reached.setdefault(way, name)
         private.setdefault(server.private, name)
 

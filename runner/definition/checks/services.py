@@ -19,11 +19,14 @@ Path = tuple[str | int, ...]
 
 def check(context: Context) -> None:
     """Check each service by itself."""
-    for name, service in context.whole_services():
+    for name, service in context.stack.services.items():
         base: Path = ("services", name)
-        _image(context, service, base)
-        _healthcheck(context, service, base)
-        _mounts(context, service, base)
+        if context.kept(name, "image", "build"):
+            _image(context, service, base)
+        if context.kept(name, "healthcheck", "routes", "expose"):
+            _healthcheck(context, service, base)
+        if context.kept(name, "volumes", "tmpfs", "shm_size", "secrets", "configs"):
+            _mounts(context, service, base)
         if service.mode == "global" and "replicas" in service.model_fields_set:
             context.complain((*base, "replicas"), "mode global runs one task on each server; leave out replicas")
         if service.update.order == "start-first" and has_fixed_port(service):

@@ -47,6 +47,25 @@ def test_an_environments_overlay_is_used(tmp_path: Path) -> None:
     assert "shop.staging.yml:1:" in done.stderr
 
 
+def test_environment_variables_stand_behind_what_the_command_line_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "shop.yml")
+    for name in ("staging", "trial"):
+        (tmp_path / f"shop.{name}.yml").write_text(
+            f"services: {{web: {{image: 'nginx:{name}', wrong-in-{name}: 1}}}}\n"
+        )
+    monkeypatch.setenv("LONGSHORE_ENVIRONMENT", "staging")
+    monkeypatch.setenv("LONGSHORE_FILE", str(path))
+    for words, told in (
+        (("validate",), "wrong-in-staging"),
+        (("validate", "-e", "trial"), "wrong-in-trial"),
+        (("-e", "trial", "validate"), "wrong-in-trial"),
+        (("-f", str(tmp_path / "other.yml"), "validate"), "other.yml"),
+    ):
+        assert told in longshore(*words).stderr
+
+
 def test_schema_is_json_schema() -> None:
     schema = json.loads(longshore("schema").stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")

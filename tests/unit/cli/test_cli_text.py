@@ -40,7 +40,7 @@ def finished(task: str, host: str, status: Any, time: float = 2.0, **more: Any) 
 
 def definition() -> Any:
     web = SimpleNamespace(normalized=lambda: {"routes": [{"host": "shop.example", "path": None, "port": 3000}]})
-    return SimpleNamespace(services={"web": web})
+    return SimpleNamespace(name="shop", environment="staging", services={"web": web})
 
 
 def result(**fields: Any) -> Result:
@@ -154,9 +154,16 @@ SERVICES = {
 
 def test_a_summary_says_what_runs_where_and_how_it_is_reached() -> None:
     told = summary(result(data={"stack_services": {"services": SERVICES}}), definition())
-    assert told.splitlines()[0] == "Done in 12 s, nothing changed"
+    assert told.splitlines()[0] == "shop (staging): Done in 12 s, nothing changed"
     assert "web      3/3      shop/web@0123456789ab  app1 x2  app2" in told
     assert "shop.example/ → web:3000" in told
+
+
+def test_a_run_that_waited_for_the_lock_says_so() -> None:
+    note = "took over the lock of run r0 (ann), which expired"
+    told = summary(result(data={"stack_services": {"services": SERVICES, "lock_note": note}}), definition())
+    assert f"lock: {note}" in told.splitlines()
+    assert "lock:" not in summary(result(data={"stack_services": {"lock_note": ""}}), definition())
 
 
 def test_a_failure_is_one_screen_with_where_why_and_what_to_do() -> None:
@@ -171,7 +178,7 @@ def test_a_failure_is_one_screen_with_where_why_and_what_to_do() -> None:
         definition(),
     )
     assert len(told.splitlines()) < 50
-    assert told.startswith("Failed in 12 s")
+    assert told.startswith("shop (staging): Failed in 12 s")
     assert "app0 app1 app2 app3 app4 app5 … and 34 more  server: Prepare" in told
     for text in ("no space", "line 0", "check the image's name", "what to do: repair it", "log: /state/r1"):
         assert text in told
@@ -196,7 +203,11 @@ def test_status_shows_services_servers_release_and_lock() -> None:
         "lock": {"owner": "bob@desk", "run": "r9"},
     }
     told = state(result(data={"stack_info": info}), definition())
-    for text in ("Release 7, 2026-01-31 14:25:01 UTC, by ann@laptop", "app1    ready", "locked by bob@desk (run r9)"):
+    for text in (
+        "shop (staging)  Release 7, 2026-01-31 14:25:01 UTC, by ann@laptop",
+        "app1    ready",
+        "locked by bob@desk (run r9)",
+    ):
         assert text in told
 
 

@@ -10,10 +10,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import HealthCheck, event, given, settings
-from longshore.definition import DefinitionError, Problem, Stack, import_compose
+from longshore.definition import DefinitionError, Problem, Stack, import_compose, json_schema
+from longshore.definition.document import parse
 from longshore.definition.load import load_text
 
 from .strategies import near_stacks, texts
@@ -33,6 +35,9 @@ def _loaded(content: bytes) -> tuple[list[Problem], Stack | None]:
         return error.problems, None
 
 
+_SCHEMA = jsonschema.Draft202012Validator(json_schema())
+
+
 @settings(settings.get_profile(_PROFILE))
 @given(texts())
 def test_any_file_is_understood_or_refused_with_places(content: bytes) -> None:
@@ -46,6 +51,8 @@ def test_any_file_is_understood_or_refused_with_places(content: bytes) -> None:
     if stack is None:
         assert problems
         return
+    # What is taken here, an editor must not mark.
+    assert not [error.message for error in _SCHEMA.iter_errors(parse(content, "shop.yml")[0])]
     for service in stack.services.values():
         json.dumps(service.normalized(), allow_nan=False)
         assert stack.eligible_servers(service)

@@ -40,7 +40,7 @@ secrets: {pw: {external: true}}
 
 @pytest.fixture
 def compose(tmp_path: Path) -> Path:
-    (tmp_path / "nginx.conf").write_text("")
+    (tmp_path / "nginx.conf").write_text("events {}\n")
     file = tmp_path / "compose.yml"
     file.write_text(COMPOSE)
     return file

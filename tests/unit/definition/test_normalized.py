@@ -92,6 +92,11 @@ def test_a_service_of_one_line_has_every_key() -> None:
         ("hostname: '{{.Node.Hostname}}'", "hostname", "{{.Node.Hostname}}"),
         ("labels: [a, b=c]", "labels", {"a": "", "b": "c"}),
         ("user: 1000", "user", "1000"),
+        ("command: [echo, \"{{ '{{' }} x }}\", '{{.Names}}']", "command", ["echo", "{{ x }}", "{{.Names}}"]),
+        ("labels: {a: \"{{ '{{' }} x }}\"}", "labels", {"a": "{{ x }}"}),
+        # Swarm expands Docker's templates in the environment; this one leaves the braces.
+        ("environment: {A: '{{ \"{{\" }} x }}', B: '{{.Node.Hostname}}'}", "environment",
+         {"A": '{{"{{"}} x }}', "B": "{{.Node.Hostname}}"}),
     ],
 )  # fmt: skip
 def test_short_forms(keys: str, key: str, expected: object) -> None:
@@ -105,6 +110,7 @@ def test_short_forms(keys: str, key: str, expected: object) -> None:
         ("healthcheck: {test: [CMD, 'true'], interval: 1m}", {"test": ["CMD", "true"], "interval": 60.0}),
         ("healthcheck: {http: /, port: 80, start_interval: 500ms}", {"start_interval": 0.5, "start_period": 5.0}),
         ("healthcheck: {test: NONE}", {"test": [], "disable": True}),
+        ("healthcheck: {test: \"echo {{ '{{' }} x }}\"}", {"test": ["CMD-SHELL", "echo {{ x }}"]}),
         ("healthcheck: {http: /healthz}, expose: [3000]", {"http": "/healthz", "tcp": False, "port": 3000}),
         ("routes: [{port: 80}, {port: 81, host: a.example}]", {"tcp": True, "port": 80, "interval": 5.0}),
     ],

@@ -12,6 +12,8 @@ import pytest
 import yaml
 from longshore.definition import json_schema, load
 from longshore.definition.compose_keys import NOT_YET, REFUSED, SERVICE_KEYS, SUPPORTED
+from longshore.definition.document import parse
+from longshore.definition.load import load_text
 from longshore.definition.reference import reference_markdown
 from longshore.definition.service import Service
 
@@ -53,6 +55,36 @@ EXAMPLES = [file for file in sorted((ROOT / "inventories").glob("*.yml")) if "\n
 def test_the_examples_fit_the_schema(file: Path) -> None:
     validator = jsonschema.Draft202012Validator(json_schema())
     assert not [error.message for error in validator.iter_errors(yaml.safe_load(file.read_text("utf-8")))]
+
+
+FORMS = [
+    "environment: {PORT: 3000, DEBUG: true, RATE: 1.5}", "environment: [A=1]", "user: 1000", "command: [a, 1]",
+    "networks: {default: }", "depends_on: {api: }", "resources: {limits: {cpus: '0.5', memory: 512M}}", "replicas: '2'",
+    "ports: [{target: 80, published: '8080'}]", "env_file: {path: x, required: no}",
+    "env_file: [{path: x, required: no}]",
+    "labels: {a: 1, b: true, c: }", "read_only: 'true'", "tty: yes", "secrets: [{source: k, uid: 1000, mode: '0440'}]",
+    "routes: [{host: a.b, port: '80'}]", "hostname: 5", "stop_signal: 15", "sysctls: {a: 1}", "ulimits: {nofile: 5}",
+    "healthcheck: {tcp: true, port: '80', interval: 0.5}", "restart: no", "volumes: ['d:/d']", "init: true",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keys", FORMS)
+def test_the_schema_takes_what_the_model_takes(keys: str) -> None:
+    text = (
+        "plugin: longshore.stack.stack\nname: shop\nservers: {app1: {address: 192.0.2.1, tags: lb}}\n"
+        "secrets: {k: {generate: '32'}}\nvolumes: {d: }\nnetworks: {back: }\nsysctl: {a: 1, b: true}\n"
+        f"services: {{web: {{image: x, {keys}}}, api: {{image: x}}}}\n"
+    ).encode()
+    assert load_text(text, Path("/srv/none/shop.yml"))
+    found = jsonschema.Draft202012Validator(json_schema()).iter_errors(parse(text, "shop.yml")[0])
+    assert not [error.message for error in found]
+
+
+def test_what_is_not_built_yet_is_said_in_the_schema() -> None:
+    schema = json_schema()
+    assert schema["properties"]["jobs"]["description"].endswith("Not supported yet.")
+    assert schema["$defs"]["LoadBalancer"]["properties"]["tls"]["description"].endswith("Not supported yet.")
+    assert "nfs: not supported yet" in schema["$defs"]["Volume"]["properties"]["type"]["description"]
 
 
 def test_the_schema_sees_what_is_wrong() -> None:

@@ -116,6 +116,35 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
         assert str(raised.value) == f"{tmp_path / name}:1:1: {message}"
 
 
+def test_files_that_cannot_be_used_are_refused_before_a_run(tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(b"\x89PNG\xff")
+    (tmp_path / "large").write_text("x" * 1_024_000)
+    (tmp_path / "fits").write_text("x" * 1_023_999)
+    (tmp_path / "secret").write_text("x" * 512_000)
+    (tmp_path / "empty").write_text("")
+    text = (
+        f"{HEAD}configs: {{logo: {{file: logo.png}}, large: {{file: large}}, fits: {{file: fits}}, "
+        "empty: {content: ''}}\n"
+        "secrets: {large: {file: secret}, empty: {file: empty}}\n"
+        "ca_certificates: [logo.png]\nusers: {ops: {keys: [logo.png]}}\nssh: {known_hosts: logo.png}\n"
+        "services: {web: {image: x, env_file: logo.png}}\n"
+    )
+    with pytest.raises(DefinitionError) as raised:
+        load_text(text.encode(), tmp_path / "shop.yml")
+    no_text = f"{tmp_path}/logo.png is not text: byte 0x89 is not UTF-8"
+    assert [(problem.path, problem.message) for problem in raised.value.problems] == [
+        ("configs.logo.file", no_text),
+        ("configs.large.file", "has 1024000 bytes; Swarm takes 1023999"),
+        ("configs.empty.content", "is empty; Swarm takes no empty secret or config"),
+        ("secrets.large.file", "has 512000 bytes; Swarm takes 511999"),
+        ("secrets.empty.file", "is empty; Swarm takes no empty secret or config"),
+        ("ca_certificates.0", no_text),
+        ("users.ops.keys.0", no_text),
+        ("ssh.known_hosts", no_text),
+        ("services.web.env_file.0", no_text),
+    ]
+
+
 def test_the_home_of_nobody(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError) as raised:
         load_text(f"{HEAD}services: {{web: {{build: {{path: ~nobody.here/web}}}}}}".encode(), tmp_path / "shop.yml")

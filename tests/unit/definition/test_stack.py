@@ -45,6 +45,12 @@ def test_builders_registry_and_balancers_are_there_when_they_are_needed() -> Non
     assert (plain.builders(), plain.registry_server()) == (["s0"], "s0")
 
 
+@pytest.mark.parametrize("stats", ["{}", "{address: '::1'}", "{address: 0.0.0.0, password: '{{ secrets.page }}'}"])
+def test_statistics_are_for_the_server_itself_or_behind_a_password(stats: str) -> None:
+    secrets = "secrets: {page: {generate: 20}}\n"
+    assert stack([""], f"{secrets}load_balancer: {{stats: {stats}}}").load_balancer.stats.port == 8404
+
+
 def test_a_database_server_runs_containers_only_when_a_service_asks_for_its_tag() -> None:
     assert stack(["tags: [db]", ""], "services: {a: {image: x}}").docker_hosts() == ["s1"]
     asked = stack(["tags: [db]", ""], "services: {a: {image: x, placement: {tags: db}}}")
@@ -65,7 +71,7 @@ plugin: longshore.stack.stack
 name: shop
 ssh: {user: ops, port: 2222, key: id, known_hosts: known}
 servers:
-  gate: {address: gate.example, ssh: {port: 22}}
+  gate: {address: gate.example, private_address: 10.0.0.9, ssh: {port: 22}}
   inner: {address: 10.0.0.1, ssh: {gateway: gate, user: root}}
   db: {address: 10.0.0.2, tags: [db], ssh: {gateway: inner}}
 """
@@ -99,6 +105,21 @@ def test_paths_stand_beside_the_stack_file(tmp_path: Path) -> None:
     assert "StrictHostKeyChecking=yes" in connection.ssh_options()
 
 
+def test_empty_files_of_secrets_and_configs(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    file = tmp_path / "shop.yml"
+    file.write_text(
+        "plugin: longshore.stack.stack\nname: shop\nservers: {a: {address: 192.0.2.1}}\n"
+        "secrets: {key: {file: empty}}\nconfigs: {page: {file: empty}}\n"
+    )
+    with pytest.raises(DefinitionError) as raised:
+        load(file)
+    assert str(raised.value).splitlines() == [
+        f"{file}:4:23: secrets.key.file: {tmp_path}/empty is empty, which Swarm does not keep",
+        f"{file}:5:24: configs.page.file: {tmp_path}/empty is empty, which Swarm does not keep",
+    ]
+
+
 def test_environment_files(tmp_path: Path) -> None:
     (tmp_path / "a.env").write_text("# remark\nexport A=1\nB='two # 2'\nC=\"x\\ny\" # remark\nD=plain # remark\nE=\n\n")
     file = tmp_path / "shop.yml"
@@ -109,13 +130,15 @@ def test_environment_files(tmp_path: Path) -> None:
     assert load(file).services["web"].normalized()["environment"] == {
         "A": "over", "B": "two # 2", "C": "x\ny", "D": "plain", "E": "",
     }  # fmt: skip
-    (tmp_path / "a.env").write_text("A=1\nwrong\nB='open\nC=a\0b\n")
+    (tmp_path / "a.env").write_text("A=1\nwrong\nB='open\nC=a\0b\nD={{ secrets.key }}\nE={{.Task.Slot}}\n")
     with pytest.raises(DefinitionError) as raised:
         load(file)
     assert str(raised.value).splitlines() == [
         f"{tmp_path}/a.env:2:1: must be NAME=value",
         f"{tmp_path}/a.env:3:1: has a quote without its end",
         f"{tmp_path}/a.env:4:1: has a control character: '\\x00'",
+        f"{tmp_path}/a.env:5:1: '{{{{ … }}}}' is not resolved in a file: write it in environment "
+        "(braces themselves: {{ '{{' }})",
     ]
 
 

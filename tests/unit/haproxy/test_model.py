@@ -114,7 +114,10 @@ def test_a_check_can_smuggle_nothing_in(path: str) -> None:
 
 def test_one_host_and_path_belongs_to_one_stack() -> None:
     found = conflicts([fragment("shop", "a.example"), fragment("blog", "a.example"), fragment("docs", "b.example")])
-    assert found == ["a.example/ is routed by the stacks blog and shop; only one can have it"]
+    assert found == [
+        "a.example/ is routed by the stacks blog and shop; only one can have it "
+        "(a stack that is long gone lets go of it with: rm /etc/longshore/<stack>/haproxy.json)"
+    ]
 
 
 def test_stacks_agree_in_what_they_set() -> None:

@@ -123,6 +123,13 @@ def test_addresses_of_both_families(ipv6: bool, binds: list[str]) -> None:
     assert re.findall(r"^    bind (.*)$", found, re.MULTILINE) == binds
 
 
+@pytest.mark.parametrize("ipv6", [True, False])
+def test_the_statistics_are_for_the_published_port_alone(ipv6: bool) -> None:
+    binds = re.findall(r"^    bind (.*)$", section(config(SHOP, ipv6=ipv6), "frontend statistics"), re.MULTILINE)
+    assert len(binds) == 1 + ipv6
+    assert all(bind.endswith(" interface eth0") for bind in binds)
+
+
 def test_the_statistics_ask_for_a_password_when_there_is_one() -> None:
     assert "auth" not in section(config(SHOP), "frontend statistics")
     text = config(SHOP, stats_password='it\'s # "x"')

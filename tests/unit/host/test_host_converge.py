@@ -49,7 +49,13 @@ class Server:
         """Converge with these parameters; all others are empty."""
         nothing: dict[str, Any] = {name: [] for name in LISTS}
         nothing.update(
-            name="test", cluster=None, hostname="", timezone="", sysctl=None, sysctl_ignore_unsupported=False
+            packages_refused={},
+            name="test",
+            cluster=None,
+            hostname="",
+            timezone="",
+            sysctl=None,
+            sysctl_ignore_unsupported=False,
         )
         return converge({**nothing, **wanted}, check, str(self.root / "memory"))
 
@@ -181,6 +187,22 @@ class TestFiles:
         assert not server.run(directories=[wanted])["changed"]
         with pytest.raises(HostError, match="holds data of 4711:4711"):
             server.run(directories=[{**wanted, "owner": "4712"}])
+
+    @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+    def test_what_is_wanted_of_a_new_directory_alone_is_left_to_its_user(self, server: Server) -> None:
+        data = server.root / "data"
+        wanted = {"path": str(data), "mode": "0755", "owner": "root", "group": "root", "keep_owner_of_data": True,
+                  "initial": ["owner", "mode"]}  # fmt: skip
+        assert server.run(directories=[wanted])["changed"]
+        assert (data.stat().st_uid, stat.S_IMODE(data.stat().st_mode)) == (0, 0o755)
+        # As the images of databases do.
+        (data / "kept").write_text("")
+        os.chown(data, 999, 999)
+        data.chmod(0o700)
+        assert not server.run(directories=[wanted])["changed"]
+        # The mode is asked for, the owner is not.
+        server.run(directories=[{**wanted, "mode": "0750", "initial": ["owner"]}])
+        assert (data.stat().st_uid, stat.S_IMODE(data.stat().st_mode)) == (999, 0o750)
 
 
 class TestUnits:

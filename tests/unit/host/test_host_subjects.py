@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.longshore.stack.plugins.module_utils import (
     host_packages,
     host_sysctl,
@@ -19,6 +20,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import (
 )
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import Host, HostError
 
+ROOT = Path(__file__).resolve().parents[3]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMc+g9vEPAMyDVEOJbqK3kI9PvKc9k9nQw+1n9wyh5m anna@example"
 POLICY = """docker.io:
   Installed: (none)
@@ -44,6 +46,62 @@ class TestPackages:
     @pytest.mark.parametrize(("state", "installed"), [("ii ", True), ("hi ", True), ("iF ", False), ("rc ", False)])
     def test_half_configured_is_not_installed(self, state: str, installed: bool) -> None:
         assert host_packages.is_installed(state) is installed
+
+
+class Apt:
+    """A stand-in for dpkg and apt: what is installed, what the package lists offer, and what an update finds."""
+
+    def __init__(self, installed: set[str], offered: set[str], archive: set[str]) -> None:
+        self.installed, self.offered, self.archive = installed, offered, archive
+
+    def attempt(self, argv: Sequence[str], **_more: object) -> tuple[int, str, str]:
+        if argv[0] == "dpkg-query":
+            return 1, "".join(f"{name} ii \n" for name in argv if name in self.installed), ""
+        if "update" in argv:
+            self.offered = self.archive
+            return 0, "", ""
+        names = set(argv[argv.index("install") + 1 :])
+        self.installed |= names & self.offered
+        return (0, "", "") if names <= self.offered else (100, "", "Unable to locate package")
+
+    def run(self, argv: Sequence[str], **_more: object) -> str:
+        return "".join(f"{name}:\n  Candidate: {'1' if name in self.offered else '(none)'}\n" for name in argv[2:])
+
+
+class TestAlternatives:
+    """The client, which newer distributions have in a package of its own."""
+
+    ENGINE = ("docker.io", "docker-cli | docker.io")
+
+    def installed(self, apt: Apt, monkeypatch: pytest.MonkeyPatch, directory: Path) -> list[str]:
+        """What a run installs."""
+        monkeypatch.setattr(host_packages, "attempt", apt.attempt)
+        monkeypatch.setattr(host_packages, "run", apt.run)
+        monkeypatch.setattr(host_packages, "POLICY", str(directory / "policy-rc.d"))
+        before = set(apt.installed)
+        wanted = {"packages": self.ENGINE, "packages_absent": [], "packages_held": []}
+        for change in host_packages.plan(wanted, Host(check=False)):
+            change.apply()
+        return sorted(apt.installed - before)
+
+    @pytest.mark.parametrize("archive", [{"docker.io", "docker-cli"}, {"docker.io"}])
+    @pytest.mark.parametrize("lists_are_there", [True, False])
+    def test_all_that_the_distribution_has(
+        self, archive: set[str], lists_are_there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        apt = Apt(set(), archive if lists_are_there else set(), archive)
+        assert self.installed(apt, monkeypatch, tmp_path) == sorted(archive)
+        assert self.installed(apt, monkeypatch, tmp_path) == []
+
+    def test_what_a_killed_run_left_out_is_installed(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        archive = {"docker.io", "docker-cli"}
+        assert self.installed(Apt({"docker.io"}, archive, archive), monkeypatch, tmp_path) == ["docker-cli"]
+
+    def test_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(host_packages, "attempt", Apt({"docker-ce"}, set(), set()).attempt)
+        host_packages.refuse({"docker.io": "why"})
+        with pytest.raises(HostError, match="docker-ce is installed: why"):
+            host_packages.refuse({"docker.io": "", "docker-ce": "why"})
 
 
 class TestUsers:
@@ -159,6 +217,12 @@ class TestSysctl:
 
     def test_the_kernel_separates_by_tabs(self) -> None:
         assert host_sysctl.normal("4096\t87380\t6291456\n") == host_sysctl.normal("4096 87380  6291456")
+
+    @pytest.mark.parametrize("port", [15672, 16379, 25672, 26379, 27017, 28015])
+    def test_no_connection_takes_the_port_of_a_service(self, port: int) -> None:
+        settings = yaml.safe_load((ROOT / "roles/server/vars/main.yml").read_text())["__server_sysctl_defaults"]
+        first, last = map(int, settings["net.ipv4.ip_local_port_range"].split())
+        assert not first <= port <= last
 
 
 def test_answers_of_systemctl_show() -> None:

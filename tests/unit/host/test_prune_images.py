@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +58,32 @@ def test_only_after_days_without_need(prune: Any) -> None:
     # Needed in between: the days begin anew.
     _due, since = prune.due([], since, 103 * day, 7)
     assert prune.due(["a"], since, 108 * day, 7)[0] == []
+
+
+def run(prune: Any, monkeypatch: pytest.MonkeyPatch, directory: Path, images: list[dict[str, Any]]) -> list[str]:
+    """What one run of the program removes from an engine that has these images and no container."""
+    removed: list[str] = []
+
+    def docker(*arguments: str) -> str:
+        assert arguments[:2] != ("image", "prune"), "it removes what has only a digest"
+        answers = {"ls": "\n".join(image["Id"] for image in images), "inspect": json.dumps(images)}
+        return answers[arguments[1]] if arguments[0] == "image" else ""
+
+    monkeypatch.setattr(prune, "docker", docker)
+    monkeypatch.setattr(prune, "remove", removed.append)
+    monkeypatch.setattr(sys, "argv", ["prune-images", "--days", "0", "--directory", str(directory)])
+    assert prune.main() == 0
+    return removed
+
+
+def test_an_idle_image_that_has_only_a_digest_is_spared(
+    prune: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {"Id": "sha256:1", "RepoTags": [], "RepoDigests": [f"mirror:5000/shop@{DIGEST}"]}
+    other = {"Id": "sha256:2", "RepoTags": [], "RepoDigests": ["mirror:5000/shop@sha256:" + "cd" * 32]}
+    nameless = {"Id": "sha256:3", "RepoTags": [], "RepoDigests": []}
+    # Nobody has said what a rollback needs.
+    assert run(prune, monkeypatch, tmp_path, [kept, other, nameless]) == ["sha256:3"]
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "images").write_text(f"mirror:5000/shop@{DIGEST}\n")
+    assert run(prune, monkeypatch, tmp_path, [kept, other, nameless]) == ["sha256:3", *other["RepoDigests"]]

@@ -16,6 +16,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import 
     notes,
     overlaps,
     quorum_after_removal,
+    quorum_during_restart,
     routes,
     ties,
     with_settings,
@@ -42,7 +43,7 @@ def node(number: int, role: str = "worker", labels: dict[str, str] | None = None
 
 def server(number: int, role: str = "worker", **labels: str) -> dict[str, Any]:
     own = {f"{PREFIX}server": f"s{number}", **{f"{PREFIX}{name}": value for name, value in labels.items()}}
-    return {"id": f"id{number}", "name": f"s{number}", "labels": own, "role": role, "known_role": "worker"}
+    return {"id": f"id{number}", "name": f"s{number}", "labels": own, "role": role, "known_role": "worker", "data": {}}
 
 
 def done(nodes: list[Node], todo: list[dict[str, Any]]) -> list[Node]:
@@ -163,6 +164,49 @@ class TestDifferences:
         assert spec["Dispatcher"]["HeartbeatPeriod"] == 2_000_000_000
 
 
+class TestData:
+    """The volume moves from s1 to s2 in the stack file."""
+
+    LABEL = f"{PREFIX}volume.data"
+
+    def nodes(self, former: str = "s1") -> list[Node]:
+        return [node(0, "manager"), node(1, "worker", {f"{PREFIX}server": former, self.LABEL: "true"}), node(2)]
+
+    def wanted(self, *held: bool) -> list[dict[str, Any]]:
+        """The servers that were looked at, from s0 on, and whether the volume's directory holds anything there."""
+        servers = [
+            {**server(number), "data": {self.LABEL: {"path": "/data", "held": is_held}}}
+            for number, is_held in enumerate(held)
+        ]
+        servers[2]["labels"][self.LABEL] = "true"
+        return servers
+
+    def test_its_label_goes_along_only_when_nothing_is_left_behind(self) -> None:
+        with pytest.raises(SwarmError, match=r"data is to be on s2, but its data is on s1 in /data.*move what is in"):
+            differences(self.nodes(), SETTINGS, self.wanted(False, True, False), PREFIX, SETTINGS)
+        todo = differences(self.nodes(), SETTINGS, self.wanted(False, False, True), PREFIX, SETTINGS)
+        after = {each["id"]: each["labels"] for each in done(self.nodes(), todo)}
+        assert self.LABEL not in after["id1"]
+        assert self.LABEL in after["id2"]
+
+    def test_nor_from_a_server_that_could_not_be_looked_at(self) -> None:
+        wanted = self.wanted(False, False, False)
+        with pytest.raises(SwarmError, match=r"may be on s1 .*`longshore server remove s1`"):
+            differences(self.nodes(), SETTINGS, [wanted[0], wanted[2]], PREFIX, SETTINGS)
+
+    def test_a_server_that_was_made_anew_keeps_its_volumes(self) -> None:
+        wanted = self.wanted(False, False, False)
+        todo = differences(self.nodes("s2"), SETTINGS, [wanted[0], wanted[2]], PREFIX, SETTINGS)
+        assert "labels of the former node of s2" in [each["what"] for each in todo]
+
+    def test_where_it_is_it_stays(self) -> None:
+        wanted = self.wanted(False, True, False)
+        wanted[1]["labels"][self.LABEL] = wanted[2]["labels"].pop(self.LABEL)
+        assert (
+            self.LABEL in done(self.nodes(), differences(self.nodes(), SETTINGS, wanted, PREFIX, SETTINGS))[1]["labels"]
+        )
+
+
 class TestQuorum:
     @pytest.mark.parametrize(
         ("reachable", "unreachable", "refused"),
@@ -181,6 +225,28 @@ class TestQuorum:
 
     def test_a_worker_may_always_go(self) -> None:
         assert quorum_after_removal([node(1, "manager"), node(2)], "id2") == ""
+
+    @pytest.mark.parametrize(
+        ("reachable", "restarted", "silent"),
+        [
+            ([True], 0, ""),
+            ([True, True], 0, ""),
+            ([True, True, True], 0, ""),
+            ([True, True, False], 0, "s2"),
+            ([True, True, False], 2, ""),
+            ([True, True, True, False], 0, "s3"),
+            ([True, True, True, True, False], 0, ""),
+            ([True, True, True, False, False], 0, "s3, s4"),
+        ],
+    )
+    def test_an_engine_is_restarted_while_the_others_keep_what_majority_they_can(
+        self, reachable: list[bool], restarted: int, silent: str
+    ) -> None:
+        nodes = [node(9), *(node(i, "manager", None, "" if up else "unreachable") for i, up in enumerate(reachable))]
+        problem = quorum_during_restart(nodes, f"id{restarted}")
+        assert bool(problem) == bool(silent)
+        assert f"bring {silent} back" in problem or not silent
+        assert not quorum_during_restart(nodes, "id9")
 
     def test_an_even_number_is_noted(self) -> None:
         assert notes([node(1, "manager"), node(2, "manager")])

@@ -9,6 +9,7 @@ import base64
 import json
 
 import pytest
+from ansible_collections.longshore.stack.plugins.module_utils import image_engine
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.image_engine import (
     Credentials,
@@ -16,6 +17,8 @@ from ansible_collections.longshore.stack.plugins.module_utils.image_engine impor
     explain,
     free_space,
     is_final,
+    no_room_for_pushes,
+    too_little,
 )
 from ansible_collections.longshore.stack.plugins.module_utils.image_reference import Reference
 
@@ -57,6 +60,7 @@ def test_the_client_finds_them_too() -> None:
         (500, "connect: connection refused", "docker.io cannot be reached", False),
         (500, "net/http: TLS handshake timeout", "docker.io cannot be reached", False),
         (500, "tls: failed to verify certificate: x509: unknown authority", "is not trusted", True),
+        (0, "received unexpected HTTP status: 500 Internal Server Error", "docker.io failed; the disk of its", False),
         (0, "write /var/lib/docker/tmp/x: no space left on device", "the disk is full", True),
     ],
 )
@@ -84,3 +88,13 @@ def test_an_image_without_any_words_of_its_own() -> None:
 def test_free_space_of_what_is_not_there() -> None:
     assert free_space("/nosuch") is None
     assert (free_space("/") or 0) > 0
+
+
+def test_a_full_disk_is_named_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_engine, "free_space", lambda directory: 100 << 20 if directory == "/full" else None)
+    assert too_little("/full", 200 << 20) == "only 100 MiB are free at /full, and 200 MiB must be"
+    assert not too_little("/full", 100 << 20)
+    # The registry is on another server.
+    assert not no_room_for_pushes("/nosuch")
+    assert "only 100 MiB are free at /full" in no_room_for_pushes("/full")
+    assert "longshore-registry-sweep" in no_room_for_pushes("/full")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -99,13 +100,41 @@ def test_keys_are_in_files_that_only_the_owner_reads(tmp_path: Path) -> None:
     key = tmp_path / "web.key"
     assert key.read_text() == "the key\n"
     assert key.stat().st_mode & 0o777 == 0o600
-    assert "StrictHostKeyChecking=yes" in variables["GIT_SSH_COMMAND"]
+    assert policy(variables, "git.example") == policy(variables, "other.example") == "true"
+
+
+def policy(variables: dict[str, str], host: str) -> str:
+    """What ssh itself says of how it would check the host's key: "true" is "yes"."""
+    words = [*shlex.split(variables["GIT_SSH_COMMAND"]), "-G", host]
+    shown = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return next(line.split()[1] for line in shown.splitlines() if line.startswith("stricthostkeychecking "))
 
 
 def test_without_known_hosts_the_key_is_learned_once(tmp_path: Path) -> None:
-    variables = environment(Build("web", {"git": "git@h:x"}), {}, str(tmp_path / "builds" / "web"), str(tmp_path))
-    assert "StrictHostKeyChecking=accept-new" in variables["GIT_SSH_COMMAND"]
-    assert str(tmp_path / "builds" / "known_hosts") in variables["GIT_SSH_COMMAND"]
+    learned = tmp_path / "builds/known_hosts"
+    build = Build("web", {"git": "git@h:x"})
+    first = environment(build, {}, str(tmp_path / "builds" / "web"), str(tmp_path))
+    assert policy(first, "h") == "accept-new"
+    assert f"UserKnownHostsFile={learned}" in first["GIT_SSH_COMMAND"]
+    learned.parent.mkdir()
+    learned.write_text("# hosts\n[h]:2222,10.0.0.1 ssh-ed25519 AAAA\n")
+    # Now no other key of the host is taken, of no kind.
+    again = environment(build, {}, str(tmp_path / "builds" / "web"), str(tmp_path))
+    assert [policy(again, host) for host in ("h", "10.0.0.1", "submodules")] == ["true", "true", "accept-new"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Host key for git.lab has changed and you have requested strict checking.",
+        "No RSA host key is known for git.lab and you have requested strict checking.",
+    ],
+)
+def test_a_host_with_another_key_is_named_with_the_file(said: str) -> None:
+    file = "/var/lib/longshore/shop/builds/known_hosts"
+    output = f"{said}\nHost key verification failed.\nfatal: Could not read from remote repository."
+    assert f"the SSH key of git.lab is not in {file}: if it was changed on purpose, remove" in blame(output, file)
+    assert "the SSH key of git.lab is not in the build's auth.known_hosts: put" in blame(output)
 
 
 def test_a_link_does_not_lead_out_of_the_source(tmp_path: Path) -> None:

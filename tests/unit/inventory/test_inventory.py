@@ -38,6 +38,10 @@ services:
     environment: {PLAIN: "1", TOKEN: "{{ secrets.token }}"}
     routes: [{host: shop.example, port: 3000}]
     replicas: 2
+registries:
+  reg.example: {username: ci, password: "{{ secrets.token }}"}
+  other.example: {username: ci, password: "{{ secrets.token }}"}
+load_balancer: {image: "reg.example/haproxy:3.0"}
 """
 
 
@@ -78,6 +82,10 @@ def test_groups_by_role_and_tag(listed: dict[str, Any]) -> None:
     assert members["tag_db"] == ["db1"]
 
 
+def test_the_registry_knows_where_else_it_may_have_been(listed: dict[str, Any]) -> None:
+    assert listed["_meta"]["hostvars"]["app1"]["registry_others"] == ["app2"]
+
+
 def test_connection_needs_no_configuration(listed: dict[str, Any]) -> None:
     app1, db1 = (listed["_meta"]["hostvars"][name] for name in ("app1", "db1"))
     assert (app1["ansible_host"], app1["ansible_port"], app1["ansible_user"]) == ("198.51.100.11", 2222, "ops")
@@ -85,6 +93,25 @@ def test_connection_needs_no_configuration(listed: dict[str, Any]) -> None:
     assert app1["ansible_ssh_pipelining"] is True
     assert "ansible_become" not in db1
     assert "198.51.100.11" in db1["ansible_ssh_common_args"]
+
+
+def test_a_volume_is_its_services_unless_the_file_says_whose(tmp_path: Path, listed: dict[str, Any]) -> None:
+    path = "/var/lib/longshore/shop/volumes/data"
+    assert listed["_meta"]["hostvars"]["app2"]["storage_volumes"] == [{"name": "data", "path": path}]
+    text = STACK.replace("server: app2}", 'server: app2, owner: "70", mode: 0700}')
+    label = {"longshore.shop.volume.data": path}
+    assert all(listed["_meta"]["hostvars"][name]["swarm_data"] == label for name in ("app1", "app2"))
+    said = inventory(tmp_path, text)["_meta"]["hostvars"]["app2"]["storage_volumes"]
+    assert said == [{"name": "data", "path": path, "owner": "70", "group": "70", "mode": 0o700}]
+
+
+@pytest.mark.parametrize(
+    ("written", "pruned", "days"),
+    [("", True, 7), ("docker: {prune: false}", False, 7), ("docker: {prune: {keep: 14d}}", True, 14)],
+)
+def test_images_are_pruned_unless_the_file_says_no(tmp_path: Path, written: str, pruned: bool, days: int) -> None:
+    app1 = inventory(tmp_path, f"{STACK}{written}\n")["_meta"]["hostvars"]["app1"]
+    assert (app1["docker_host_prune"], app1["docker_host_prune_days"]) == (pruned, days)
 
 
 def test_what_stacks_share_is_said(listed: dict[str, Any]) -> None:
@@ -106,20 +133,53 @@ def test_secret_values_are_references(listed: dict[str, Any]) -> None:
     assert "SHOP_TOKEN" in app1["services_secrets"]["token"]
     assert app1["services_services"]["web"]["secret_environment"] == ["TOKEN"]
     assert app1["services_services"]["web"]["environment"] == {"PLAIN": "1"}
-    assert app1["build_git_auth"] == [{"services": ["web"], "ssh_key": "{{ secrets.token }}"}]
+    assert app1["build_git_auth"] == [{"services": ["web"], "ssh_key": "{{ secrets['token'] }}"}]
     assert "auth" not in app1["longshore_builds"]["web"]
 
 
-def play(directory: Path, text: str) -> subprocess.CompletedProcess[str]:
-    """Run the guard alone on a stack file."""
+def test_the_load_balancers_image_has_its_registrys_login(listed: dict[str, Any]) -> None:
+    login = {"registry": "reg.example", "username": "ci", "password": "{{ secrets.token }}"}
+    assert listed["_meta"]["hostvars"]["app1"]["haproxy_registry_auth"] == [login]
+
+
+def play(directory: Path, text: str, *sources: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the guard alone on a stack file, or on these inventory sources."""
     (directory / "stack.yml").write_text(text)
+    given = [word for source in sources or ("stack.yml",) for word in ("-i", source)]
     return subprocess.run(
-        [str(BIN / "ansible-playbook"), "-i", "stack.yml", "longshore.stack.guard"],
+        [str(BIN / "ansible-playbook"), *given, "longshore.stack.guard"],
         cwd=directory,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+KEEP = """
+- hosts: load_balancer
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert: {that: "(haproxy_stats_password if false else '') == ''"}
+- hosts: swarm_manager
+  gather_facts: false
+  tasks:
+    - ansible.builtin.set_fact: {credentials_result: {stored: {stack: {key: made-once}}}}
+- hosts: load_balancer
+  gather_facts: false
+  tasks:
+    - ansible.builtin.assert: {that: haproxy_stats_password == 'made-once'}
+"""
+
+
+def test_servers_that_are_no_managers_know_what_the_managers_made(tmp_path: Path) -> None:
+    stats = "stats: {address: 0.0.0.0, password: '{{ secrets.key }}'}"
+    text = STACK.replace("tags: [app, lb, build]", "tags: [app, build]")
+    (tmp_path / "stack.yml").write_text(text.replace("load_balancer: {", f"load_balancer: {{{stats}, "))
+    (tmp_path / "play.yml").write_text(KEEP)
+    command = [str(BIN / "ansible-playbook"), "-i", "stack.yml", "play.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_file_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:
@@ -127,6 +187,109 @@ def test_file_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "stack.yml:20:5: services.web.replcas" in done.stdout + done.stderr
     assert "did you mean 'replicas'" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sources", [("stack.yml", "other/blog.yml"), (".",)])
+def test_two_stacks_fail_the_run_and_are_not_mixed(tmp_path: Path, sources: tuple[str, ...]) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/blog.yml").write_text(STACK.replace("name: shop", "name: blog").replace("app1:", "blog1:"))
+    done = play(tmp_path, STACK.replace("gateway: app1", "gateway: gate.example"), *sources)
+    assert done.returncode == 2
+    assert "a run is about one stack, but these are 2" in done.stdout + done.stderr
+    words = [word for source in sources for word in ("-i", source)]
+    listed = subprocess.run(
+        [str(BIN / "ansible-inventory"), *words, "--list"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    members = json.loads(listed.stdout)["longshore"]["hosts"]
+    assert ("app1" in members) != ("blog1" in members)
+
+
+def test_a_file_in_a_directory_that_was_not_understood_fails_the_run(tmp_path: Path) -> None:
+    done = play(tmp_path, STACK.replace("replicas: 2", "replcas: 2"), str(tmp_path))
+    assert done.returncode == 2
+    assert "did you mean 'replicas'" in done.stdout + done.stderr
+
+
+SECRETS = """
+plugin: longshore.stack.stack
+name: shop
+servers: {app1: {address: 127.0.0.1, ssh: {port: 1}}}
+secrets:
+  my-key: {env: SHOP_KEY}
+  keys: {generate: 32}
+  vault: !vault |
+    $ANSIBLE_VAULT;1.1;AES256
+    3061
+services:
+  web:
+    image: "nginx:1"
+    environment:
+      KEY: "{{ secrets.my-key }}"
+      KEYS: "{{ secrets.keys | upper }}"
+      REGION: "{{ lookup('env', 'SHOP_REGION') }}"
+      OTHER: "{{ lookup('env', 'SHOP_OTHER') | default('none', true) }}"
+      FILE: "{{ lookup('file', '/nonexistent/file') }}"
+"""
+
+
+def checked(directory: Path, text: str, **environment: str) -> str:
+    """What the guard says of a stack file and its secret values."""
+    (directory / "play.yml").write_text(
+        "- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n"
+        "    - longshore.stack.guard: {secrets: all, quorum: false}\n"
+    )
+    (directory / "stack.yml").write_text(text)
+    done = subprocess.run(
+        [str(BIN / "ansible-playbook"), "-i", "stack.yml", "play.yml"],
+        cwd=directory,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ("" if done.returncode == 0 else "refused: ") + done.stdout + done.stderr
+
+
+def test_secret_values_that_cannot_be_had_are_named_before_anything_is_touched(tmp_path: Path) -> None:
+    told = checked(tmp_path, SECRETS)
+    assert told.startswith("refused: ")
+    for text in (
+        "secrets.my-key: the environment variable SHOP_KEY is not set",
+        "services.web.environment.REGION: the environment variable SHOP_REGION is not set",
+        "secrets.vault: ",
+        "--vault-password-file",
+    ):
+        assert text in told
+    assert "SHOP_OTHER" not in told
+    told = checked(tmp_path, SECRETS, SHOP_KEY="k", SHOP_REGION="")
+    assert "services.web.environment.FILE: " in told
+    assert "/nonexistent/file" in told
+    assert "REGION" not in told
+    good = SECRETS.replace("  vault: !vault |\n    $ANSIBLE_VAULT;1.1;AES256\n    3061\n", "")
+    good = good.replace("/nonexistent/file", "stack.yml")
+    assert not checked(tmp_path, good, SHOP_KEY="k", SHOP_REGION="").startswith("refused: ")
+
+
+def test_a_secret_may_be_called_anything_and_braces_can_be_written(tmp_path: Path) -> None:
+    text = SECRETS.replace("KEYS:", "BRACES: \"{{ secrets.my-key }}{{ '{{' }} x }}\"\n      KEYS:")
+    (tmp_path / "stack.yml").write_text(text)
+    asked = (
+        "{{ services_environments.web.KEY }} {{ services_environments.web.BRACES }} "
+        "{{ services_environments.web.KEYS }} {{ services_environments.web.OTHER }}"
+    )
+    done = subprocess.run(
+        [
+            *(str(BIN / "ansible"), "-i", "stack.yml", "app1", "-c", "local", "-m", "ansible.builtin.debug"),
+            *("-a", f"msg={json.dumps(asked)}"),
+            *("-e", '{"credentials_result": {"stored": {"stack": {"keys": "made"}}}}'),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "SHOP_KEY": "k1", "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "k1 k1{{ x }} MADE none" in done.stdout, done.stdout + done.stderr
 
 
 def test_inventory_without_a_stack_fails_the_run(tmp_path: Path) -> None:

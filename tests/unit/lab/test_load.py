@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -108,6 +109,20 @@ def test_each_failure_is_counted_once_and_never_tried_again(serve: Serve, kind: 
     assert report["ok"] == 0
     assert len(report["examples"]) == total
     assert report["examples"][0]["request"].startswith("GET 127.0.0.1:")
+
+
+def test_a_request_that_leaves_late_is_a_failure() -> None:
+    halts = [1.3]
+
+    async def halt_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while halts:  # nothing else happens meanwhile on this machine
+            time.sleep(halts.pop())
+        await answer(reader, writer)
+
+    report = judge(halt_once, "--duration", "1.6")
+    assert report["failed"] >= 10
+    assert report["kinds"] == {"late": report["failed"]}
+    assert report["ok"] == report["total"] - report["failed"] > 0
 
 
 def test_a_refused_connection_is_a_failure() -> None:

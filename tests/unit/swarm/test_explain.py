@@ -14,16 +14,23 @@ from ansible_collections.longshore.stack.plugins.module_utils.watch import Failu
 HTTP = {"Test": ["CMD", "/.longshore/busybox", "sh", "/.longshore/check", "http", "localhost", "80", "/missing"]}
 
 
-class Silent:
-    """An engine without logs and containers."""
+class Engine:
+    """An engine whose containers have printed ``log`` and whose health checks ``said`` something."""
 
-    def clone(self, _timeout: float) -> Silent:
+    def __init__(self, log: str = "", said: str = "") -> None:
+        self._log, self._said = log, said
+
+    def clone(self, _timeout: float) -> Engine:
         return self
 
     def close(self) -> None: ...
 
+    def get(self, _path: str) -> Any:
+        return {"State": {"Health": {"Log": [{"ExitCode": 1, "Output": self._said}]}}}
+
     def raw(self, *_words: str, **_query: Any) -> bytes:
-        return b""
+        content = self._log.encode()
+        return b"\1\0\0\0" + len(content).to_bytes(4, "big") + content
 
 
 @pytest.mark.parametrize(
@@ -42,5 +49,33 @@ def test_ends(code: int, check: Any, says: str) -> None:
         "Status": {"State": "complete" if code == 0 else "failed", "ContainerStatus": {"ExitCode": code}},
     }
     spec = {"TaskTemplate": {"ContainerSpec": {"Image": "web:1", "Healthcheck": check}}}
-    place = explain.Place(Silent(), "shop", [], [])  # type: ignore[arg-type]
+    place = explain.Place(Engine(), "shop", [], [])  # type: ignore[arg-type]
     assert says in explain.explain(place, "web", Failure("failed", task), spec) + "\n"
+
+
+SECRET = "begin" + "0123456789" * 60 + "end"
+
+
+def explained(engine: Engine, secrets: list[str], mounted: bool = True) -> str:
+    status = {"State": "failed", "ContainerStatus": {"ExitCode": 1, "ContainerID": "c1"}}
+    spec = {"TaskTemplate": {"ContainerSpec": {"Image": "web:1", "Secrets": [{"SecretName": "s"}] if mounted else []}}}
+    task = {"ID": "t1", "NodeID": "n1", "Status": status}
+    place = explain.Place(engine, "shop", [], secrets)  # type: ignore[arg-type]
+    return explain.explain(place, "web", Failure("failed", task), spec)
+
+
+@pytest.mark.parametrize("before", [0, explain.LOG_WIDTH - 8])
+def test_secrets_that_are_longer_than_a_line_or_cross_its_end_are_masked(before: int) -> None:
+    printed = "x" * before + SECRET + " is refused"
+    text = explained(Engine(log=printed, said=printed), [SECRET])
+    assert "begin" not in text
+    assert "0123456789" not in text
+    assert text.count("****") == 2
+
+
+def test_what_a_container_printed_is_left_out_when_its_secrets_are_unknown() -> None:
+    engine = Engine(log="password=hunter2", said="hunter2 is refused")
+    text = explained(engine, [])
+    assert "hunter2" not in text
+    assert "longshore logs" in text
+    assert "password=hunter2" in explained(engine, [], mounted=False)

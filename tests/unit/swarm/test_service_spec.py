@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.longshore.stack.plugins.module_utils.desired import order
+from ansible_collections.longshore.stack.plugins.module_utils.desired import from_file, order
 from ansible_collections.longshore.stack.plugins.module_utils.one_off import job_name, job_spec
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import env_file, mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from .conftest import desired, service
+from .conftest import given as parameters
 
 HELPER = ["/.longshore/busybox", "sh", "/.longshore/run"]
 ROUTE = {"host": "a.example", "path": "/", "port": 3000, "sticky": False}
@@ -187,3 +189,34 @@ def test_a_shell_gets_the_very_values(values: dict[str, str]) -> None:
     script = content + b"".join(b'printf "%s\\0" "$' + name.encode() + b'"\n' for name in names)
     shown = subprocess.run(["/bin/sh"], input=script, capture_output=True, check=True).stdout
     assert shown.split(b"\0")[:-1] == [values[name[2:]].encode() for name in names]
+
+
+def mount(source: str) -> dict[str, Any]:
+    return {"source": source, "target": f"/run/{source}", "uid": "0", "gid": "0", "mode": 0o400}
+
+
+def test_what_swarm_would_not_keep_is_refused_by_name() -> None:
+    one = service(secrets=[mount("empty"), mount("blank"), mount("huge")], configs=[mount("none"), mount("fine")])
+    secrets = {"empty": "", "blank": " \n", "huge": "x" * 512000}
+    with pytest.raises(ValueError, match="is empty") as caught:
+        desired(one, {**one, "name": "web"}, secrets=secrets, configs={"none": "", "fine": " "})
+    said = str(caught.value).splitlines()
+    assert [line.split(" is ")[0] for line in said] == [
+        "service web: the secret empty",
+        "service web: the secret blank",
+        "service web: the secret huge",
+        "service web: the config none",
+    ]
+
+
+def test_the_longest_names_fit_into_swarms_limit_and_others_stay() -> None:
+    def name(of: str) -> str:
+        one = service(of, secret_environment=["P"])
+        (found,) = desired(one, environments={of: {"P": "v"}}).secrets
+        return found
+
+    assert name("web").startswith("shop_web.env.")
+    stack = parameters(service("s" * 30, secret_environment=["P"]), environments={"s" * 30: {"P": "v"}})
+    (found,) = from_file(replace(stack, stack="t" * 20), b"key", lambda _service, _image: {}).secrets
+    assert len(found) == 64
+    assert found.startswith(f"{'t' * 20}_{'s' * 30}.e.")

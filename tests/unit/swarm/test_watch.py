@@ -114,6 +114,18 @@ def test_task_that_fits_nowhere_gets_a_moment() -> None:
     assert one.failure.kind == "no_place"
 
 
+def test_an_old_task_that_ends_holds_its_room_no_longer_than_its_grace() -> None:
+    old = {**OLD, "ContainerSpec": {**OLD["ContainerSpec"], "StopGracePeriod": 30_000_000_000}}
+    both = [task(1, "running", old, wanted="shutdown"), task(2, "pending", error="no suitable node")]
+    one = watch(wanted=1, deadline=300.0)
+    for now in (1.0, 20.0, 36.0, 37.0, 46.0):
+        one.look(now, both, {})
+        assert one.failure is None, now
+    one.look(47.1, both, {})
+    assert one.failure is not None
+    assert one.failure.kind == "no_place"
+
+
 def test_deadline() -> None:
     one = watch(deadline=30.0)
     one.look(30.1, [task(1, "starting")], {})

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a running HAProxy has found the services behind its routes: their addresses come by DNS, a moment later.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+
+from . import haproxy_process as process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from .run import Run
+
+# A network's addresses are known after some 100 ms, the resolver asks every 500 ms. Seconds.
+PATIENCE = 10.0
+
+
+def names_of(fragment: dict[str, Any] | None) -> set[str]:
+    """The backends of a stack's routes whose servers are found by DNS, as HAProxy's statistics name them."""
+    if fragment is None:
+        return set()
+    routed = {(route["backend"], ".sticky" if route["sticky"] else "") for route in fragment["routes"]}
+    return {
+        f"{fragment['stack']}.{name}{kind}" for name, kind in routed if "service" in fragment["backends"].get(name, {})
+    }
+
+
+def without_server(names: Iterable[str], statistics: str) -> list[str]:
+    """Those of ``names`` that have no server in use, by the answer to ``show stat``."""
+    rows = csv.DictReader(statistics.removeprefix("# ").splitlines())
+    up = {row["pxname"] for row in rows if row.get("svname") == "BACKEND" and row.get("status") == "UP"}
+    return sorted(set(names) - up)
+
+
+def wait(names: Iterable[str], run: Run, ask: Callable[[], str] = process.statistics) -> list[str]:
+    """Wait until each of the backends ``names`` has a server, at most ``PATIENCE``; gives those that have none."""
+    until = time.monotonic() + PATIENCE
+    while left := without_server(names, ask()):
+        if time.monotonic() > until:
+            return left
+        run.wait(0.1)
+    return []

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Patience with managers that choose a leader."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from ansible_collections.longshore.stack.plugins.module_utils import swarm_nodes
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.run import Run
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import SwarmError
+
+
+def manager(number: int, reachability: str = "reachable") -> dict[str, Any]:
+    """A manager as the engine describes it."""
+    return {"ID": f"id{number}", "Spec": {"Role": "manager"}, "Description": {"Hostname": f"s{number}"},
+            "Status": {"State": "ready"}, "ManagerStatus": {"Reachability": reachability}}  # fmt: skip
+
+
+class Engine:
+    """Stands for an engine; its answers to the question for the nodes, the last one for ever."""
+
+    def __init__(self, *answers: DockerError | list[dict[str, Any]]) -> None:
+        self.answers = list(answers)
+
+    def get(self, path: str) -> list[dict[str, Any]]:
+        assert path == "/nodes"
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, DockerError):
+            raise answer
+        return answer
+
+
+class Instant(Run):
+    """A run that does not sleep."""
+
+    def wait(self, seconds: float) -> None:
+        """Return at once."""
+
+
+NO_LEADER = DockerError(500, "rpc error: The swarm does not have a leader")
+
+
+def engine(*answers: DockerError | list[dict[str, Any]]) -> Docker:
+    return cast("Docker", Engine(*answers))
+
+
+def test_a_leader_is_waited_for() -> None:
+    three = [manager(0), manager(1), manager(2)]
+    found = swarm_nodes.nodes_once_led(engine(NO_LEADER, NO_LEADER, three), 5, Instant())
+    assert [node["id"] for node in found] == ["id0", "id1", "id2"]
+    with pytest.raises(DockerError, match="does not have a leader"):
+        swarm_nodes.nodes_once_led(engine(NO_LEADER), 0, Instant())
+    with pytest.raises(DockerError, match="no such"):
+        swarm_nodes.nodes_once_led(engine(DockerError(404, "no such"), three), 5, Instant())
+
+
+def test_the_manager_that_was_restarted_before_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = [manager(0), manager(1), manager(2)]
+    broken = [manager(0, "unreachable"), manager(1), manager(2)]
+    swarm_nodes.wait_until_spared(engine(NO_LEADER, broken, whole), "id1", Instant())
+    monkeypatch.setattr(swarm_nodes, "RETURN_TIMEOUT", 0)
+    with pytest.raises(SwarmError, match=r"its engine is not restarted: .* bring s0 back"):
+        swarm_nodes.wait_until_spared(engine(broken), "id1", Instant())
