@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .support import Lab, StackFile, longshore
+from .support import Lab, StackFile, longshore, until
 from .test_faults import healthy_on
 from .test_up import changed_tasks
 
@@ -83,6 +83,10 @@ def test_removed_server_keeps_data_alone_and_comes_back(lab: Lab, shop: StackFil
     assert keys(lab, "app3") == keys(lab, "app1") != []
     back = longshore(shop, "server", "add", "app2")
     assert back.code == 0, back.end
-    assert lab.get(f"http://{lab.address('app2')}/", "-H", "Host: shop.example")[0] == 200
+
+    def serves() -> bool:
+        return lab.get(f"http://{lab.address('app2')}/", "-H", "Host: shop.example")[0] == 200
+
+    until(serves, 30, "the server that came back serves")
     assert keys(lab, "app2") == keys(lab, "app1")
     assert changed_tasks(longshore(shop, "up", "--json")) == set()
