@@ -284,7 +284,7 @@ def test_refused_change_is_named_and_takes_the_others_back(running: str) -> None
 def test_what_waits_for_a_server_that_is_away_is_degraded(running: str) -> None:
     spread = web(placement={"max_per_server": 1}, update={"order": "stop-first", "parallelism": 1})
     assert not deploy(spread).get("failed")
-    on("app1", "docker", "node", "update", "-q", "--availability", "drain", "app3")
+    on("app1", "docker", "node", "update", "--availability", "drain", "app3")
     try:
         done = deploy({**spread, "environment": {"VERSION": "2"}})
         assert not done.get("failed"), done
@@ -292,7 +292,7 @@ def test_what_waits_for_a_server_that_is_away_is_degraded(running: str) -> None:
         assert done["notices"]
         assert sum(task["state"] == "running" for task in info("tasks")) == 2
     finally:
-        on("app1", "docker", "node", "update", "-q", "--availability", "active", "app3")
+        on("app1", "docker", "node", "update", "--availability", "active", "app3")
     until(lambda: info("services")["web"]["running"] == 3, 60, "the third task runs on app3")
     again = deploy({**spread, "environment": {"VERSION": "2"}})
     assert again["changed"] is False
@@ -300,8 +300,13 @@ def test_what_waits_for_a_server_that_is_away_is_degraded(running: str) -> None:
 
 
 def test_another_placement_that_tasks_meet_already(running: str) -> None:
+    def tasks() -> set[str]:
+        return {task["id"] for task in info("tasks") if task["state"] == "running"}
+
+    before = tasks()
     done = deploy(web(placement={"max_per_server": 3}))
     assert not done.get("failed"), done
+    assert tasks() == before
 
 
 def test_secrets_reach_the_process_and_nothing_else(running: str) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.plan import make
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
+from ansible_collections.longshore.stack.plugins.modules import stack_services
 
 from .conftest import desired, service
 from .engine import Clock, Controller, Engine, Image
@@ -119,6 +120,12 @@ def test_first_deploy_update_and_nothing_to_do(shop: Shop) -> None:
 
 
 class TestRefused:
+    def test_a_refused_network_begins_nothing(self, shop: Shop) -> None:
+        shop.engine.refuse = lambda _method, path, _body: "no address left" if path == "/networks/create" else None
+        said = shop.refused(service(networks={"back": {"aliases": []}}))
+        assert "no address left\nThe release did not begin." in said
+        assert shop.engine.services == {}
+
     def test_a_refused_update_is_named_and_takes_the_others_back(self, shop: Shop) -> None:
         web, api = service(replicas=3), service("api", replicas=3)
         shop.deploy(web, api)
@@ -448,6 +455,8 @@ class TestBeforeDeploy:
             spec = one_off.job_spec("shop", f"old-{kind}", shop.spec("web"), {"Command": ["x"], "Args": None}, "")
             spec["Labels"][one_off.JOB] = kind
             shop.engine.post("/services/create", spec)
+        state = shop.state()
+        assert stack_services.must_write(state, make(state, desired(web), ABOUT), shop.run)
         shop.engine.settle(1)
         shop.engine.images["web:1"] = Image(job=10.0)
         shop.deploy(web)
