@@ -58,16 +58,29 @@ class Shop:
                 "registry_mirrors": ["http://mirror.lab:5000"],
                 "insecure_registries": ["mirror.lab:5000"],
             },
-            "secrets": {"word": {"env": "CLIMB_WORD"}},
+            "secrets": {"a-word": {"env": "CLIMB_WORD"}},
             "services": {
                 "web": {
                     "image": "python:3.13-slim",
                     "command": ["sh", "-c", TICK],
                     # The lab's Swarm may have more servers than this stack.
                     "placement": {"tags": ["app"]},
-                    "environment": {"WORD": "{{ secrets.word }}", "PLAIN": "seen"},
+                    "environment": {
+                        "WORD": "{{ secrets.a-word }}",
+                        "PLAIN": "seen",
+                        "BRACES": "{{ '{{' }} x }}",
+                    },
                     "update": {"monitor": "1s", "deadline": "120s"},
-                }
+                },
+                # Nobody can read its log.
+                "mute": {
+                    "image": "python:3.13-slim",
+                    "command": ["sleep", "infinity"],
+                    "placement": {"tags": ["app"]},
+                    "logging": {"driver": "none"},
+                    "stop_grace_period": "1s",
+                    "update": {"monitor": "1s", "deadline": "120s"},
+                },
             },
         }
         self.write()
@@ -148,9 +161,27 @@ def test_logs_are_followed_and_leave_nothing_behind(shop: Shop) -> None:
     until(lambda: "docker logs" not in on_server("ps", "-eo", "args"), 20, "nothing of it is left on the server")
 
 
+def test_a_log_that_cannot_be_read_is_a_failure(shop: Shop) -> None:
+    done = shop.run("logs", "mute")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "mute.1@app1: " in done.stderr
+    assert "does not support reading" in done.stderr
+    told = json.loads(shop.run("logs", "mute", "--json").stdout.splitlines()[-1])
+    assert (told["status"], told["exit_code"]) == ("failed", 1)
+
+
+def test_a_missing_secret_stops_a_run_before_anything_is_touched(shop: Shop) -> None:
+    words = [LONGSHORE, "-f", str(shop.path), "deploy"]
+    environment = {name: value for name, value in shop.environment().items() if name != "CLIMB_WORD"}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 3, done.stdout
+    assert "secrets.a-word: the environment variable CLIMB_WORD is not set" in done.stdout
+    assert shop.run("plan").returncode == 0
+
+
 def test_exec_has_the_secrets_and_gives_the_exit_code(shop: Shop) -> None:
-    done = shop.run("exec", "web", "--", "sh", "-c", "echo $WORD $PLAIN; exit 7")
-    assert (done.returncode, done.stdout.strip()) == (7, f"{SECRET} seen")
+    done = shop.run("exec", "web", "--", "sh", "-c", "echo $WORD $PLAIN $BRACES; exit 7")
+    assert (done.returncode, done.stdout.strip()) == (7, f"{SECRET} seen {{{{ x }}}}")
 
 
 def test_run_has_the_secrets_and_leaves_no_service_and_no_log(shop: Shop) -> None:
