@@ -36,10 +36,10 @@ def start(shop: StackFile, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def left_over() -> list[str]:
-    """Processes of runs on this machine."""
+def left_over(shop: StackFile) -> list[str]:
+    """Processes of runs of this stack file on this machine."""
     found = subprocess.run(["pgrep", "-af", "ansible-playbook"], capture_output=True, text=True, check=False)
-    return [line for line in found.stdout.splitlines() if "pgrep" not in line]
+    return [line for line in found.stdout.splitlines() if str(shop.path) in line]
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -64,7 +64,7 @@ def test_killed_run_is_finished_by_the_next(lab: Lab, shop: StackFile, seed: int
         # Anywhere in a run, which takes at least this long when something is to be changed.
         time.sleep(random.Random(seed).uniform(1, 12))
         kill(process)
-        until(lambda: not left_over(), 30, "no process of the killed run is left")
+        until(lambda: not left_over(shop), 30, "no process of the killed run is left")
         done = longshore(shop, "up")
         assert done.code == 0, done.end
     assert longshore(shop, "up").code == 0
@@ -105,7 +105,7 @@ def test_ctrl_c_cancels_cleanly(lab: Lab, shop: StackFile) -> None:
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=90)
         assert process.returncode == 130, output
-        assert left_over() == []
+        assert left_over(shop) == []
         for server in SERVERS:
             assert lab.on(server, "pgrep", *MODULES, check=False).stdout == ""
         assert not longshore(shop, "status", "--json").json["data"]["stack_info"]["lock"]

@@ -52,7 +52,7 @@ def test_cluster_goes_and_comes_back_with_its_data(lab: Lab, shop: StackFile) ->
         time.sleep(random.Random(int(os.environ.get("LONGSHORE_SEED", "1"))).uniform(5, 25))
         os.killpg(killed.pid, signal.SIGKILL)
         killed.communicate()
-        until(lambda: not left_over(), 30, "no process of the killed run is left")
+        until(lambda: not left_over(shop), 30, "no process of the killed run is left")
         done = longshore(shop, *DESTROY)
         assert done.code == 0, done.end
         assert DATA.rpartition("/")[0] in done.output
