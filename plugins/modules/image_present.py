@@ -122,7 +122,7 @@ def check_space(docker: Docker, wanted: int) -> None:
     if problem:
         raise ImageError(
             f"{problem} before images are pulled: 'docker system df' shows what takes the room, "
-            "'docker image prune -a' removes images nothing uses"
+            "'systemctl start longshore-prune' removes images that no kept release names"
         )
 
 
