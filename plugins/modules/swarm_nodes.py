@@ -107,12 +107,6 @@ options:
         that a local volume is on it.
     type: bool
     default: false
-  force:
-    description:
-      - Whether a O(server) is demoted or removed although another stack uses it, or labels C(longshore.*.volume.*) say
-        that a local volume is on it.
-    type: bool
-    default: false
   timeout:
     description: Longest wait for another run, for tasks to move and nodes to come back, in seconds.
     type: float
