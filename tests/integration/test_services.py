@@ -264,7 +264,7 @@ def test_bad_version_is_explained_and_taken_back(running: str, change: dict[str,
     assert "Gone back: web runs as before." in failed["msg"]
     assert version() == running
     assert info("services")["web"]["running"] == 3
-    assert deploy(web())["changed"] is False
+    assert deploy(web())["changes"] == []
 
 
 def test_refused_change_is_named_and_takes_the_others_back(running: str) -> None:
