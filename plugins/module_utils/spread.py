@@ -12,10 +12,11 @@ from collections import Counter
 from typing import NamedTuple
 
 from ansible_collections.longshore.stack.plugins.module_utils import placement
+from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
@@ -30,25 +31,24 @@ class Uneven(NamedTuple):
 
 
 def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
-    """How the tasks of the service ``name`` stand, when a server runs none of them while another one runs several, and
-    something happened to it since the service was last changed: it came (back), was put to use, got a tag. ``spec``
-    is the wanted one.
+    """How the tasks of the service ``name`` stand, when a server came (back) since the service was last changed and
+    runs none of them while another one runs several. ``spec`` is the wanted one.
 
     A service that was spread anew has changed after that, so it is tried once, even when a server has no room.
     """
     live = state.services[name]
     wanted = int((spec["Mode"].get("Replicated") or {}).get("Replicas", 0))
-    counted = Counter(
-        task.get("NodeID")
-        for task in state.tasks
-        if task["ServiceID"] == live["ID"] and task["DesiredState"] == "running"
-    )
+    tasks = [task for task in state.tasks if task["ServiceID"] == live["ID"]]
+    counted = Counter(task.get("NodeID") for task in tasks if task["DesiredState"] == "running")
     if max(counted.values(), default=0) < 2:
         return None
+    moved = {task.get("NodeID") for task in tasks if _moved_away(task, live, tasks)}
     eligible = placement.eligible(state.nodes, spec)
-    changed = _time(live["UpdatedAt"])
-    # Swarm writes a node down anew when its state, availability or labels change.
-    came = [node for node in eligible if not counted[node["ID"]] and _time(node["UpdatedAt"]) > changed]
+    came = [
+        node
+        for node in eligible
+        if not counted[node["ID"]] and (node["ID"] in moved or _time(node["CreatedAt"]) > _time(live["UpdatedAt"]))
+    ]
     if not came:
         return None
     number = max(1, wanted // len(eligible)) * len(came)
@@ -58,6 +58,25 @@ def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
         {servers[node["ID"]]: counted[node["ID"]] for node in eligible},
         wanted + number if order == "start-first" else max(1, wanted - number),
     )
+
+
+def _moved_away(task: Mapping[str, Any], live: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the task has ended since the service was last changed, and not by its own fault: its server was lost, or
+    drained."""
+    if task["DesiredState"] != "shutdown" or _time(task["UpdatedAt"]) <= _time(live["UpdatedAt"]):
+        return False
+    if task["Status"]["State"] in ("failed", "rejected"):
+        return _replaced_before_it_failed(task, tasks)
+    # An older version may end long after the change that replaced it.
+    return same_task(task.get("Spec"), live["Spec"]["TaskTemplate"])
+
+
+def _replaced_before_it_failed(task: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it failed with its server: that is told when the server is back, long after the task was replaced."""
+    created = _time(task["CreatedAt"])
+    later = [_time(other["CreatedAt"]) for other in tasks if other.get("Slot") == task.get("Slot")]
+    replaced = min((stamp for stamp in later if stamp > created), default="")
+    return "" < replaced < _time(task["Status"].get("Timestamp", ""))
 
 
 def _time(stamp: str) -> str:

@@ -76,7 +76,7 @@ class Engine:
         self.nodes = [
             {
                 "ID": f"n-{name}",
-                "UpdatedAt": "2025-01-01T00:00:00Z",
+                "CreatedAt": "2025-01-01T00:00:00Z",
                 "Spec": {"Availability": "active", "Labels": dict(labels), "Role": "manager"},
                 "Status": {"State": "ready"},
                 "Description": {"Hostname": name},

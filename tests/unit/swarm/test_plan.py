@@ -237,12 +237,17 @@ class TestOverrides:
 
 
 BEFORE, CHANGED, AFTER = "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.51Z", "2026-01-01T00:00:00.512Z"
+MOVED: dict[str, Any] = {"DesiredState": "shutdown", "Status": {"State": "shutdown"}, "UpdatedAt": AFTER}
+OLDER = {"ContainerSpec": {"Image": "x"}}
+# Its replacement is of the time CHANGED.
+FAILED_WITH_SERVER = {**MOVED, "Status": {"State": "failed", "Timestamp": AFTER}}
+FAILED_THERE = {**MOVED, "Status": {"State": "failed", "Timestamp": BEFORE}}
 
 
-def machine(name: str, updated: str = BEFORE, availability: str = "active") -> dict[str, Any]:
+def machine(name: str, created: str = BEFORE, availability: str = "active") -> dict[str, Any]:
     return {
         "ID": name,
-        "UpdatedAt": updated,
+        "CreatedAt": created,
         "Spec": {"Role": "worker", "Availability": availability, "Labels": {"longshore.shop.member": "true"}},
         "Description": {"Hostname": name},
         "Status": {"State": "ready"},
@@ -252,34 +257,50 @@ def machine(name: str, updated: str = BEFORE, availability: str = "active") -> d
 class TestSpread:
     """Tasks go to a server that came (back), once."""
 
-    def plan(self, cluster: Cluster, node: dict[str, Any], runs: str) -> Plan:
-        """With the node ``a`` and ``node``, and tasks on the nodes of ``runs``."""
+    def plan(self, cluster: Cluster, node: dict[str, Any], runs: str, **ended: Any) -> Plan:
+        """With the node ``a`` and ``node``, tasks on the nodes of ``runs``, and one that has ended on ``b``."""
         wanted = desired(service(replicas=len(runs)))
         deploy(cluster, wanted)
         live = cluster.state.services["web"]
         live["UpdatedAt"] = CHANGED
         cluster.state.nodes = [machine("a"), node]
-        ended = {"ServiceID": live["ID"], "NodeID": node["ID"], "DesiredState": "shutdown"}
-        running = [{"ServiceID": live["ID"], "NodeID": name, "DesiredState": "running"} for name in runs]
-        cluster.state.tasks = [*running, ended]
+        about = {"ServiceID": live["ID"], "Spec": live["Spec"]["TaskTemplate"]}
+        cluster.state.tasks = [
+            {**about, "Slot": slot, "CreatedAt": CHANGED, "NodeID": name, "DesiredState": "running"}
+            for slot, name in enumerate(runs, 1)
+        ]
+        if ended:
+            cluster.state.tasks.append({**about, "Slot": 1, "CreatedAt": BEFORE, "NodeID": "b", **ended})
         return make(cluster.state, wanted, ABOUT)
 
-    def test_a_server_that_came_gets_tasks(self, cluster: Cluster) -> None:
-        plan = self.plan(cluster, machine("b", AFTER), "aaaa")
+    @pytest.mark.parametrize(
+        ("node", "ended"),
+        [
+            pytest.param(machine("b"), MOVED, id="came back"),
+            pytest.param(machine("b"), FAILED_WITH_SERVER, id="came back and told what it lost"),
+            pytest.param(machine("b"), {**FAILED_WITH_SERVER, "Spec": OLDER}, id="the service was changed meanwhile"),
+            pytest.param(machine("b", AFTER), {}, id="is new"),
+        ],
+    )
+    def test_a_server_that_came_gets_tasks(self, cluster: Cluster, node: Any, ended: Any) -> None:
+        plan = self.plan(cluster, node, "aaaa", **ended)
         assert told(plan) == [("service", "web", "scale")]
         assert plan.services["web"].fields == [{"path": "tasks", "before": "4 on a, 0 on b", "after": "spread evenly"}]
         assert plan.services["web"].through == 6
         assert plan.record is None
 
     @pytest.mark.parametrize(
-        ("runs", "updated", "availability"),
+        ("runs", "availability", "ended"),
         [
-            pytest.param("aaaa", BEFORE, "active", id="tried before, or Swarm's own choice"),
-            pytest.param("aaab", AFTER, "active", id="has one"),
-            pytest.param("a", AFTER, "active", id="nothing to gain"),
-            pytest.param("aaaa", AFTER, "drain", id="drained"),
+            pytest.param("aaaa", "active", {}, id="Swarm's own choice"),
+            pytest.param("aaaa", "active", {**MOVED, "UpdatedAt": BEFORE}, id="tried before"),
+            pytest.param("aaaa", "active", FAILED_THERE, id="it failed there"),
+            pytest.param("aaaa", "active", {**MOVED, "Spec": OLDER}, id="an older version"),
+            pytest.param("aaab", "active", MOVED, id="has one"),
+            pytest.param("a", "active", MOVED, id="nothing to gain"),
+            pytest.param("aaaa", "drain", MOVED, id="drained"),
         ],
     )
-    def test_else_nothing_is_moved(self, cluster: Cluster, runs: str, updated: str, availability: str) -> None:
-        plan = self.plan(cluster, machine("b", updated, availability), runs)
+    def test_else_nothing_is_moved(self, cluster: Cluster, runs: str, availability: str, ended: Any) -> None:
+        plan = self.plan(cluster, machine("b", availability=availability), runs, **ended)
         assert plan.changes() == []
