@@ -163,6 +163,9 @@ def test_no_secret_shows_in_a_deploying_run(
         paths = [path for path, _ in GENERATED.values()]
         assert set(lab.on(server, "stat", "-c", "%a", *paths).stdout.split()) == {"600"}
     assert longshore(shop, "up").code == 0
+    # What was made once stays until somebody takes it away.
+    for server in SERVERS:
+        lab.on(server, "rm", GENERATED["fresh"][0])
 
 
 def test_the_container_has_its_secret(lab: Lab, shop: StackFile) -> None:
