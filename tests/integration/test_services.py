@@ -301,7 +301,7 @@ def test_what_waits_for_a_server_that_is_away_is_degraded(running: str) -> None:
 
 def test_another_placement_that_tasks_meet_already(running: str) -> None:
     def tasks() -> set[str]:
-        return {task["id"] for task in info("tasks") if task["state"] == "running"}
+        return {task["id"] for task in info("tasks") if task["wanted"] == "running"}
 
     before = tasks()
     done = deploy(web(placement={"max_per_server": 3}))
