@@ -77,7 +77,7 @@ def write(figures: Sequence[Figure], directory: Path) -> None:
         "",
         "<!-- Made by `make bench`; do not edit. -->",
         "",
-        f"Measured on {machine['cores']} cores, Python {machine['python']}, on {machine['date']}; load before: "
+        f"Measured on {machine['cores']} cores, Python {machine['python']}, on {machine['date']}; load at the end: "
         f"{machine['load'][0]}. The servers are containers on that machine. Medians; every run is in `bench.json`.",
         "",
         "| what | measured | target | met |",
