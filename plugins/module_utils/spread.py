@@ -12,7 +12,6 @@ from collections import Counter
 from typing import NamedTuple
 
 from ansible_collections.longshore.stack.plugins.module_utils import placement
-from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,22 +60,24 @@ def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
 
 
 def _moved_away(task: Mapping[str, Any], live: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the task has ended since the service was last changed, and not by its own fault: its server was lost, or
-    drained."""
-    if task["DesiredState"] != "shutdown" or _time(task["UpdatedAt"]) <= _time(live["UpdatedAt"]):
+    """Whether the task has ended since the service was last changed, and not by its own fault: its server was drained,
+    or lost, which is told when it is back. Tasks that a change replaced end before the change is through."""
+    changed = _time(live["UpdatedAt"])
+    if task["DesiredState"] != "shutdown" or min(_time(task["UpdatedAt"]), _ended(task)) <= changed:
         return False
-    if task["Status"]["State"] in ("failed", "rejected"):
-        return _replaced_before_it_failed(task, tasks)
-    # An older version may end long after the change that replaced it.
-    return same_task(task.get("Spec"), live["Spec"]["TaskTemplate"])
+    return task["Status"]["State"] not in ("failed", "rejected") or _replaced_before_it_failed(task, tasks)
 
 
 def _replaced_before_it_failed(task: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether it failed with its server: that is told when the server is back, long after the task was replaced."""
+    """Whether it failed with its server, long after it was replaced elsewhere."""
     created = _time(task["CreatedAt"])
     later = [_time(other["CreatedAt"]) for other in tasks if other.get("Slot") == task.get("Slot")]
     replaced = min((stamp for stamp in later if stamp > created), default="")
-    return "" < replaced < _time(task["Status"].get("Timestamp", ""))
+    return "" < replaced < _ended(task)
+
+
+def _ended(task: Mapping[str, Any]) -> str:
+    return _time(task["Status"].get("Timestamp", ""))
 
 
 def _time(stamp: str) -> str:
