@@ -8,17 +8,25 @@ Private to the collection. Pure functions over the engine's objects.
 
 from __future__ import annotations
 
+import calendar
+import time
 from collections import Counter
 from typing import NamedTuple
 
 from ansible_collections.longshore.stack.plugins.module_utils import placement
+from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
+
+# The engine's exit code of containers that it finds ended when it starts.
+DIED_WITH_ENGINE = 255
+# What an engine tells of a task is in the Swarm's store within a fraction of a second; seconds.
+RETOLD = 3
 
 
 class Uneven(NamedTuple):
@@ -41,7 +49,7 @@ def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
     counted = Counter(task.get("NodeID") for task in tasks if task["DesiredState"] == "running")
     if max(counted.values(), default=0) < 2:
         return None
-    moved = {task.get("NodeID") for task in tasks if _moved_away(task, live, tasks)}
+    moved = {task.get("NodeID") for task in tasks if _moved_away(task, live)}
     eligible = placement.eligible(state.nodes, spec)
     came = [
         node
@@ -59,25 +67,27 @@ def uneven(state: State, name: str, spec: Mapping[str, Any]) -> Uneven | None:
     )
 
 
-def _moved_away(task: Mapping[str, Any], live: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the task has ended since the service was last changed, and not by its own fault: its server was drained,
-    or lost, which is told when it is back. Tasks that a change replaced end before the change is through."""
-    changed = _time(live["UpdatedAt"])
-    if task["DesiredState"] != "shutdown" or min(_time(task["UpdatedAt"]), _ended(task)) <= changed:
+def _moved_away(task: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether the task tells that its server was lost, or drained, and may run tasks again since the service was last
+    changed. A task that the change itself replaced may end as late; it tells nothing."""
+    if task["DesiredState"] == "running":
         return False
-    return task["Status"]["State"] not in ("failed", "rejected") or _replaced_before_it_failed(task, tasks)
+    changed, told = _time(live["UpdatedAt"]), _time(task["UpdatedAt"])
+    if told <= changed:
+        return False
+    status = task["Status"]
+    ended = _time(status.get("Timestamp", ""))
+    if ended <= changed and _seconds(told) - _seconds(ended) > RETOLD:
+        # A server that comes back tells again how all of its tasks had ended.
+        return True
+    if (status.get("ContainerStatus") or {}).get("ExitCode") == DIED_WITH_ENGINE:
+        return True
+    ended_well = task["DesiredState"] == "shutdown" and status["State"] not in ("failed", "rejected")
+    return ended_well and same_task(task.get("Spec"), live["Spec"]["TaskTemplate"])
 
 
-def _replaced_before_it_failed(task: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether it failed with its server, long after it was replaced elsewhere."""
-    created = _time(task["CreatedAt"])
-    later = [_time(other["CreatedAt"]) for other in tasks if other.get("Slot") == task.get("Slot")]
-    replaced = min((stamp for stamp in later if stamp > created), default="")
-    return "" < replaced < _ended(task)
-
-
-def _ended(task: Mapping[str, Any]) -> str:
-    return _time(task["Status"].get("Timestamp", ""))
+def _seconds(stamp: str) -> int:
+    return calendar.timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")) if stamp else 0
 
 
 def _time(stamp: str) -> str:

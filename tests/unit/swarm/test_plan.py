@@ -236,15 +236,22 @@ class TestOverrides:
         assert make(cluster.state, desired(service(ports=[port])), ABOUT).changes() == []
 
 
-BEFORE, CHANGED, AFTER = "2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.51Z", "2026-01-01T00:00:00.512Z"
-FAILED, REPLACED = "2026-01-01T00:00:00.5105Z", "2026-01-01T00:00:00.511Z"
+LONG_AGO, BEFORE, CHANGED, AFTER = (
+    "2026-01-01T00:00:00Z",
+    "2026-01-01T00:01:00.5Z",
+    "2026-01-01T00:01:00.51Z",
+    "2026-01-01T00:01:00.512Z",
+)
+OLDER = {"ContainerSpec": {"Image": "x"}}
 
 
-def ended(state: str, when: str) -> dict[str, Any]:
-    return {"DesiredState": "shutdown", "Status": {"State": state, "Timestamp": when}, "UpdatedAt": AFTER}
+def ended(state: str, when: str = AFTER, code: int = 0, **other: Any) -> dict[str, Any]:
+    """A task that is no more, as its server told after the change."""
+    status = {"State": state, "Timestamp": when, "ContainerStatus": {"ExitCode": code}}
+    return {"DesiredState": "shutdown", "Status": status, "UpdatedAt": AFTER, **other}
 
 
-MOVED = ended("shutdown", AFTER)
+MOVED = ended("shutdown")
 
 
 def machine(name: str, created: str = BEFORE, availability: str = "active") -> dict[str, Any]:
@@ -268,19 +275,17 @@ class TestSpread:
         live["UpdatedAt"] = CHANGED
         cluster.state.nodes = [machine("a"), node]
         about = {"ServiceID": live["ID"], "Spec": live["Spec"]["TaskTemplate"]}
-        cluster.state.tasks = [
-            {**about, "Slot": slot, "CreatedAt": REPLACED, "NodeID": name, "DesiredState": "running"}
-            for slot, name in enumerate(runs, 1)
-        ]
+        cluster.state.tasks = [{**about, "NodeID": name, "DesiredState": "running"} for name in runs]
         if ended:
-            cluster.state.tasks.append({**about, "Slot": 1, "CreatedAt": BEFORE, "NodeID": "b", **ended})
+            cluster.state.tasks.append({**about, "NodeID": "b", **ended})
         return make(cluster.state, wanted, ABOUT)
 
     @pytest.mark.parametrize(
         ("node", "ended"),
         [
             pytest.param(machine("b"), MOVED, id="came back"),
-            pytest.param(machine("b"), ended("failed", AFTER), id="came back and told what it lost"),
+            pytest.param(machine("b"), ended("failed", code=255, Spec=OLDER), id="came back and told what it lost"),
+            pytest.param(machine("b"), ended("shutdown", LONG_AGO, Spec=OLDER), id="came back and told all again"),
             pytest.param(machine("b", AFTER), {}, id="is new"),
         ],
     )
@@ -296,8 +301,8 @@ class TestSpread:
         [
             pytest.param("aaaa", "active", {}, id="Swarm's own choice"),
             pytest.param("aaaa", "active", {**MOVED, "UpdatedAt": BEFORE}, id="tried before"),
-            pytest.param("aaaa", "active", ended("failed", FAILED), id="it failed there"),
-            pytest.param("aaaa", "active", ended("shutdown", BEFORE), id="replaced by the change"),
+            pytest.param("aaaa", "active", ended("failed", code=1), id="it failed there"),
+            pytest.param("aaaa", "active", ended("shutdown", Spec=OLDER), id="replaced by the change"),
             pytest.param("aaab", "active", MOVED, id="has one"),
             pytest.param("a", "active", MOVED, id="nothing to gain"),
             pytest.param("aaaa", "drain", MOVED, id="drained"),
