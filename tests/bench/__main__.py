@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``make bench``: how fast Longshore is, beside its targets, in ``docs/figures/``.
 
-``--short`` (in ``make test``) measures once, without the twelve servers, and writes nothing; since the machine may have
-other work, it fails only when a figure is more than twice its target. ``python tests/bench GROUP...`` measures some.
+``--short`` measures once, without the twelve servers, and writes nothing; since the machine may have other work, it
+fails only when a figure is more than twice its target. ``python tests/bench GROUP...`` measures some: ``make test``
+runs ``--short command``.
 """
 
 from __future__ import annotations
