@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 
+from ansible_collections.longshore.stack.plugins.module_utils import spread
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_slots import fitting
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import stripped
 from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
@@ -55,7 +56,7 @@ def carried(spec: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[str
 def plain(spec: Mapping[str, Any]) -> dict[str, Any]:
     """``spec`` without what operators set: as a release record keeps it."""
     result = deepcopy(dict(spec))
-    for label in (SCALE, SCALE_OF, STOPPED):
+    for label in (SCALE, SCALE_OF, STOPPED, spread.LABEL):
         result["Labels"].pop(label, None)
     result["TaskTemplate"].pop("ForceUpdate", None)
     apply_number(result)

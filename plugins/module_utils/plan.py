@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils import overrides, releases, spec_diff, spread
+from ansible_collections.longshore.stack.plugins.module_utils import overrides, placement, releases, spec_diff, spread
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import references, stripped
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import MASK
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
@@ -146,11 +146,22 @@ def _service(state: State, desired: Desired, name: str) -> ServiceChange:
         action = "update"
     replaces = before is None or not spec_diff.same_task(before["TaskTemplate"], after["TaskTemplate"])
     change = ServiceChange(name, action, before, after, fields, replaces, state.unfinished(name))
-    if action == "none" and (uneven := spread.uneven(state, name, after)):
-        change.action, change.through = "scale", uneven.through
-        now = ", ".join(f"{number} on {server}" for server, number in sorted(uneven.tasks.items()))
-        change.fields = [{"path": "tasks", "before": now, "after": "spread evenly"}]
+    if action == "none":
+        _spread(state, change)
     return change
+
+
+def _spread(state: State, change: ServiceChange) -> None:
+    live = state.services[change.name]
+    tasks = [task for task in state.tasks if task["ServiceID"] == live["ID"]]
+    uneven = spread.uneven(tasks, state.nodes, change.after)
+    if uneven is None or spread.noted(live["Spec"], uneven):
+        return
+    change.action, change.through = "scale", uneven.through
+    servers = placement.server_names(state.stack, state.nodes)
+    now = sorted((servers[node], number) for node, number in uneven.tasks.items())
+    before = ", ".join(f"{number} on {server}" for server, number in now)
+    change.fields = [{"path": "tasks", "before": before, "after": "spread evenly"}]
 
 
 def _networks(plan: Plan, state: State, desired: Desired) -> None:

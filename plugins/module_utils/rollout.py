@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-from ansible_collections.longshore.stack.plugins.module_utils import placement, update_specs
+from ansible_collections.longshore.stack.plugins.module_utils import placement, spread, update_specs
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
@@ -120,6 +120,15 @@ class Rollout:
                 break
             self._run.wait(POLL)
         self.lacking = {item.name: text for item in self._items.values() if (text := self._sight.lacks(item))}
+        for item in self._items.values():
+            # Without its note it is only tried again.
+            with contextlib.suppress(DockerError):
+                self._note_uneven(item)
+
+    def _note_uneven(self, item: Item) -> None:
+        found = spread.uneven(self._sight.tasks([item]), self._sight.nodes, item.final)
+        if found is not None and item.written is not None and not spread.noted(item.written, found):
+            self._put(item, spread.with_note(item.written, found))
 
     @contextlib.contextmanager
     def _named(self, item: Item) -> Iterator[None]:

@@ -61,7 +61,7 @@ _WORDS = {
 _DURATIONS = {"Interval", "Timeout", "StartPeriod", "StopGracePeriod", "Delay", "Monitor", "Window", "StartInterval"}
 _WHOLE_LISTS = ("Command", "Args", "Test", "Aliases", "Constraints", "Nameservers", "Search", "Hosts")
 # Written at each release or kept as they are; they say nothing about how the service runs.
-IGNORED_LABELS = ("longshore.release",)
+IGNORED_LABELS = ("longshore.release", "longshore.spread")
 
 
 def readable(spec: Mapping[str, Any]) -> dict[str, str]:

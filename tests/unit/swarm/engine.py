@@ -60,7 +60,7 @@ class Clock:
 
 class Engine:
     """The engine. ``refuse(method, path, body)`` gives the words with which a call is refused, else nothing;
-    ``each_step`` is called after every step of its time."""
+    ``each_step`` is called after every step of its time; ``full`` are the nodes that take no more tasks."""
 
     def __init__(self, clock: Clock, *servers: str, tags: tuple[str, ...] = ("app",)) -> None:
         self.clock = clock
@@ -70,6 +70,7 @@ class Engine:
         self.tasks: list[dict[str, Any]] = []
         self.refuse: Callable[[str, str, Any], str | None] = lambda _method, _path, _body: None
         self.each_step: Callable[[], None] = lambda: None
+        self.full: set[str] = set()
         self._events: list[tuple[float, Callable[[], None]]] = []
         self._next = itertools.count(1)
         labels = {"longshore.shop.member": "true", **{f"longshore.shop.tag.{tag}": "true" for tag in tags}}
@@ -162,6 +163,11 @@ class Engine:
             if task.get("NodeID") == f"n-{server}" and task["Status"]["State"] not in ENDED:
                 self._turn(task, "failed", "task: non-zero exit (137)", 137)
 
+    def crash(self, task: dict[str, Any]) -> None:
+        """The task ends by itself; Swarm starts another one."""
+        self._turn(task, "failed", "task: non-zero exit (3)", 3)
+        self._ask(task, "shutdown")
+
     def pause(self, name: str) -> None:
         """Let Swarm pause the update of a service."""
         self._service(f"shop_{name}")["UpdateStatus"] = {"State": "paused"}
@@ -242,8 +248,7 @@ class Engine:
             wanted: list[Any] = [node["ID"] for node in placement.eligible(known, service["Spec"])]
         else:
             number = mode["Replicated"]["Replicas"]
-            # Those that run are taken last when there are too many.
-            held = sorted(slots, key=lambda slot: (not self._serves(slots[slot]), slot))[:number]
+            held = self._held(slots, number)
             free = [slot for slot in range(1, 2 * number + 1) if slot not in held]
             wanted = [*held, *free[: number - len(held)]]
         for slot in wanted:
@@ -253,6 +258,16 @@ class Engine:
             for task in slots.pop(slot):
                 self._ask(task, "shutdown" if "Global" in mode else "remove")
         self._advance_update(service, slots)
+
+    def _held(self, slots: dict[Any, list[dict[str, Any]]], number: int) -> list[Any]:
+        """The slots that stay: those that run are taken last when there are too many, first from the fullest node."""
+        ranks: dict[Any, tuple[bool, int, Any]] = {}
+        crowd: Counter[str] = Counter()
+        for slot, tasks in sorted(slots.items()):
+            node = tasks[0]["NodeID"] if tasks else ""
+            ranks[slot] = (not self._serves(tasks), crowd[node], slot)
+            crowd[node] += 1
+        return sorted(ranks, key=lambda slot: ranks[slot])[:number]
 
     def _advance_update(self, service: dict[str, Any], slots: dict[Any, list[dict[str, Any]]]) -> None:
         update = service["Spec"].get("UpdateConfig") or {}
@@ -310,8 +325,7 @@ class Engine:
             if spent >= image.job:
                 self._turn(task, "failed" if image.code else "complete", "exit" if image.code else "", image.code)
         elif state == "running" and (life := image.crash(task)) is not None and spent >= life:
-            self._turn(task, "failed", "task: non-zero exit (3)", 3)
-            self._ask(task, "shutdown")
+            self.crash(task)
 
     def _place(self, task: dict[str, Any]) -> None:
         spec = {"TaskTemplate": task["Spec"]}
@@ -325,7 +339,7 @@ class Engine:
             there = [one for one in holding if one["NodeID"] == node["ID"]]
             mine = [one for one in there if one["ServiceID"] == task["ServiceID"] and one is not task]
             taken = {port["PublishedPort"] for one in there if one is not task for port in one["Ports"]}
-            if not (most and len(mine) >= most) and not taken & ports:
+            if node["ID"] not in self.full and not (most and len(mine) >= most) and not taken & ports:
                 task["NodeID"] = node["ID"]
                 self._turn(task, "starting")
                 return

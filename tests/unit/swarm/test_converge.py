@@ -340,6 +340,42 @@ class TestNewServices:
         assert "ended with exit code 3" in shop.refused(service(replicas=2))
 
 
+class TestSpread:
+    def places(self, shop: Shop) -> list[str]:
+        return sorted({task["NodeID"] for task in shop.engine.up("web")})
+
+    def test_a_server_that_came_back_gets_tasks_whatever_happened_meanwhile(self, shop: Shop) -> None:
+        web = service(replicas=6)
+        shop.deploy(web)
+        shop.engine.kill("app3")
+        shop.engine.settle()
+        shop.deploy(v2(web))
+        shop.engine.boot("app3")
+        shop.engine.settle()
+        assert self.places(shop) == ["n-app1", "n-app2"]
+        assert not shop.clean(v2(web))
+        shop.deploy(v2(web))
+        assert self.places(shop) == ["n-app1", "n-app2", "n-app3"]
+        assert len(shop.engine.up("web")) == 6
+        assert shop.clean(v2(web))
+
+    def test_a_server_without_room_is_tried_once(self, shop: Shop) -> None:
+        web = service(replicas=4, update={"order": "stop-first"})
+        shop.engine.full = {"n-app3"}
+        shop.deploy(web)
+        assert self.places(shop) == ["n-app1", "n-app2"]
+        # Nobody sees more of it than one more deploy would.
+        assert shop.clean(web)
+        shop.engine.full = set()
+        assert shop.clean(web)
+        shop.engine.crash(shop.engine.up("web")[0])
+        shop.engine.full = {"n-app3"}
+        shop.engine.settle()
+        assert not shop.clean(web)
+        shop.deploy(web)
+        assert shop.clean(web)
+
+
 class TestGate:
     def at_the_gate(self, shop: Shop, web: dict[str, Any]) -> None:
         """Version 1 runs, and a run was cancelled while version 2 stood at the gate."""

@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from ansible_collections.longshore.stack.plugins.module_utils import overrides
+from ansible_collections.longshore.stack.plugins.module_utils import overrides, spread
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
 from ansible_collections.longshore.stack.plugins.module_utils.plan import Plan, make
 
@@ -236,28 +236,9 @@ class TestOverrides:
         assert make(cluster.state, desired(service(ports=[port])), ABOUT).changes() == []
 
 
-LONG_AGO, BEFORE, CHANGED, AFTER = (
-    "2026-01-01T00:00:00Z",
-    "2026-01-01T00:01:00.5Z",
-    "2026-01-01T00:01:00.51Z",
-    "2026-01-01T00:01:00.512Z",
-)
-OLDER = {"ContainerSpec": {"Image": "x"}}
-
-
-def ended(state: str, when: str = AFTER, code: int = 0, **other: Any) -> dict[str, Any]:
-    """A task that is no more, as its server told after the change."""
-    status = {"State": state, "Timestamp": when, "ContainerStatus": {"ExitCode": code}}
-    return {"DesiredState": "shutdown", "Status": status, "UpdatedAt": AFTER, **other}
-
-
-MOVED = ended("shutdown")
-
-
-def machine(name: str, created: str = BEFORE, availability: str = "active") -> dict[str, Any]:
+def machine(name: str, availability: str = "active") -> dict[str, Any]:
     return {
         "ID": name,
-        "CreatedAt": created,
         "Spec": {"Role": "worker", "Availability": availability, "Labels": {"longshore.shop.member": "true"}},
         "Description": {"Hostname": name},
         "Status": {"State": "ready"},
@@ -265,49 +246,43 @@ def machine(name: str, created: str = BEFORE, availability: str = "active") -> d
 
 
 class TestSpread:
-    """Tasks go to a server that came (back), once."""
+    """Tasks go to a server that has none, and where they don't go they stay, once that was tried."""
 
-    def plan(self, cluster: Cluster, node: dict[str, Any], runs: str, **ended: Any) -> Plan:
-        """With the node ``a`` and ``node``, tasks on the nodes of ``runs``, and one that has ended on ``b``."""
+    def plan(self, cluster: Cluster, runs: str, noted: str = "", availability: str = "active") -> Plan:
+        """With the nodes ``a`` and ``b``, tasks on the nodes of ``runs``; noted as left so were those of ``noted``."""
         wanted = desired(service(replicas=len(runs)))
         deploy(cluster, wanted)
         live = cluster.state.services["web"]
-        live["UpdatedAt"] = CHANGED
-        cluster.state.nodes = [machine("a"), node]
-        about = {"ServiceID": live["ID"], "Spec": live["Spec"]["TaskTemplate"]}
-        cluster.state.tasks = [{**about, "NodeID": name, "DesiredState": "running"} for name in runs]
-        if ended:
-            cluster.state.tasks.append({**about, "NodeID": "b", **ended})
+        cluster.state.nodes = [machine("a"), machine("b", availability)]
+
+        def tasks(nodes: str) -> list[dict[str, Any]]:
+            return [
+                {"ID": f"{nodes}{at}", "ServiceID": live["ID"], "NodeID": node, "DesiredState": "running"}
+                for at, node in enumerate(nodes)
+            ]
+
+        if noted and (left := spread.uneven(tasks(noted), cluster.state.nodes, live["Spec"])):
+            live["Spec"] = spread.with_note(live["Spec"], left)
+        cluster.state.tasks = [*tasks(runs), {"ServiceID": live["ID"], "NodeID": "b", "DesiredState": "shutdown"}]
         return make(cluster.state, wanted, ABOUT)
 
-    @pytest.mark.parametrize(
-        ("node", "ended"),
-        [
-            pytest.param(machine("b"), MOVED, id="came back"),
-            pytest.param(machine("b"), ended("failed", code=255, Spec=OLDER), id="came back and told what it lost"),
-            pytest.param(machine("b"), ended("shutdown", LONG_AGO, Spec=OLDER), id="came back and told all again"),
-            pytest.param(machine("b", AFTER), {}, id="is new"),
-        ],
-    )
-    def test_a_server_that_came_gets_tasks(self, cluster: Cluster, node: Any, ended: Any) -> None:
-        plan = self.plan(cluster, node, "aaaa", **ended)
+    @pytest.mark.parametrize("noted", ["", "aaa"], ids=["never tried", "tried before those tasks"])
+    def test_a_server_without_any_gets_tasks(self, cluster: Cluster, noted: str) -> None:
+        plan = self.plan(cluster, "aaaa", noted)
         assert told(plan) == [("service", "web", "scale")]
         assert plan.services["web"].fields == [{"path": "tasks", "before": "4 on a, 0 on b", "after": "spread evenly"}]
         assert plan.services["web"].through == 6
         assert plan.record is None
 
     @pytest.mark.parametrize(
-        ("runs", "availability", "ended"),
+        ("runs", "noted", "availability"),
         [
-            pytest.param("aaaa", "active", {}, id="Swarm's own choice"),
-            pytest.param("aaaa", "active", {**MOVED, "UpdatedAt": BEFORE}, id="tried before"),
-            pytest.param("aaaa", "active", ended("failed", code=1), id="it failed there"),
-            pytest.param("aaaa", "active", ended("shutdown", Spec=OLDER), id="replaced by the change"),
-            pytest.param("aaab", "active", MOVED, id="has one"),
-            pytest.param("a", "active", MOVED, id="nothing to gain"),
-            pytest.param("aaaa", "drain", MOVED, id="drained"),
+            pytest.param("aaaa", "aaaa", "active", id="tried"),
+            pytest.param("aaab", "", "active", id="has one"),
+            pytest.param("a", "", "active", id="nothing to gain"),
+            pytest.param("aaaa", "", "drain", id="drained"),
         ],
     )
-    def test_else_nothing_is_moved(self, cluster: Cluster, runs: str, availability: str, ended: Any) -> None:
-        plan = self.plan(cluster, machine("b", availability=availability), runs, **ended)
+    def test_else_nothing_is_moved(self, cluster: Cluster, runs: str, noted: str, availability: str) -> None:
+        plan = self.plan(cluster, runs, noted, availability)
         assert plan.changes() == []
