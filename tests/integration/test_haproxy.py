@@ -1,14 +1,13 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HAProxy before a Swarm service: rolling updates, dead servers, restarted engines, under load from outside.
+"""HAProxy before a Swarm service: networks it joins and leaves, restarted engines, stacks that go.
 
 On a lab of its own, named by the variable LAB (default ``haproxy``); it is removed afterwards unless LAB_KEEP is set.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -117,41 +116,11 @@ def converge(tmp_path: Path, stack: str = "shop", state: str = "present") -> dic
     return found
 
 
-def addresses(described: dict[str, Any]) -> list[str]:
-    public = [described["hosts"][host]["public"] for host in BALANCERS]
-    return [f"http://{address}/" for each in public for address in (each["v4"], f"[{each['v6']}]")]
-
-
 def status(described: dict[str, Any], stack: str, balancer: str) -> str:
     url = f"http://{described['hosts'][balancer]['public']['v4']}/"
     words = ["curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {stack}.example", url]
     client = described["hosts"]["client"]["container"]
     return subprocess.run(["docker", "exec", client, *words], capture_output=True, text=True, check=False).stdout
-
-
-@contextlib.contextmanager
-def load(described: dict[str, Any], *options: str) -> Iterator[dict[str, Any]]:
-    """Constant load through both load balancers and both families; the dict holds the report afterwards."""
-    report: dict[str, Any] = {}
-    client = described["hosts"]["client"]["container"]
-    words = ["python3", "/opt/lab/load.py", *addresses(described), "--rate", "220", "--host", "shop.example", *options]
-    process = subprocess.Popen(["docker", "exec", client, *words], stdout=subprocess.PIPE, text=True)
-    try:
-        yield report
-    finally:
-        subprocess.run(["docker", "exec", client, "pkill", "-TERM", "-f", "load.py"], check=False)
-        report.update(json.loads(process.communicate(timeout=90)[0]))
-
-
-def events(kind: str) -> list[dict[str, Any]]:
-    """What ended tasks of the service have written about themselves."""
-    found = []
-    for host in SERVERS:
-        ids = on(host, "docker", "ps", "-aq", "--filter", "label=com.docker.swarm.service.name=shop_web").split()
-        for each in ids:
-            lines = on(host, "docker", "logs", each).splitlines()
-            found += [event for line in lines if line.startswith("{") and (event := json.loads(line))["event"] == kind]
-    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -161,27 +130,6 @@ def served(described: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     assert not result.get("failed"), result
     for balancer in BALANCERS:
         until(lambda balancer=balancer: status(described, "shop", balancer) == "200", 30, f"{balancer} serves")  # type: ignore[misc]
-
-
-def test_a_rolling_update_under_load_loses_nothing(described: dict[str, Any]) -> None:
-    with load(described, "--slow", "0.03", "--post", "0.1") as report:
-        on("app1", "docker", "service", "update", "-q", "--env-add", f"VERSION={time.time_ns()}", "shop_web")
-    assert report["total"] > 1000
-    assert report["failed"] == 0, report
-    ended = events("exit")
-    assert len(ended) >= 6
-    assert sum(event["late"] for event in ended) == 0
-
-
-def test_a_dead_server_costs_no_get(described: dict[str, Any]) -> None:
-    with load(described, "--slow", "0.03", "--timeout", "20") as report:
-        running = ["docker", "service", "ps", "-f", "desired-state=running", "--format", "{{.Node}}", "shop_web"]
-        assert "app3" in on("app1", *running)
-        lab("kill", "--name", NAME, "app3")
-        until(lambda: "app3" not in on("app1", *running), 60, "its tasks run elsewhere")
-    lab("start", "--name", NAME, "app3")
-    assert report["total"] > 1000
-    assert report["failed"] == 0, report
 
 
 def test_a_worker_joins_a_network_it_has_not_seen_and_keeps_it(described: dict[str, Any], tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def first_up(stack_file: support.StackFile) -> tuple[support.Outcome, support.Ou
     return predicted, done
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shop(stack_file: support.StackFile, first_up: object) -> support.StackFile:
     """The stack file of the running stack."""
     return stack_file

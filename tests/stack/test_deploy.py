@@ -58,7 +58,7 @@ def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repo
     since = lab.on("app1", "date", "-Is").stdout.strip()
     (repository / "version.txt").write_text(f"{before}-rolled\n")
     lab.push(repository, "shop")
-    with lab.load(edges(lab), HOST, rate=200, slow=0.02, new=0.3) as report:
+    with lab.load(edges(lab), HOST, rate=200, slow=0.02, new=0.3, post=0.1) as report:
         done = longshore(shop, "deploy", "web")
     assert done.code == 0, done.end
     assert served(lab) == f"{before}-rolled"
@@ -130,7 +130,7 @@ def test_dockerfile_that_fails(lab: Lab, shop: StackFile, repository: Path) -> N
 def test_scale_lasts_until_the_file_says_otherwise(lab: Lab, shop: StackFile) -> None:
     assert longshore(shop, "scale", "static=3").code == 0
     assert running(lab, "shop_static") == 3
-    assert longshore(shop, "up").code == 0
+    assert longshore(shop, "deploy").code == 0
     assert running(lab, "shop_static") == 3
     with shop.changed(lambda content: content["services"]["static"].update(replicas=1)):
         assert longshore(shop, "deploy", "static").code == 0

@@ -64,10 +64,10 @@ def reconfigure(content: dict[str, Any]) -> None:
     content["services"]["web"]["environment"]["GREETING"] = f"Hello {uuid.uuid4().hex[:6]}"
 
 
-@pytest.mark.parametrize("what", ["engine", "ssh"])
-def test_a_dead_builder_leaves_images_as_they_are(lab: Lab, shop: StackFile, what: str) -> None:
+def as_they_are(shop: StackFile) -> None:
+    """A change is deployed without the builder, app1, and its image stays."""
     before = image(shop)
-    with shop.changed(reconfigure), without(lab, "app1", what):
+    with shop.changed(reconfigure):
         done = longshore(shop, "deploy", "web", "--json")
         assert done.code == 4, done.end
         assert done.json["unreachable"] == ["app1"]
@@ -76,7 +76,48 @@ def test_a_dead_builder_leaves_images_as_they_are(lab: Lab, shop: StackFile, wha
         assert "web" in notice
         assert [change["change"]["name"] for change in done.json["changes"] if change["role"] == "services"] == ["web"]
     assert image(shop) == before
-    assert longshore(shop, "up").code == 0
+
+
+class TestDeadBuilder:
+    """The only builder's engine is gone."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @staticmethod
+    def gone(lab: Lab, shop: StackFile) -> Iterator[None]:
+        """Until the last of these tests."""
+        lab.on("app2", "apt-get install -y --no-install-recommends git docker-buildx")
+        with without(lab, "app1", "engine"):
+            yield
+        assert longshore(shop, "up").code == 0
+
+    def test_images_stay_as_they_are(self, shop: StackFile) -> None:
+        as_they_are(shop)
+
+    def test_what_never_ran_cannot_be_kept(self, shop: StackFile) -> None:
+        def add(content: dict[str, Any]) -> None:
+            content["services"]["new"] = {"build": content["services"]["web"]["build"]}
+
+        with shop.changed(add):
+            done = longshore(shop, "deploy")
+        assert done.code == 1, done.end
+        assert "never built, and cannot be built now: new: app1: no Docker engine answers" in " ".join(
+            done.everything.split()
+        )
+
+    def test_another_builder_builds(self, shop: StackFile) -> None:
+        def two(content: dict[str, Any]) -> None:
+            content["servers"]["app2"]["tags"] = ["app", "lb", "build"]
+            content["services"]["web"]["build"] |= {"args": {"ONCE": uuid.uuid4().hex}}
+
+        with shop.changed(two):
+            done = longshore(shop, "build", "web", "--json")
+            assert done.code == 0, done.end
+
+
+def test_a_builder_that_does_not_answer_leaves_images_as_they_are(lab: Lab, shop: StackFile) -> None:
+    with without(lab, "app1", "ssh"):
+        as_they_are(shop)
+    assert longshore(shop, "deploy").code == 0
 
 
 def test_a_dead_first_manager_hinders_nobody(lab: Lab, shop: StackFile) -> None:
@@ -92,18 +133,6 @@ def test_a_dead_first_manager_hinders_nobody(lab: Lab, shop: StackFile) -> None:
     assert longshore(shop, "up").code == 0
 
 
-def test_what_never_ran_cannot_be_kept(lab: Lab, shop: StackFile) -> None:
-    def add(content: dict[str, Any]) -> None:
-        content["services"]["new"] = {"build": content["services"]["web"]["build"]}
-
-    with shop.changed(add), without(lab, "app1", "engine"):
-        done = longshore(shop, "deploy")
-    assert done.code == 1, done.end
-    assert "never built, and cannot be built now: new: app1: no Docker engine answers" in " ".join(
-        done.everything.split()
-    )
-
-
 def test_a_dead_registry_leaves_images_as_they_are(lab: Lab, shop: StackFile, repository: Path) -> None:
     before = image(shop)
     (repository / "version.txt").write_text(f"{uuid.uuid4().hex}\n")
@@ -117,17 +146,6 @@ def test_a_dead_registry_leaves_images_as_they_are(lab: Lab, shop: StackFile, re
     healed = longshore(shop, "deploy")
     assert healed.code == 0, healed.end
     assert image(shop) != before
-
-
-def test_another_builder_builds(lab: Lab, shop: StackFile) -> None:
-    def two(content: dict[str, Any]) -> None:
-        content["servers"]["app2"]["tags"] = ["app", "lb", "build"]
-        content["services"]["web"]["build"] |= {"args": {"ONCE": uuid.uuid4().hex}}
-
-    lab.on("app2", "apt-get install -y --no-install-recommends git docker-buildx")
-    with shop.changed(two), without(lab, "app1", "engine"):
-        done = longshore(shop, "build", "web", "--json")
-        assert done.code == 0, done.end
 
 
 @pytest.mark.parametrize("way", ["https", "ssh"])

@@ -162,7 +162,7 @@ def test_no_secret_shows_in_a_deploying_run(
         assert shown(text, values) == [], server
         paths = [path for path, _ in GENERATED.values()]
         assert set(lab.on(server, "stat", "-c", "%a", *paths).stdout.split()) == {"600"}
-    assert longshore(shop, "up").code == 0
+    assert longshore(shop, "deploy").code == 0
     # What was made once stays until somebody takes it away.
     for server in SERVERS:
         lab.on(server, "rm", GENERATED["fresh"][0])
