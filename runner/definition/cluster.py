@@ -37,7 +37,17 @@ class Docker(Model):
     """Docker on every server."""
 
     source: Literal["debian", "docker"] = one(
-        "Whose packages: the distribution's, or Docker's own (not supported yet).", "debian"
+        "Whose packages: the distribution's docker.io, or Docker's own docker-ce.", "debian"
+    )
+    repository: str | None = one(
+        "With source docker: a mirror of Docker's repository.",
+        None,
+        **matching(r"^https?://[^\s/]+(/[^\s/]+)*$", "must be a URL without a slash at its end"),
+    )
+    repository_key: str | None = one(
+        "Checksum of the file gpg in that repository; default: of Docker's own key.",
+        None,
+        **matching(r"^sha256:[0-9a-f]{64}$", "must be sha256: and 64 hexadecimal digits"),
     )
     version: str | None = one("The packages' version; default: the newest, once.", None)
     registry_mirrors: Texts = many("URLs of mirrors of Docker Hub.", list)

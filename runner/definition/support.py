@@ -21,7 +21,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("servers", "*", "public_address"): "public names of servers",
     ("servers", "*", "public_address6"): "public names of servers",
     ("networks", "*", "subnet"): "subnets of networks",
-    ("docker", "source=docker"): "Docker's own packages",
     ("docker", "version"): "a certain version of Docker's packages",
     ("swarm", "certificate_expiry"): "the lifetime of node certificates",
     ("unattended_upgrades", "reboot"): "restarts after upgrades",

@@ -96,7 +96,12 @@ def _docker_host(docker: Docker) -> dict[str, Any]:
         daemon["default-address-pools"] = [
             {"base": str(pool.base), "size": pool.size} for pool in docker.default_address_pools
         ]
+    repository = {
+        "docker_host_repository": docker.repository,
+        "docker_host_repository_key": docker.repository_key,
+    }
     return {
+        **{name: value for name, value in repository.items() if value},
         "docker_host_source": docker.source,
         "docker_host_daemon": daemon,
         "docker_host_registry_mirrors": docker.registry_mirrors,

@@ -17,6 +17,9 @@ def check(context: Context) -> None:
     docker, swarm = context.stack.docker, context.stack.swarm
     if docker.log is not None and docker.log.driver is None:
         context.complain(("docker", "log"), "needs driver, whose options these are", key=True)
+    for name in ("repository", "repository_key"):
+        if getattr(docker, name) is not None and docker.source != "docker":
+            context.complain(("docker", name), "is for Docker's own packages", "write source: docker too", key=True)
     for index, pool in enumerate(docker.default_address_pools):
         if pool.size < ip_network(pool.base).prefixlen:
             context.complain(
