@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Annotated
+from threading import Lock, Thread
+from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from longshore.cli import look
@@ -32,12 +34,13 @@ _HELPER = ("/.longshore/busybox", "sh", "/.longshore/run")
 @app.command("exec", context_settings=_REST)
 @shared
 @refusing
-def exec_(
+def exec_(  # noqa: PLR0917 - typer calls it, by name
     options: Source,
     service: Service,
     command: Command,
     server: Annotated[str | None, typer.Option("--server", metavar="NAME", help="On this server.")] = None,
     slot: Annotated[int | None, typer.Option("--slot", min=1, metavar="N", help="In this task: 1 is web.1.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per line, then the result.")] = False,
 ) -> None:
     """Run a command in a running container of a service.
 
@@ -45,14 +48,21 @@ def exec_(
     """
     from longshore.runs import ssh  # noqa: PLC0415 - only when something runs
 
+    words = _words(command)
     stack = options.load()
-    container = _container(stack, stack.service(service), stack.server(server) if server else None, slot)
-    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    container, problems = _container(stack, stack.service(service), stack.server(server) if server else None, slot)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if container is None:
+        _finish(1, as_json=as_json, problems=[{"text": problem, "message": problem} for problem in problems])
+    terminal = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
     options_ = ["--interactive", *(["--tty"] if terminal else [])]
-    words = ["docker", "exec", *options_, container.id, *_HELPER, *_words(command)]
+    call = ["docker", "exec", *options_, container.id, *_HELPER, *words]
     connection = stack.definition.servers[container.server].connection()
     # Ctrl-C belongs to the command over there; ssh hands it on.
-    end(_call(ssh.argv(connection, words, terminal=terminal)))
+    argv = ssh.argv(connection, call, terminal=terminal)
+    code = _passed_on(argv) if as_json else _call(argv)
+    _finish(code, as_json=as_json, server=container.server, container=container.id)
 
 
 @app.command("run", context_settings=_REST)
@@ -63,24 +73,31 @@ def run(options: Common, service: Service, command: Command) -> None:
 
     With the image, environment, secrets, volumes and networks that the service has now.
     """
+    words = _words(command)
     stack = options.load()
-    look.run(options, stack, stack.jobs.run(stack.service(service), _words(command)))
+    look.run(options, stack, stack.jobs.run(stack.service(service), words))
 
 
 def _words(command: list[str]) -> list[str]:
-    # Since options behind the service are the command's, the parser leaves the separator in place.
-    return command[1:] if command[0] == "--" else command
+    # Since what stands behind the service is the command's, the parser leaves options and the separator in place.
+    if command[0] == "--":
+        return command[1:]
+    if command[0].startswith("-"):
+        from longshore.stack import BadInput  # noqa: PLC0415 - as above
+
+        raise BadInput(f"{command[0]}: options stand before the service's name, the command behind it")
+    return command
 
 
-def _container(stack: Stack, service: str, server: str | None, slot: int | None) -> Container:
+def _container(stack: Stack, service: str, server: str | None, slot: int | None) -> tuple[Container | None, list[str]]:
+    """The container that is meant, and what kept it, or others, from being found."""
     from longshore.runs import containers, ssh  # noqa: PLC0415 - as above
 
     servers = [server] if server else stack.definition.docker_hosts()
     listing = containers.listing(f"{stack.name}_{service}")
     known = {name: ssh.argv(stack.definition.servers[name].connection(), listing) for name in servers}
     found, failed = containers.find(known)
-    for name, why in sorted(failed.items()):
-        typer.echo(f"{name}: {why}", err=True)
+    problems = [f"{name}: {why}" for name, why in sorted(failed.items())]
     chosen = [container for container in found if slot in (None, container.slot)]
     if not chosen:
         where = f" on {server}" if server else ""
@@ -91,15 +108,47 @@ def _container(stack: Stack, service: str, server: str | None, slot: int | None)
             told = f"no container of {which} runs on the servers that answered"
         else:
             told = f"no container of {which} runs{where}; `longshore ps` shows what does"
-        typer.echo(told, err=True)
-        end(1)
-    return chosen[0]
+        return None, [*problems, told]
+    return chosen[0], problems
 
 
 def _call(command: list[str]) -> int:
     with subprocess.Popen(command) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+        return _code(process)
+
+
+def _passed_on(command: list[str]) -> int:
+    """The exit code of ``command``, each line of whose output comes out as JSON as soon as it is there."""
+    lock = Lock()
+
+    def pass_on(name: str, lines: IO[str]) -> None:
+        for line in lines:
+            with lock:
+                typer.echo(json.dumps({"stream": name, "text": line.rstrip("\n")}))
+
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        streams = (("stdout", process.stdout), ("stderr", process.stderr))
+        threads = [Thread(target=pass_on, args=stream, daemon=True) for stream in streams]
+        for thread in threads:
+            thread.start()
+        code = _code(process)
+        for thread in threads:
+            thread.join()
+    return code
+
+
+def _code(process: subprocess.Popen[Any]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _finish(code: int, *, as_json: bool, **about: Any) -> NoReturn:
+    if as_json:
+        status = "failed" if code else "done"
+        typer.echo(json.dumps({"type": "run_finished", "status": status, "exit_code": code, **about}))
+    end(code)

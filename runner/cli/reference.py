@@ -109,7 +109,7 @@ def _command(name: str, command: Any, shared: set[str]) -> str:
     own = [
         parameter
         for parameter in command.params
-        if parameter.param_type_name == "option" and (parameter.name not in shared or name in _OWN_FILE)
+        if parameter.param_type_name == "option" and (parameter.name not in shared or name in _OWN)
     ]
     words = " ".join(f"[{word}]" if not one.required else word for one in arguments for word in [one.metavar or ""])
     text = inspect.cleandoc(command.help or "")
@@ -117,8 +117,8 @@ def _command(name: str, command: Any, shared: set[str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-# Their options differ from the common ones although the names are the same.
-_OWN_FILE = ("logs", "validate")
+# They take few of the common options, or mean something else by the same name.
+_OWN = ("exec", "logs", "validate")
 
 
 def _table(parameters: list[Any]) -> str:

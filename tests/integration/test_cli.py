@@ -98,9 +98,11 @@ class Shop:
             command, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         command = [LONGSHORE, "-f", str(self.path), *words]
-        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=600, check=False)
+        return subprocess.run(
+            command, env=self.environment(), input=given, capture_output=True, text=True, timeout=600, check=False
+        )
 
     def info(self) -> dict[str, Any]:
         done = self.run("status", "--json")
@@ -183,6 +185,15 @@ def test_a_missing_secret_stops_a_run_before_anything_is_touched(shop: Shop) -> 
 def test_exec_has_the_secrets_and_gives_the_exit_code(shop: Shop) -> None:
     done = shop.run("exec", "web", "--", "sh", "-c", "echo $WORD $PLAIN $BRACES; exit 7")
     assert (done.returncode, done.stdout.strip()) == (7, f"{SECRET} seen {{{{ x }}}}")
+
+
+def test_exec_as_json(shop: Shop) -> None:
+    done = shop.run("exec", "--json", "web", "--", "sh", "-c", "cat; echo bad >&2; exit 7", given="one\ntwo")
+    *lines, result = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["text"] for line in lines if line["stream"] == "stdout"] == ["one", "two"]
+    assert [line["text"] for line in lines if line["stream"] == "stderr"] == ["bad"]
+    assert (done.returncode, result["exit_code"], result["status"]) == (7, 7, "failed")
+    assert on_server("docker", "inspect", "--format", "{{.State.Running}}", result["container"]).strip() == "true"
 
 
 def test_run_has_the_secrets_and_leaves_no_service_and_no_log(shop: Shop) -> None:

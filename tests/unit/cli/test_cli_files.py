@@ -92,6 +92,8 @@ def test_import_writes_a_stack_file_that_is_valid(tmp_path: Path) -> None:
         (["scale", "agent=2"], "once on every server"),
         (["server", "drain", "app9"], "there is no server 'app9'"),
         (["destroy", "--yes-destroy", "shopp"], "is not the name of this stack"),
+        (["exec", "web", "--slot", "2", "--", "true"], "--slot: options stand before the service's name"),
+        (["run", "web", "--diff", "--", "true"], "--diff: options stand before the service's name"),
         (["exec", "nobody", "true"], "there is no service 'nobody'"),
         (["logs", "nobody"], "there is no service 'nobody'"),
         (["rollback", "0"], "greater than"),
@@ -162,6 +164,9 @@ def test_exec_says_when_no_server_could_be_asked(tmp_path: Path) -> None:
     done = longshore("exec", "-f", write(tmp_path / "s.yml", servers=servers), "web", "true")
     assert done.returncode == 1
     assert "no server answered" in done.stderr
+    told = longshore("exec", "--json", "-f", tmp_path / "s.yml", "web", "true")
+    assert told.returncode == 1
+    assert "no server answered" in json.loads(told.stdout)["problems"][-1]["message"]
 
 
 def test_destroy_asks_for_the_name(tmp_path: Path) -> None:
