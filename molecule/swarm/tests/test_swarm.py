@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,28 @@ def play(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=PLAIN)
 
 
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition; fails when it does not come true within a minute."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, f"not within a minute: {what}"
+        time.sleep(0.5)
+
+
+def led(host: Any) -> None:
+    """Wait for a leader: one that was demoted or restarted leaves the managers without for some seconds."""
+    until(lambda: host.run("docker node ls").rc == 0, "the managers have a leader")
+
+
+def manage(host: Any, words: str) -> None:
+    """A command to the Swarm."""
+    led(host)
+    host.run_expect([0], f"docker {words}")
+
+
 def nodes(host: Any) -> dict[str, dict[str, Any]]:
     """The nodes by the name of their server."""
+    led(host)
     found = json.loads(host.check_output("docker node inspect $(docker node ls -q)"))
     return {node["Spec"]["Labels"].get("molecule.server", node["ID"]): node for node in found}
 
@@ -62,9 +84,7 @@ def test_services_reach_the_world_over_ipv6(host: Any) -> None:
 
 
 def test_labels_drift_and_those_of_others_stay(host: Any) -> None:
-    host.run_expect(
-        [0], "docker node update --label-rm molecule.tag.app --label-add molecule.old=1 --label-add theirs=1 app2"
-    )
+    manage(host, "node update --label-rm molecule.tag.app --label-add molecule.old=1 --label-add theirs=1 app2")
     predicted, done = play("converge.yml", "--check"), play("converge.yml")
     assert changed(predicted.stdout) == changed(done.stdout) != []
     assert nodes(host)["app2"]["Spec"]["Labels"] == {
@@ -72,13 +92,13 @@ def test_labels_drift_and_those_of_others_stay(host: Any) -> None:
         "molecule.tag.app": "true",
         "theirs": "1",
     }
-    host.run_expect([0], "docker node update --label-rm theirs app2")
+    manage(host, "node update --label-rm theirs app2")
     assert changed(play("converge.yml").stdout) == []
 
 
 def test_a_volume_is_not_moved_away_from_its_data(host: Any) -> None:
     former, data = AnsibleRunner(INVENTORY).get_host("app2"), "/var/lib/longshore/molecule/data"
-    host.run_expect([0], "docker node update --label-add molecule.volume.data=true app2")
+    manage(host, "node update --label-add molecule.volume.data=true app2")
     former.run_expect([0], f"mkdir -p {data} && touch {data}/kept")
     refused = play("converge.yml", "-e", "volume=app3")
     assert refused.returncode == 2
@@ -89,11 +109,11 @@ def test_a_volume_is_not_moved_away_from_its_data(host: Any) -> None:
     assert play("converge.yml", "-e", "volume=app3").returncode == 0
     assert "molecule.volume.data" not in nodes(host)["app2"]["Spec"]["Labels"]
     assert nodes(host)["app3"]["Spec"]["Labels"]["molecule.volume.data"] == "true"
-    host.run_expect([0], "docker node update --label-rm molecule.volume.data app3")
+    manage(host, "node update --label-rm molecule.volume.data app3")
 
 
 def test_one_engine_at_a_time_and_the_service_stays_up(host: Any) -> None:
-    host.run_expect([0], "docker service create -q --name molecule --replicas 3 --endpoint-mode dnsrr busybox sleep 1d")
+    manage(host, "service create -q --name molecule --replicas 3 --endpoint-mode dnsrr busybox sleep 1d")
     daemon = json.dumps({"daemon": {"log-opts": {"max-size": "12m"}}})
     predicted, done = play("converge.yml", "-e", daemon, "--check"), play("converge.yml", "-e", daemon)
     assert done.returncode == 0, done.stdout
@@ -107,14 +127,14 @@ def test_one_engine_at_a_time_and_the_service_stays_up(host: Any) -> None:
 
 
 def test_managers_are_those_that_are_asked_for_unless_others_want_them(host: Any) -> None:
-    host.run_expect([0], "docker node update --label-add theirs.server=x --label-add theirs.manager=true app3")
+    manage(host, "node update --label-add theirs.server=x --label-add theirs.manager=true app3")
     one = json.dumps({"managers": ["app2"]})
     predicted, done = play("converge.yml", "-e", one, "--check"), play("converge.yml", "-e", one)
     assert done.returncode == 0, done.stdout
     assert changed(predicted.stdout) == changed(done.stdout) != []
     other = AnsibleRunner(INVENTORY).get_host("app2")
     assert {name for name, node in nodes(other).items() if node["Spec"]["Role"] == "manager"} == {"app2", "app3"}
-    other.run_expect([0], "docker node update --label-rm theirs.server --label-rm theirs.manager app3")
+    manage(other, "node update --label-rm theirs.server --label-rm theirs.manager app3")
     assert play("converge.yml", "-e", one).returncode == 0
     assert {name for name, node in nodes(other).items() if node["Spec"]["Role"] == "manager"} == {"app2"}
     assert changed(play("converge.yml", "-e", one).stdout) == []
@@ -133,7 +153,7 @@ def test_drain_waits_until_the_tasks_run_elsewhere(host: Any) -> None:
     assert len(places) == 3
     assert all(place != "app2" and state == "Running" for place, state, *_since in places)
     assert play("command.yml", "-e", "command=activate", "-e", "server=app2").returncode == 0
-    host.run_expect([0], "docker service rm molecule")
+    manage(host, "service rm molecule")
 
 
 def test_the_copy_of_the_state_can_be_read(host: Any) -> None:
@@ -146,6 +166,7 @@ def test_the_copy_of_the_state_can_be_read(host: Any) -> None:
 def test_removal_is_refused_without_a_majority_and_then_done(host: Any) -> None:
     other = AnsibleRunner(INVENTORY).get_host("app3")
     other.run_expect([0], "systemctl stop docker.socket docker.service")
+    until(lambda: nodes(host)["app3"]["ManagerStatus"]["Reachability"] != "reachable", "its silence is noticed")
     argv = ["ansible", "app1", "-i", INVENTORY, "-m", "longshore.stack.swarm_nodes", "-a"]
     argv.append(f"state=drained restarting=true node={nodes(host)['app2']['ID']}")
     restart = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=PLAIN)
