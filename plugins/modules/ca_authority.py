@@ -79,10 +79,14 @@ from ansible_collections.longshore.stack.plugins.module_utils.host_change import
 from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import completed, store, stored
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 
-NAMES = {"ca.key": {}, "ca.crt": {}}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NAMES: dict[str, dict[str, Any]] = {"ca.key": {}, "ca.crt": {}}
 
 
-def keep(wanted: dict, check: bool) -> tuple[dict, dict, bool]:
+def keep(wanted: dict[str, Any], check: bool) -> tuple[dict[str, Any], dict[str, Any], bool]:
     """The values, those that are new here, and whether something changes."""
     here = stored(wanted["directory"], NAMES)
     values = completed(NAMES, here, wanted["values"], make=False)

@@ -83,8 +83,12 @@ from ansible_collections.longshore.stack.plugins.module_utils.host_change import
 from ansible_collections.longshore.stack.plugins.module_utils.host_files import plan_files, read
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def converge(wanted: dict, check: bool) -> dict:
+
+def converge(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
     host = Host(check)
     key = (read(f"{wanted['path']}.key") or b"").decode()
     owned = {"owner": wanted["owner"], "group": wanted["group"], "triggers": []}

@@ -196,6 +196,10 @@ from ansible_collections.longshore.stack.plugins.module_utils.registry_auth impo
 from ansible_collections.longshore.stack.plugins.module_utils.registry_certificate import warnings
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC, Cancelled, Run
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 LOOKUPS = 8
 # Seconds in which builds that were ended remove what they have unpacked.
 TIDYING = 10.0
@@ -236,7 +240,7 @@ class FailedError(Exception):
         super().__init__("the build failed, nothing was deployed: " + "\n".join(texts))
 
 
-def describe(error: Exception) -> dict[str, object]:
+def describe(error: Exception) -> dict[str, Any]:
     if isinstance(error, BuildError):
         return {
             "service": error.service,
@@ -250,7 +254,7 @@ def describe(error: Exception) -> dict[str, object]:
 
 
 def build_all(
-    module: QuietModule, builder: Builder, builds: list[Build], run: Run, docker: object
+    module: QuietModule, builder: Builder, builds: list[Build], run: Run, docker: Docker | None
 ) -> dict[str, object]:
     by_service = {build.service: build for build in builds}
     plans, errors = each(sorted(by_service), lambda service: builder.plan(by_service[service]), run, LOOKUPS)
@@ -258,7 +262,7 @@ def build_all(
         raise FailedError(errors)
     due = [service for service, planned in plans.items() if not planned.digest]
     results = {service: planned.result(planned.digest, not planned.digest, 0.0) for service, planned in plans.items()}
-    if due and not module.check_mode:
+    if docker and due and not module.check_mode:
         archives = module.params["archives"]
         needs = [service for service in due if not by_service[service].git and service not in archives]
         if needs:

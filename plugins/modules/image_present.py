@@ -203,11 +203,12 @@ def main() -> None:
             result["diff"] = [difference(missing, missing)]
             spare(module, result)
             module.exit_json(**result)
-        if docker is None:
-            if not module.params["required"]:
-                module.exit_json(changed=False, pulled=[], configs={}, unable="engine")
+        if docker is not None:
+            result = converge(docker, module, Run.of(module.params))
+        elif module.params["required"]:
             module.fail_json(msg="no Docker engine answers on this server", unable="engine")
-        result = converge(docker, module, Run.of(module.params))
+        else:
+            module.exit_json(changed=False, pulled=[], configs={}, unable="engine")
     except Cancelled as error:
         module.fail_json(msg=f"{error}; images that are complete stay", cancelled=True)
     except (ValueError, DockerError, ImageError) as error:

@@ -163,7 +163,7 @@ def roll_back(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
             converger = Converger(docker, writer, run, state=state, desired=desired, plan=plan)
             converger.apply()
             lacking = converger.lacking
-    result = {
+    result: dict[str, Any] = {
         "changed": bool(plan.changes()),
         "changes": plan.changes(),
         "release": {"number": plan.number, "new": plan.record is not None, "of": desired.of},

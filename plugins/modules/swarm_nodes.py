@@ -179,6 +179,10 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import 
     ties,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 NODE = {
     "id": {"type": "str", "default": ""},
     "name": {"type": "str", "required": True},
@@ -189,9 +193,9 @@ NODE = {
 }
 
 
-def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> dict:
-    manages = docker is not None and docker.get("/info")["Swarm"].get("ControlAvailable")
-    if not manages and not check:
+def converge(docker: Docker | None, parameters: dict[str, Any], check: bool, run: Run) -> dict[str, Any]:
+    manager = docker if docker and docker.get("/info")["Swarm"].get("ControlAvailable") else None
+    if manager is None and not check:
         raise SwarmError("this server is not a manager")
     wanted = [
         {**server, "labels": {name: str(value) for name, value in server["labels"].items()}}
@@ -199,21 +203,21 @@ def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> 
     ]
     settings = {"heartbeat": parameters["heartbeat"], "task_history": parameters["task_history"]}
 
-    def plan() -> tuple[list[dict], list[dict]]:
-        found = nodes(docker) if manages else []
-        current = settings_of(docker.get("/swarm")) if manages else settings
+    def plan() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        found = nodes(manager) if manager else []
+        current = settings_of(manager.get("/swarm")) if manager else settings
         prefix, managers = parameters["label_prefix"], parameters["managers"]
         return found, differences(found, current, wanted, prefix, settings, managers=managers)
 
     found, todo = plan()
-    if todo and not check:
-        with cluster_lock.held(docker, run, parameters["timeout"]):
+    if manager and todo and not check:
+        with cluster_lock.held(manager, run, parameters["timeout"]):
             # Who held the lock may have done some of it, or more.
             found, todo = plan()
             for difference in todo:
                 run.check()
-                apply(docker, difference, run)
-    after = nodes(docker) if manages and not check else found
+                apply(manager, difference, run)
+    after = nodes(manager) if manager and not check else found
     return {
         **answer(
             [difference["what"] for difference in todo],
@@ -225,7 +229,7 @@ def converge(docker: Docker | None, parameters: dict, check: bool, run: Run) -> 
     }
 
 
-def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
+def change_one(docker: Docker, parameters: dict[str, Any], check: bool, run: Run) -> dict[str, Any]:
     # The engine that is asked may have been restarted a moment ago.
     everything = nodes_once_led(docker, parameters["timeout"], run) if parameters["restarting"] else nodes(docker)
     node = find(everything, parameters["node"], f"{parameters['label_prefix']}server", parameters["server"])
@@ -255,7 +259,9 @@ def change_one(docker: Docker, parameters: dict, check: bool, run: Run) -> dict:
     return {**answer(what, before, after, remarks), "node": node["id"]}
 
 
-def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
+def _drained(
+    docker: Docker, node: dict[str, Any], parameters: dict[str, Any], check: bool, run: Run
+) -> tuple[bool, list[str]]:
     changed = node["availability"] != "drain"
     if parameters["restarting"]:
         wait_until_spared(docker, node["id"], run)
@@ -273,7 +279,9 @@ def _drained(docker: Docker, node: dict, parameters: dict, check: bool, run: Run
     return changed, [f"{service} can run nowhere else and waits" for service in stuck]
 
 
-def _active(docker: Docker, node: dict, parameters: dict, check: bool, _run: Run) -> tuple[bool, list[str]]:
+def _active(
+    docker: Docker, node: dict[str, Any], parameters: dict[str, Any], check: bool, _run: Run
+) -> tuple[bool, list[str]]:
     if parameters["restarting"]:
         # What an operator has drained stays so. In check mode the node was not drained a moment ago for its restart.
         changed = RESTARTING in node["labels"] or (check and node["availability"] == "active")
@@ -284,7 +292,9 @@ def _active(docker: Docker, node: dict, parameters: dict, check: bool, _run: Run
     return changed, []
 
 
-def _demoted(docker: Docker, node: dict, _parameters: dict, check: bool, run: Run) -> tuple[bool, list[str]]:
+def _demoted(
+    docker: Docker, node: dict[str, Any], _parameters: dict[str, Any], check: bool, run: Run
+) -> tuple[bool, list[str]]:
     changed = node["role"] == "manager"
     problem = quorum_after_removal(nodes(docker), node["id"]) if changed else ""
     if problem:
@@ -294,7 +304,9 @@ def _demoted(docker: Docker, node: dict, _parameters: dict, check: bool, run: Ru
     return changed, []
 
 
-def _removed(docker: Docker, node: dict, _parameters: dict, check: bool, _run: Run) -> tuple[bool, list[str]]:
+def _removed(
+    docker: Docker, node: dict[str, Any], _parameters: dict[str, Any], check: bool, _run: Run
+) -> tuple[bool, list[str]]:
     if not check and (node["role"] == "manager" or (node["state"] == "ready" and node["availability"] != "drain")):
         raise SwarmError("refused: demote and drain it first")
     if not check:
@@ -302,7 +314,7 @@ def _removed(docker: Docker, node: dict, _parameters: dict, check: bool, _run: R
     return True, []
 
 
-def answer(changes: list[str], before: str, after: str, remarks: list[str]) -> dict:
+def answer(changes: list[str], before: str, after: str, remarks: list[str]) -> dict[str, Any]:
     return {
         "changed": bool(changes),
         "changes": changes,

@@ -52,6 +52,7 @@ GATES = (
             "mypy",
             *("-p", "longshore"),
             *("-p", f"{COLLECTION}.module_utils"),
+            *("-p", f"{COLLECTION}.modules"),
             *("-p", f"{COLLECTION}.plugin_utils"),
             *("-p", f"{COLLECTION}.action"),
             *("-p", f"{COLLECTION}.filter"),
