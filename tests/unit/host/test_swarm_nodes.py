@@ -1,14 +1,15 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Patience with managers that choose a leader."""
+"""Patience with managers that choose a leader, or have just done so."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from ansible_collections.longshore.stack.plugins.module_utils import swarm_nodes
+from ansible_collections.longshore.stack.plugins.module_utils import swarm_membership, swarm_nodes
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import SwarmError
@@ -65,3 +66,39 @@ def test_the_manager_that_was_restarted_before_is_waited_for(monkeypatch: pytest
     monkeypatch.setattr(swarm_nodes, "RETURN_TIMEOUT", 0)
     with pytest.raises(SwarmError, match=r"its engine is not restarted: .* bring s0 back"):
         swarm_nodes.wait_until_spared(engine(broken), "id1", Instant())
+
+
+class TestReport:
+    """What a manager tells of the Swarm is what its leader knows, not what it has not heard yet."""
+
+    def report(self, monkeypatch: pytest.MonkeyPatch, *states: str) -> tuple[list[str], float]:
+        """The nodes' states as reported, when the leader says ``states`` one after the other; and the seconds waited."""
+        waited = [0.0]
+        clock = SimpleNamespace(
+            monotonic=lambda: waited[0], sleep=lambda seconds: waited.__setitem__(0, waited[0] + seconds)
+        )
+        monkeypatch.setattr(swarm_membership, "time", clock)
+        answers = {
+            "/info": {"Swarm": {"LocalNodeState": "active", "NodeID": "id0", "ControlAvailable": True}},
+            "/swarm": {
+                "ID": "c",
+                "Spec": {
+                    "Dispatcher": {"HeartbeatPeriod": 2_000_000_000},
+                    "Orchestration": {"TaskHistoryRetentionLimit": 5},
+                },
+            },
+        }
+        nodes = Engine(*[[{**manager(0), "Status": {"State": state}}] for state in states])
+        docker = SimpleNamespace(get=lambda path: answers.get(path) or nodes.get(path))
+        found = swarm_membership.report(cast("Docker", docker))
+        return [node["state"] for node in found["nodes"]], waited[0]
+
+    def test_a_new_leader_has_to_hear_of_the_nodes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.report(monkeypatch, "ready") == (["ready"], 0.0)
+        assert self.report(monkeypatch, "down") == (["down"], 0.0)
+        assert self.report(monkeypatch, "unknown", "unknown", "ready") == (["ready"], 1.0)
+
+    def test_it_is_not_waited_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        states, waited = self.report(monkeypatch, "unknown")
+        assert states == ["unknown"]
+        assert 15 <= waited < 17
