@@ -72,7 +72,7 @@ class TestReport:
     """What a manager tells of the Swarm is what its leader knows, not what it has not heard yet."""
 
     def report(self, monkeypatch: pytest.MonkeyPatch, *states: str) -> tuple[list[str], float]:
-        """The nodes' states as reported, when the leader says ``states`` one after the other; and the seconds waited."""
+        """The nodes' states as reported, when the leader says ``states`` in turn; and the seconds waited."""
         waited = [0.0]
         clock = SimpleNamespace(
             monotonic=lambda: waited[0], sleep=lambda seconds: waited.__setitem__(0, waited[0] + seconds)
