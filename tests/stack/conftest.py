@@ -26,10 +26,13 @@ def lab() -> support.Lab:
 def stack_file(lab: support.Lab, tmp_path_factory: pytest.TempPathFactory) -> support.StackFile:
     """The example ``inventories/lab.yml``, with a shop that takes requests for 3 s after it was told to stop.
 
-    As it is, the shop refuses them at once, and a request that comes too late would hardly be seen.
+    As it is, the shop refuses them at once, and a request that comes too late would hardly be seen. Windows are shorter
+    than people would have them, since most of these tests roll something out.
     """
     stack = support.StackFile.of("lab", tmp_path_factory.mktemp("stack"), lab)
     stack.content["services"]["web"]["environment"]["GRACE"] = "3"
+    for service in stack.content["services"].values():
+        service["update"]["monitor"] = "2s"
     stack.write()
     return stack
 

@@ -88,7 +88,7 @@ class TestDeadBuilder:
         lab.on("app2", "apt-get install -y --no-install-recommends git docker-buildx")
         with without(lab, "app1", "engine"):
             yield
-        assert longshore(shop, "up").code == 0
+        assert longshore(shop, "deploy").code == 0
 
     def test_images_stay_as_they_are(self, shop: StackFile) -> None:
         as_they_are(shop)
@@ -130,7 +130,7 @@ def test_a_dead_first_manager_hinders_nobody(lab: Lab, shop: StackFile) -> None:
         assert done.code == 4, done.end
         assert done.json["unreachable"] == ["app2"]
         assert [change["change"]["name"] for change in done.json["changes"] if change["role"] == "services"] == ["web"]
-    assert longshore(shop, "up").code == 0
+    assert longshore(shop, "deploy").code == 0
 
 
 def test_a_dead_registry_leaves_images_as_they_are(lab: Lab, shop: StackFile, repository: Path) -> None:
