@@ -9,8 +9,8 @@ Private to the collection.
 from __future__ import annotations
 
 import os
-import time
 
+from . import known_nodes
 from .docker_api import Docker, DockerError
 from .swarm_plan import SwarmError, overlaps, routes, settings_of, summary, with_settings
 
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 JOIN_TIMEOUT = 90.0
 # Removing a container that has ended takes the engine a fraction of a second. Seconds.
 ORPHANS_TIMEOUT = 30.0
-# A new leader counts a node that has not called in as lost after six heartbeats (the dispatcher's grace for nodes of
-# which it knows nothing), and how much longer it may take to say so; seconds.
-GRACE_HEARTBEATS, GRACE_MARGIN = 6, 3.0
 GWBRIDGE = "docker_gwbridge"
 # The engine's own mark on each container of a Swarm's task.
 TASK_LABEL = "com.docker.swarm.task.id"
@@ -76,21 +73,14 @@ def report(docker: Docker | None) -> dict[str, Any]:
         return found
     try:
         cluster = docker.get("/swarm")
-        settings = settings_of(cluster)
-        found.update(cluster=cluster["ID"], settings=settings, nodes=_nodes(docker, settings["heartbeat"]))
+        found.update(
+            cluster=cluster["ID"],
+            settings=settings_of(cluster),
+            nodes=[summary(node) for node in known_nodes.nodes(docker)],
+        )
     except DockerError as error:
         found["problem"] = error.message
     return found
-
-
-def _nodes(docker: Docker, heartbeat: float) -> list[dict[str, Any]]:
-    """The nodes, once the leader has heard of each of them or given it up."""
-    until = time.monotonic() + GRACE_HEARTBEATS * heartbeat + GRACE_MARGIN
-    while True:
-        nodes = [summary(node) for node in docker.get("/nodes")]
-        if time.monotonic() > until or all(node["state"] != "unknown" for node in nodes):
-            return nodes
-        time.sleep(0.5)
 
 
 def held(paths: Mapping[str, str]) -> dict[str, dict[str, Any]]:

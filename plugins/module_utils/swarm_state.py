@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils import releases
+from ansible_collections.longshore.stack.plugins.module_utils import known_nodes, releases
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import portable
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
@@ -133,8 +133,9 @@ def leaderless(error: DockerError) -> bool:
     return error.status in (500, 503) and any(word in error.message for word in words)
 
 
-def read(docker: Docker, stack: str) -> State:
-    """The stack's state, in a handful of calls."""
+def read(docker: Docker, stack: str, *, as_it_is: bool = False) -> State:
+    """The stack's state, in a handful of calls. A new leader is given time to hear of the servers, unless the state is
+    wanted ``as_it_is``."""
     mine = {"label": [f"{STACK}={stack}"]}
     configs = {config["Spec"]["Name"]: config for config in docker.get("/configs")}
     state = State(
@@ -142,7 +143,7 @@ def read(docker: Docker, stack: str) -> State:
         networks={net["Name"]: net for net in docker.get("/networks", filters={"scope": ["swarm"]})},
         secrets={secret["Spec"]["Name"]: secret for secret in docker.get("/secrets")},
         configs=configs,
-        nodes=docker.get("/nodes"),
+        nodes=docker.get("/nodes") if as_it_is else known_nodes.nodes(docker),
         records=releases.read(stack, configs.values()),
         lock=configs.get(lock_name(stack)),
     )

@@ -93,7 +93,7 @@ def look(module: AnsibleModule) -> dict[str, Any]:
     """The chosen parts of the stack's state."""
     stack = module.params["stack"]
     docker = stack_module.connect(check_mode=True)
-    state = swarm_state.read(docker, stack) if docker else swarm_state.State(stack)
+    state = swarm_state.read(docker, stack, as_it_is=True) if docker else swarm_state.State(stack)
     read: dict[str, Callable[[], Any]] = {
         "services": lambda: summary.services(docker, state) if docker else {},
         "tasks": lambda: summary.tasks(docker, state) if docker else [],

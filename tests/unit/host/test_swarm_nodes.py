@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from ansible_collections.longshore.stack.plugins.module_utils import swarm_membership, swarm_nodes
+from ansible_collections.longshore.stack.plugins.module_utils import known_nodes, swarm_membership, swarm_nodes
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import SwarmError
@@ -77,7 +77,7 @@ class TestReport:
         clock = SimpleNamespace(
             monotonic=lambda: waited[0], sleep=lambda seconds: waited.__setitem__(0, waited[0] + seconds)
         )
-        monkeypatch.setattr(swarm_membership, "time", clock)
+        monkeypatch.setattr(known_nodes, "time", clock)
         answers = {
             "/info": {"Swarm": {"LocalNodeState": "active", "NodeID": "id0", "ControlAvailable": True}},
             "/swarm": {
@@ -101,4 +101,4 @@ class TestReport:
     def test_it_is_not_waited_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
         states, waited = self.report(monkeypatch, "unknown")
         assert states == ["unknown"]
-        assert 15 <= waited < 17
+        assert 20 <= waited < 22
