@@ -158,12 +158,14 @@ class Rollout:
             self._put(item, spec)
         elif watch.done and item.written != item.final:
             self._put(item, item.final)
-        elif not watch.done and watch.calm and self._halted(item, watch):
+        elif not watch.done and (watch.calm or watch.crowded) and self._halted(item, watch):
             self._renew(item, watch)
 
     def _halted(self, item: Item, watch: Watch) -> bool:
         """Whether Swarm goes on no more: it paused the update, or waits for a task without a server, or for one on a
-        server that was lost."""
+        server that was lost, or for room that spare tasks take up."""
+        if watch.crowded:
+            return True
         if watch.stalled or watch.waits_at_gate:
             return watch.stalled
         delay = (item.final.get("UpdateConfig") or {}).get("Delay") or 0

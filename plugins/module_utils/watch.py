@@ -9,6 +9,7 @@ Private to the collection. No input or output: the caller brings services and ta
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
@@ -68,6 +69,7 @@ class Watch:
     words: str = ""
     stuck: bool = False
     lacking: int = 0
+    crowded: bool = False
     calm: bool = True
     stalled: bool = False
     idle_since: float | None = None
@@ -92,9 +94,10 @@ class Watch:
         server is down or drained that the service might run on.
 
         ``settled`` says that the wanted tasks run (their window perhaps not over), ``gate_open`` that the first batch
-        stood its window, ``stuck`` that a task finds no place just now, ``lacking`` how many tasks wait for a server
-        that is away, ``calm`` that no new task is on its way up, ``stalled`` that Swarm's update waits for a lacking
-        task, ``idle_since`` since when old tasks are there and none comes or goes; ``words`` tells it all.
+        stood its window, ``stuck`` that a task finds no place just now, ``crowded`` that it finds none while another
+        one runs twice, ``lacking`` how many tasks wait for a server that is away, ``calm`` that no new task is on its
+        way up, ``stalled`` that Swarm's update waits for a lacking task, ``idle_since`` since when old tasks are there
+        and none comes or goes; ``words`` tells it all.
         """
         reported = list(tasks)
         self._note_asked(now, reported, gone)
@@ -163,7 +166,7 @@ class Watch:
             for task in new
             if task["Status"]["State"] == "pending" and task["Status"].get("Err") and task["ID"] not in self._asked
         ]
-        self.stuck, self.lacking = bool(stuck), 0
+        self.stuck, self.crowded, self.lacking = bool(stuck), False, 0
         # What an old task holds (a port, memory) is free when it has ended.
         if not (stuck or self.nowhere) or any(self._drains(task, now) for task in every):
             self._unplaced_since = None
@@ -175,6 +178,8 @@ class Watch:
             # (it has no slot) is bound to its own server, so another one that is away is no excuse.
             if away and all(task.get("Slot") and task["Slot"] not in served for task in stuck):
                 self.lacking = max(1, len(stuck))
+            elif not self.waits_at_gate and _doubled(new):
+                self.crowded = True
             else:
                 self.failure = Failure("no_place", stuck[0] if stuck else None)
 
@@ -226,6 +231,13 @@ def converged(tasks: Iterable[dict[str, Any]], template: Mapping[str, Any], want
 def _runs(task: Mapping[str, Any], once: bool) -> bool:
     state = task["Status"]["State"]
     return (state == "running" and task["DesiredState"] == "running") or (once and state == "complete")
+
+
+def _doubled(new: list[dict[str, Any]]) -> bool:
+    """Whether a slot has two tasks that run. When a server is lost in the middle of an update, Swarm replaces its
+    tasks, those too for which the update has started others already; the spare ones go only when their turn comes."""
+    running = Counter(task["Slot"] for task in new if task.get("Slot") and _runs(task, False))
+    return any(number > 1 for number in running.values())
 
 
 def _condition(template: Mapping[str, Any]) -> str:

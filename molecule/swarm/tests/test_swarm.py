@@ -190,3 +190,27 @@ def test_a_removed_server_joins_again(host: Any) -> None:
     assert play("converge.yml").returncode == 0
     assert sorted(nodes(host)) == ["app1", "app2", "app3"]
     assert nodes(host)["app3"]["ManagerStatus"]["Reachability"] == "reachable"
+
+
+def test_the_state_comes_back_from_a_copy_when_all_managers_are_lost(host: Any) -> None:
+    """As the role docker_host's README says it."""
+    manage(host, "config create kept /etc/hostname")
+    host.run_expect([0], "systemctl start longshore-swarm-backup.service")
+    newest = host.check_output("ls /var/lib/longshore/cluster/raft/swarm-*.tar.gz | tail -1")
+    address = host.check_output("docker info --format '{{.Swarm.NodeAddr}}'")
+    others = [AnsibleRunner(INVENTORY).get_host(name) for name in ("app2", "app3")]
+    try:
+        for server in (*others, host):
+            server.run_expect([0], "systemctl stop docker.socket docker.service")
+        directory = "/var/lib/docker/swarm"
+        host.run_expect([0], f"mv {directory} {directory}.lost; mkdir -m 0700 {directory}")
+        host.run_expect([0], f"tar -xzf {newest} -C {directory} && systemctl start docker.service")
+        host.run_expect([0], f"docker swarm init --force-new-cluster --advertise-addr {address}")
+        found = nodes(host)
+        assert sorted(found) == ["app1", "app2", "app3"]
+        assert [name for name, node in found.items() if node["Spec"]["Role"] == "manager"] == ["app1"]
+        assert found["app1"]["Spec"]["Labels"] == {"molecule.server": "app1", "molecule.tag.app": "true"}
+        assert host.check_output("docker config ls --format '{{.Name}}'") == "kept"
+    finally:
+        for server in others:
+            server.run_expect([0], "systemctl start docker.service")

@@ -166,3 +166,19 @@ def test_words_say_where() -> None:
 def test_log_frames(cut: int) -> None:
     frames = b"\x01\0\0\0\0\0\0\x03abc\x02\0\0\0\0\0\0\x02de" + b"\x01\0\0\0\0"[:cut]
     assert demultiplexed(frames) == b"abcde"
+
+
+@pytest.mark.parametrize(("spare", "kind"), [(True, None), (False, "no_place")])
+def test_room_that_spare_tasks_take_up_comes_back(spare: bool, kind: str | None) -> None:
+    one = watch()
+    tasks = [
+        {**task(1, "running"), "Slot": 1},
+        {**task(2, "running"), "Slot": 1 if spare else 3},
+        {**task(3, "running", OLD), "Slot": 2},
+        {**task(4, "pending", error="no suitable node"), "Slot": 2},
+    ]
+    for now in (1.0, 12.0):
+        one.look(now, tasks, {}, away=True)
+    assert (one.failure.kind if one.failure else None) == kind
+    assert one.crowded == spare
+    assert not one.settled
