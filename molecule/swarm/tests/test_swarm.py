@@ -195,6 +195,8 @@ def test_a_removed_server_joins_again(host: Any) -> None:
 def test_the_state_comes_back_from_a_copy_when_all_managers_are_lost(host: Any) -> None:
     """As the role docker_host's README says it."""
     manage(host, "config create kept /etc/hostname")
+    # That a write is good is written down with the next one; the very last one may be missing in a copy.
+    manage(host, "config create last /etc/hostname")
     host.run_expect([0], "systemctl start longshore-swarm-backup.service")
     newest = host.check_output("ls /var/lib/longshore/cluster/raft/swarm-*.tar.gz | tail -1")
     address = host.check_output("docker info --format '{{.Swarm.NodeAddr}}'")
@@ -208,9 +210,10 @@ def test_the_state_comes_back_from_a_copy_when_all_managers_are_lost(host: Any) 
         host.run_expect([0], f"docker swarm init --force-new-cluster --advertise-addr {address}")
         found = nodes(host)
         assert sorted(found) == ["app1", "app2", "app3"]
-        assert [name for name, node in found.items() if node["Spec"]["Role"] == "manager"] == ["app1"]
+        assert [name for name, node in found.items() if "ManagerStatus" in node] == ["app1"]
         assert found["app1"]["Spec"]["Labels"] == {"molecule.server": "app1", "molecule.tag.app": "true"}
-        assert host.check_output("docker config ls --format '{{.Name}}'") == "kept"
+        assert "kept" in host.check_output("docker config ls --format '{{.Name}}'").split()
     finally:
-        for server in others:
-            server.run_expect([0], "systemctl start docker.service")
+        for start in ("start --no-block", "start"):
+            for server in others:
+                server.run_expect([0], f"systemctl {start} docker.service")
