@@ -47,13 +47,14 @@ OUTSIDE: dict[str, Any] = {
 }
 
 
-def report(docker: Docker | None) -> dict[str, Any]:
+def report(docker: Docker | None, *, as_it_is: bool = False) -> dict[str, Any]:
     """How an engine stands to a Swarm, in one or, on a manager, three calls.
 
     ``engine`` (it answers), ``state`` (the engine's own word: ``inactive``, ``pending``, ``active``, ``error`` or
     ``locked``), ``active`` (it is in a Swarm, sound or not), ``node`` (its id there), ``manager``; on managers with a
     majority also ``cluster`` (id), ``nodes`` (see ``swarm_plan.summary``) and ``settings``. ``problem`` says why a
-    manager cannot tell, or what is wrong with the node.
+    manager cannot tell, or what is wrong with the node. The leader is given time to hear of all nodes, unless they are
+    wanted ``as_it_is``.
     """
     if docker is None:
         return dict(OUTSIDE)
@@ -76,7 +77,7 @@ def report(docker: Docker | None) -> dict[str, Any]:
         found.update(
             cluster=cluster["ID"],
             settings=settings_of(cluster),
-            nodes=[summary(node) for node in known_nodes.nodes(docker)],
+            nodes=[summary(node) for node in (docker.get("/nodes") if as_it_is else known_nodes.nodes(docker))],
         )
     except DockerError as error:
         found["problem"] = error.message

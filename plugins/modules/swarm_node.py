@@ -220,7 +220,8 @@ def converge(module: AnsibleModule, run: Run) -> dict[str, object]:
         difference["before"] += "".join(f"container {container}\n" for container in left_over)
     if changed and docker is not None and not module.check_mode:
         bring(docker, module, run, found)
-        found = report(docker)
+        # Those that join at the same time have not called in yet.
+        found = report(docker, as_it_is=True)
     if module.params["tokens"]:
         found["token"] = docker.get("/swarm")["JoinTokens"]["Worker"] if docker is not None and found["manager"] else ""
     found["files"] = [path for path in module.params["files"] if os.path.exists(path)]
