@@ -321,6 +321,31 @@ def test_an_update_that_swarm_paused_without_a_failure_goes_on(shop: Shop) -> No
     assert shop.clean(v2(web))
 
 
+def test_an_update_that_spare_tasks_leave_no_room_is_set_going_again(shop: Shop) -> None:
+    """Swarm takes the spare task of a slot away, and so makes room, when the update is given to it again."""
+    web = service(replicas=3)
+    shop.deploy(web)
+    writes: list[str] = []
+
+    def write(method: str, path: str, _body: Any) -> None:
+        if method != "POST" or not path.endswith("/update"):
+            return
+        writes.append(path)
+        # The first write lets the first batch through, the second one the rest.
+        shop.engine.full = {"n-app1", "n-app2", "n-app3"} if len(writes) == 2 else set()
+        if len(writes) == 2:
+            shop.engine.at(0.0, spare)
+
+    def spare() -> None:
+        [first, *_] = shop.engine.up("web", "web:2")
+        shop.engine.tasks.append({**first, "ID": "spare"})
+
+    shop.engine.refuse = write
+    shop.deploy(v2(web))
+    assert len(writes) > 2
+    assert {task["Spec"]["ContainerSpec"]["Image"] for task in shop.engine.up("web")} == {"web:2"}
+
+
 class TestNewServices:
     def test_each_place_may_crash_twice(self, shop: Shop) -> None:
         crashed: set[int] = set()
@@ -364,7 +389,7 @@ class TestSpread:
         shop.engine.full = {"n-app3"}
         shop.deploy(web)
         assert self.places(shop) == ["n-app1", "n-app2"]
-        # Nobody sees more of it than one more deploy would.
+        # Left so, it stays so, even when there would be room: until a task is another one.
         assert shop.clean(web)
         shop.engine.full = set()
         assert shop.clean(web)
