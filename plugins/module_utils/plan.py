@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils import overrides, placement, releases, spec_diff, spread
+from ansible_collections.longshore.stack.plugins.module_utils import (
+    forgotten,
+    overrides,
+    placement,
+    releases,
+    spec_diff,
+    spread,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import references, stripped
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import MASK
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import EDGE
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
 class ServiceChange:
     """One service: ``action`` is create, update, scale or none; ``before`` the live portable spec, ``after`` the
     wanted one, ``fields`` their differences. ``replaces`` says whether tasks are replaced, ``resumes`` whether an
-    earlier run began it and never finished; ``through`` is a number of replicas to go through, 0 for none."""
+    earlier run began it and never finished; ``through`` is a number of replicas to go through, if any."""
 
     name: str
     action: str
@@ -38,7 +45,7 @@ class ServiceChange:
     fields: list[dict[str, str | None]]
     replaces: bool
     resumes: bool
-    through: int = 0
+    through: int | None = None
 
 
 @dataclass
@@ -147,13 +154,24 @@ def _service(state: State, desired: Desired, name: str) -> ServiceChange:
     replaces = before is None or not spec_diff.same_task(before["TaskTemplate"], after["TaskTemplate"])
     change = ServiceChange(name, action, before, after, fields, replaces, state.unfinished(name))
     if action == "none":
-        _spread(state, change)
+        live = state.services[name]
+        tasks = [task for task in state.tasks if task["ServiceID"] == live["ID"]]
+        _spread(state, change, live, tasks)
+        _queue_again(change, live, tasks)
     return change
 
 
-def _spread(state: State, change: ServiceChange) -> None:
-    live = state.services[change.name]
-    tasks = [task for task in state.tasks if task["ServiceID"] == live["ID"]]
+def _queue_again(change: ServiceChange, live: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> None:
+    replicated = change.after["Mode"].get("Replicated")
+    lost = forgotten.forgotten(tasks, live) if replicated else []
+    if not lost:
+        return
+    change.action, change.through = "scale", max(0, replicated["Replicas"] - len(lost))
+    before = f"{len(lost)} that Swarm no longer looks for a server for"
+    change.fields = [*change.fields, {"path": "tasks", "before": before, "after": "queued again"}]
+
+
+def _spread(state: State, change: ServiceChange, live: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> None:
     uneven = spread.uneven(tasks, state.nodes, change.after)
     if uneven is None or spread.noted(live["Spec"], uneven):
         return

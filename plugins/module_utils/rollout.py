@@ -13,11 +13,12 @@ from __future__ import annotations
 import contextlib
 import time
 
-from ansible_collections.longshore.stack.plugins.module_utils import placement, spread, update_specs
+from ansible_collections.longshore.stack.plugins.module_utils import forgotten, placement, spread, update_specs
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import mask
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
 from ansible_collections.longshore.stack.plugins.module_utils.sight import Item, Sight
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import patient
 from ansible_collections.longshore.stack.plugins.module_utils.watch import (
     NO_PLACE_PATIENCE,
     Watch,
@@ -41,6 +42,8 @@ RENEWALS = 5
 BACK_DEADLINE = 90.0
 # How long a second task of the old version may take; without it the update goes on as well; seconds.
 SECOND_DEADLINE = 20.0
+# How long Swarm may take to give up a task that runs nowhere; seconds.
+GIVE_UP_DEADLINE = 10.0
 
 
 class ServiceFailed(Exception):
@@ -80,11 +83,11 @@ class Rollout:
         *,
         replaces: bool,
         resumes: bool = False,
-        through: int = 0,
+        through: int | None = None,
     ) -> None:
         """Enlist a service: ``live`` the engine's object or None, ``spec`` the bound spec to give it (None: only
         watch), ``settings`` with monitor, deadline and depends_on, ``replaces`` whether tasks are replaced,
-        ``through`` a number of replicas to go through, so that Swarm spreads the tasks anew."""
+        ``through`` a number of replicas to go through, so that Swarm places the tasks anew."""
         self._items[name] = Item(name, live, spec, settings, replaces, resumes, through)
 
     def settled(self, name: str) -> bool:
@@ -124,11 +127,32 @@ class Rollout:
             # Without its note it is only tried again.
             with contextlib.suppress(DockerError):
                 self._note_uneven(item)
+            with self._named(item):
+                self._queue_again(item)
 
     def _note_uneven(self, item: Item) -> None:
         found = spread.uneven(self._sight.tasks([item]), self._sight.nodes, item.final)
         if found is not None and item.written is not None and not spread.noted(item.written, found):
             self._put(item, spread.with_note(item.written, found))
+
+    def _queue_again(self, item: Item) -> None:
+        """Have the tasks that wait for a server made anew, if Swarm forgets them else. The write that makes them is the
+        last one."""
+        spec = item.written
+        if spec is None or "Replicated" not in spec["Mode"]:
+            return
+        waiting = {task["ID"] for task in forgotten.forgettable(self._sight.tasks([item]), self._live(item))}
+        if not waiting:
+            return
+        # Of too many tasks Swarm takes those first that run nowhere.
+        self._put(item, update_specs.with_replicas(spec, spec["Mode"]["Replicated"]["Replicas"] - len(waiting)))
+        until = time.monotonic() + GIVE_UP_DEADLINE
+        while time.monotonic() < until and any(
+            task["ID"] in waiting and task["DesiredState"] == "running" for task in self._sight.tasks([item])
+        ):
+            # Not to be cancelled: the number has to come back.
+            time.sleep(POLL)
+        self._put(item, spec)
 
     @contextlib.contextmanager
     def _named(self, item: Item) -> Iterator[None]:
@@ -150,6 +174,9 @@ class Rollout:
         if item.between:
             self._after_between(item)
             return
+        if watch.failure is not None and self._has_forgotten(item, watch):
+            self._queue_again(item)
+            watch.look_for_places_again()
         if watch.failure is not None:
             self.failed = item.name
             raise ServiceFailed(self._sight.explain(item))
@@ -160,6 +187,13 @@ class Rollout:
             self._put(item, item.final)
         elif not watch.done and (watch.calm or watch.crowded) and self._halted(item, watch):
             self._renew(item, watch)
+
+    def _has_forgotten(self, item: Item, watch: Watch) -> bool:
+        """Whether the service failed for want of a place only since Swarm no longer looks for one."""
+        if watch.failure is None or watch.failure.kind != "no_place" or item.queued_again:
+            return False
+        item.queued_again = bool(forgotten.forgotten(self._sight.tasks([item]), self._live(item)))
+        return item.queued_again
 
     def _halted(self, item: Item, watch: Watch) -> bool:
         """Whether Swarm goes on no more: it paused the update, or waits for a task without a server, or for one on a
@@ -181,6 +215,10 @@ class Rollout:
         item.renewals, item.renewed, item.paused = item.renewals + 1, now, False
         self._run.progress(f"{item.name}: Swarm halted the update though nothing failed; going on")
         self._put(item, update_specs.renewed(item.written))
+
+    def _live(self, item: Item) -> dict[str, Any]:
+        found: dict[str, Any] = patient(lambda: self._docker.get(f"/services/{item.identifier}"))
+        return found
 
     def _put(self, item: Item, spec: dict[str, Any]) -> dict[str, Any]:
         live = self._writer.update_service(item.identifier, spec)
@@ -215,6 +253,7 @@ class Rollout:
         for item in back:
             with _told(lines, f"the update settings of {item.name} could not be put back; the next deploy does it"):
                 self._put(item, baseline[item.name])
+                self._queue_again(item)
             if item.watch and item.watch.failure:
                 lines.append(f"THE OLD VERSION DID NOT COME BACK: {self._sight.explain(item)}")
             elif item.watch and item.watch.done:
@@ -263,10 +302,10 @@ class Rollout:
         return True
 
     def _spread(self, item: Item) -> bool:
-        """Go through another number of replicas, if the service's tasks are to be spread anew."""
-        if not item.through or item.spec is None:
+        """Go through another number of replicas, if the service's tasks are to be spread or queued anew."""
+        if item.through is None or item.spec is None:
             return False
-        self._run.progress(f"{item.name}: {item.through} tasks for a while, so that they spread")
+        self._run.progress(f"{item.name}: {item.through} tasks for a while, so that Swarm places them anew")
         self._between(item, item.spec, item.through, item.settings["deadline"])
         return True
 
@@ -295,7 +334,7 @@ class Rollout:
         elif item.live is None:
             item.identifier = self._writer.create_service(spec)
             item.written = spec
-            live = self._docker.get(f"/services/{item.identifier}")
+            live = self._live(item)
         else:
             wanted = placement.wanted_tasks(spec, self._sight.nodes)
             replaces = item.replaces or bool(old)

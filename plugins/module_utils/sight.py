@@ -35,9 +35,10 @@ REREAD = 2.0
 class Item:
     """One service on its way: ``live`` the engine's object or None, ``spec`` the bound spec to give it (None: only
     watch), ``settings`` with monitor, deadline and depends_on, ``replaces`` whether tasks are replaced, ``resumes``
-    whether an earlier run began it, ``through`` a number of replicas to go through. ``written`` is what Swarm was
-    given last, ``aim`` the spec that says how many tasks are wanted, ``between`` the number of replicas in between,
-    ``paused`` whether Swarm paused the update."""
+    whether an earlier run began it, ``through`` a number of replicas to go through, if any. ``written`` is what Swarm
+    was given last, ``aim`` the spec that says how many tasks are wanted, ``between`` the number of replicas in
+    between, ``paused`` whether Swarm paused the update, ``queued_again`` whether tasks without a place were made
+    anew."""
 
     name: str
     live: dict[str, Any] | None
@@ -45,7 +46,7 @@ class Item:
     settings: Mapping[str, Any]
     replaces: bool
     resumes: bool
-    through: int = 0
+    through: int | None = None
     identifier: str = ""
     watch: Watch | None = None
     written: dict[str, Any] | None = None
@@ -53,6 +54,7 @@ class Item:
     opened: bool = False
     between: int = 0
     paused: bool = False
+    queued_again: bool = False
     renewals: int = 0
     renewed: float = 0.0
 

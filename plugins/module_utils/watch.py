@@ -128,6 +128,10 @@ class Watch:
         if not self.done and now - self.began > self.deadline:
             self.failure = Failure("deadline", _most_telling(new) or _most_telling(old))
 
+    def look_for_places_again(self) -> None:
+        """Take back that a task finds no place: what kept it from one is mended."""
+        self.failure, self._unplaced_since = None, None
+
     @property
     def waits_at_gate(self) -> bool:
         """Whether the first batch has still to stand its window."""

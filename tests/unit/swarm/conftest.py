@@ -124,7 +124,7 @@ class Cluster:
                 # What the engine adds by itself.
                 spec["TaskTemplate"]["Runtime"] = "container"
                 spec["TaskTemplate"]["ContainerSpec"]["Isolation"] = "default"
-                state.services[change.name] = {"ID": f"id-{change.name}", "Spec": spec}
+                state.services[change.name] = {"ID": f"id-{change.name}", "Spec": spec, "UpdatedAt": ""}
         for name in plan.remove_services:
             del state.services[name]
         for name in plan.remove_secrets:

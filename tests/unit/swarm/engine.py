@@ -124,8 +124,8 @@ class Engine:
                 "ID": identifier,
                 "Spec": deepcopy(body),
                 "Version": {"Index": 1},
-                "CreatedAt": "2026-01-01T00:00:00Z",
-                "UpdatedAt": "2026-01-01T00:00:00Z",
+                "CreatedAt": self._stamp(),
+                "UpdatedAt": self._stamp(),
             }
             return {"ID": identifier}
         if path.endswith("/update") and path.startswith("/services/"):
@@ -221,6 +221,7 @@ class Engine:
             return
         service["Spec"] = spec
         service["Version"]["Index"] += 1
+        service["UpdatedAt"] = service["Written"] = self._stamp()
         service["UpdateStatus"] = None
         service["Flight"] = {}
         # A slot that has a task of the new spec keeps that one alone.
@@ -278,13 +279,10 @@ class Engine:
             return
         dirty = [
             slot
-            for slot, tasks in slots.items()
+            for slot, tasks in sorted(slots.items())
             if slot not in flight and tasks and all(self._dirty(service, task) for task in tasks)
         ]
-        if dirty or flight:
-            service["UpdateStatus"] = {"State": "updating"}
-        elif status:
-            service["UpdateStatus"] = {"State": "completed"}
+        self._note(service, "updating" if dirty or flight else "completed" if status else "")
         for slot in dirty[: (update.get("Parallelism") or len(dirty)) - len(flight)]:
             first = update.get("Order") == "start-first"
             old = slots[slot][0]
@@ -293,6 +291,12 @@ class Engine:
             new = self._create(service, slot, old["NodeID"] if not isinstance(slot, int) else "")
             new["DesiredState"] = "running" if first else "ready"
             flight[slot] = {"new": new, "old": old, "since": 0.0}
+
+    def _note(self, service: dict[str, Any], state: str) -> None:
+        """Note how the update stands; as with every note, the service has changed then."""
+        if state and state != (service.get("UpdateStatus") or {}).get("State"):
+            service["UpdateStatus"] = {"State": state}
+            service["UpdatedAt"] = self._stamp()
 
     def _see_flight(self, service: dict[str, Any], update: dict[str, Any], flight: dict[Any, dict[str, Any]]) -> None:
         for slot, one in list(flight.items()):
@@ -317,7 +321,7 @@ class Engine:
                 self._turn(task, "shutdown")
             if task["DesiredState"] == "remove" and task["Status"]["State"] in ENDED:
                 self.tasks.remove(task)
-        elif state == "pending":
+        elif state == "pending" and "Forgotten" not in task:
             self._place(task)
         elif state == "starting" and spent >= image.start and task["DesiredState"] == "running":
             self._turn(task, "running")
@@ -344,6 +348,8 @@ class Engine:
                 self._turn(task, "starting")
                 return
         task["Status"]["Err"] = "no suitable node (none has room)"
+        if self._service(task["ServiceID"]).get("Written", "") > task["CreatedAt"]:
+            task["Forgotten"] = True
 
     def _slots(self, service: dict[str, Any]) -> dict[Any, list[dict[str, Any]]]:
         found: dict[Any, list[dict[str, Any]]] = {}
@@ -354,11 +360,11 @@ class Engine:
 
     def _create(self, service: dict[str, Any], slot: Any, node: str) -> dict[str, Any]:
         spec = service["Spec"]
-        number = next(self._next)
+        made = self._stamp()
         task: dict[str, Any] = {
-            "ID": f"t{number}",
-            "CreatedAt": f"{number:06}",
-            "UpdatedAt": f"{number:06}",
+            "ID": f"t{made}",
+            "CreatedAt": made,
+            "UpdatedAt": made,
             "ServiceID": service["ID"],
             "NodeID": node,
             "Spec": deepcopy(spec["TaskTemplate"]),
@@ -374,6 +380,10 @@ class Engine:
             task["Job"] = True
         self.tasks.append(task)
         return task
+
+    def _stamp(self) -> str:
+        """The next of the times at which the leader notes what comes and changes."""
+        return f"{next(self._next):06}"
 
     def _serves(self, tasks: list[dict[str, Any]]) -> bool:
         return any(task["Status"]["State"] == "running" for task in tasks)

@@ -199,19 +199,60 @@ class TestLostServers:
         assert len(shop.engine.up("web", "web:2")) == 2
         assert "app3" in shop.converger.lacking["web"]
 
-    def test_what_has_no_place_since_a_server_is_away_is_degraded(self, shop: Shop) -> None:
+    @pytest.mark.parametrize("server", ["app1", "app3"], ids=["with the first to be replaced", "with the last"])
+    def test_what_has_no_place_since_a_server_is_away_is_degraded(self, shop: Shop, server: str) -> None:
         web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
         shop.deploy(web)
-        shop.engine.kill("app3")
+        shop.engine.kill(server)
         shop.engine.settle()
         took = shop.deploy(v2(web))
         assert took < 120
         assert len(shop.engine.up("web", "web:2")) == 2
-        assert "1 of its tasks waits for a server that is away (app3)" in shop.converger.lacking["web"]
+        assert f"1 of its tasks waits for a server that is away ({server})" in shop.converger.lacking["web"]
         assert shop.clean(v2(web))
-        shop.engine.boot("app3")
+        shop.engine.boot(server)
         shop.engine.settle()
         assert len(shop.engine.up("web", "web:2")) == 3
+
+    def test_a_server_that_is_back_during_the_run_gets_the_task_that_waited(self, shop: Shop) -> None:
+        web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
+        shop.deploy(web)
+        shop.engine.kill("app1")
+        shop.engine.settle()
+        shop.engine.at(14.0, lambda: shop.engine.boot("app1"))
+        shop.deploy(v2(web))
+        shop.engine.settle()
+        assert len(shop.engine.up("web", "web:2")) == 3
+        assert shop.clean(v2(web))
+
+    def test_going_back_leaves_no_task_behind_that_swarm_forgets(self, shop: Shop) -> None:
+        web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
+        shop.deploy(web)
+        shop.engine.kill("app1")
+        shop.engine.settle()
+        shop.engine.images["web:2"] = Image(crash=lambda _task: 1.0)
+        assert "web runs as before" in shop.refused(v2(web))
+        shop.engine.boot("app1")
+        shop.engine.settle()
+        assert len(shop.engine.up("web", "web:1")) == 3
+
+    def test_a_task_that_swarm_has_forgotten_is_a_change(self, shop: Shop) -> None:
+        web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
+        shop.deploy(web)
+        shop.engine.kill("app3")
+        shop.engine.settle()
+        assert shop.clean(web)
+        live = shop.engine.get("/services/shop_web")
+        live["Spec"]["UpdateConfig"]["Delay"] += 1
+        shop.engine.post(f"/services/{live['ID']}/update", live["Spec"])
+        live["Spec"]["UpdateConfig"]["Delay"] -= 1
+        shop.engine.post(f"/services/{live['ID']}/update", live["Spec"])
+        assert not shop.clean(web)
+        shop.deploy(web)
+        assert shop.clean(web)
+        shop.engine.boot("app3")
+        shop.engine.settle()
+        assert len(shop.engine.up("web")) == 3
 
     def test_what_has_no_place_on_servers_that_are_all_there_fails(self, shop: Shop) -> None:
         web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
