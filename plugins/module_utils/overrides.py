@@ -130,4 +130,7 @@ def restarted(live: Mapping[str, Any]) -> dict[str, Any]:
     """The live portable spec, its tasks to be replaced one after the other."""
     result = deepcopy(dict(live))
     result["TaskTemplate"]["ForceUpdate"] = (result["TaskTemplate"].get("ForceUpdate") or 0) + 1
+    # A run that was killed may have left another number.
+    if FILE in result["Labels"] or "Global" in result["Mode"]:
+        apply_number(result)
     return result

@@ -157,16 +157,17 @@ def _service(state: State, desired: Desired, name: str) -> ServiceChange:
         live = state.services[name]
         tasks = [task for task in state.tasks if task["ServiceID"] == live["ID"]]
         _spread(state, change, live, tasks)
-        _queue_again(change, live, tasks)
+        # What an earlier run began, this one watches to its end first.
+        if not change.resumes:
+            _queue_again(change, live, tasks)
     return change
 
 
 def _queue_again(change: ServiceChange, live: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> None:
-    replicated = change.after["Mode"].get("Replicated")
-    lost = forgotten.forgotten(tasks, live) if replicated else []
+    lost = forgotten.forgotten(tasks, live)
     if not lost:
         return
-    change.action, change.through = "scale", max(0, replicated["Replicas"] - len(lost))
+    change.action, change.through = "scale", change.after["Mode"]["Replicated"]["Replicas"] - len(lost)
     before = f"{len(lost)} that Swarm no longer looks for a server for"
     change.fields = [*change.fields, {"path": "tasks", "before": before, "after": "queued again"}]
 

@@ -98,7 +98,7 @@ class Rollout:
     def done(self, name: str) -> bool:
         """Whether the service came to its end well."""
         watch = self._items[name].watch
-        return watch is not None and watch.done and not self._items[name].between
+        return watch is not None and watch.done and self._items[name].between is None
 
     def run_all(self, ready: Callable[[str], bool] = lambda _name: True) -> None:
         """Start what may start, watch what was started, until all is done. Raises ``ServiceFailed``.
@@ -120,15 +120,34 @@ class Rollout:
                 with self._named(item):
                     self._advance(item)
             if all(item.watch is not None and item.watch.done for item in self._items.values()):
-                break
+                late = [item for item in self._items.values() if self._comes_late(item)]
+                if not late:
+                    break
             self._run.wait(POLL)
         self.lacking = {item.name: text for item in self._items.values() if (text := self._sight.lacks(item))}
-        for item in self._items.values():
-            # Without its note it is only tried again.
-            with contextlib.suppress(DockerError):
-                self._note_uneven(item)
-            with self._named(item):
-                self._queue_again(item)
+
+    def _comes_late(self, item: Item) -> bool:
+        """Leave the service so that Swarm can do the rest; whether there is more to watch, since what tasks waited for
+        is back."""
+        # Without its note it is only tried again.
+        with contextlib.suppress(DockerError):
+            self._note_uneven(item)
+        with self._named(item):
+            self._queue_again(item)
+            if item.watch is None or not item.watch.lacking or item.late:
+                return False
+            if placement.away(self._sight.nodes, item.aim):
+                return False
+            item.late = True
+            live = self._live(item)
+            item.watch = self._watch(
+                item,
+                live,
+                monitor=item.settings["monitor"],
+                deadline=item.settings["deadline"],
+                tolerant=item.watch.tolerant,
+            )
+        return True
 
     def _note_uneven(self, item: Item) -> None:
         found = spread.uneven(self._sight.tasks([item]), self._sight.nodes, item.final)
@@ -139,20 +158,16 @@ class Rollout:
         """Have the tasks that wait for a server made anew, if Swarm forgets them else. The write that makes them is the
         last one."""
         spec = item.written
-        if spec is None or "Replicated" not in spec["Mode"]:
+        waiting = forgotten.forgettable(self._sight.tasks([item]), self._live(item))
+        if spec is None or not waiting:
             return
-        waiting = {task["ID"] for task in forgotten.forgettable(self._sight.tasks([item]), self._live(item))}
-        if not waiting:
-            return
-        # Of too many tasks Swarm takes those first that run nowhere.
-        self._put(item, update_specs.with_replicas(spec, spec["Mode"]["Replicated"]["Replicas"] - len(waiting)))
-        until = time.monotonic() + GIVE_UP_DEADLINE
-        while time.monotonic() < until and any(
-            task["ID"] in waiting and task["DesiredState"] == "running" for task in self._sight.tasks([item])
-        ):
-            # Not to be cancelled: the number has to come back.
-            time.sleep(POLL)
-        self._put(item, spec)
+        with self._run.to_the_end():
+            self._put(item, update_specs.with_replicas(spec, spec["Mode"]["Replicated"]["Replicas"] - len(waiting)))
+            until = time.monotonic() + GIVE_UP_DEADLINE
+            # A slot is free only when its task is gone.
+            while time.monotonic() < until and any(task["ID"] in waiting for task in self._sight.tasks([item])):
+                time.sleep(POLL)
+            self._put(item, spec)
 
     @contextlib.contextmanager
     def _named(self, item: Item) -> Iterator[None]:
@@ -171,12 +186,9 @@ class Rollout:
         watch, spec = item.watch, item.spec
         if watch is None:
             return
-        if item.between:
+        if item.between is not None:
             self._after_between(item)
             return
-        if watch.failure is not None and self._has_forgotten(item, watch):
-            self._queue_again(item)
-            watch.look_for_places_again()
         if watch.failure is not None:
             self.failed = item.name
             raise ServiceFailed(self._sight.explain(item))
@@ -188,20 +200,15 @@ class Rollout:
         elif not watch.done and (watch.calm or watch.crowded) and self._halted(item, watch):
             self._renew(item, watch)
 
-    def _has_forgotten(self, item: Item, watch: Watch) -> bool:
-        """Whether the service failed for want of a place only since Swarm no longer looks for one."""
-        if watch.failure is None or watch.failure.kind != "no_place" or item.queued_again:
-            return False
-        item.queued_again = bool(forgotten.forgotten(self._sight.tasks([item]), self._live(item)))
-        return item.queued_again
-
     def _halted(self, item: Item, watch: Watch) -> bool:
         """Whether Swarm goes on no more: it paused the update, or waits for a task without a server, or for one on a
         server that was lost, or for room that spare tasks take up."""
         if watch.crowded:
             return True
-        if watch.stalled or watch.waits_at_gate:
-            return watch.stalled
+        if watch.waits_at_gate:
+            return watch.stalled and not watch.stands_at_gate
+        if watch.stalled:
+            return True
         delay = (item.final.get("UpdateConfig") or {}).get("Delay") or 0
         idle = time.monotonic() - watch.idle_since if watch.idle_since is not None else 0.0
         lost = bool(placement.gone(self._sight.nodes)) and idle >= delay / SECOND + NO_PLACE_PATIENCE
@@ -241,7 +248,7 @@ class Rollout:
             self._run.progress(f"{item.name}: going back to the version before")
             with _told(lines, f"THE OLD VERSION OF {item.name} COULD NOT BE BROUGHT BACK"):
                 live = self._put(item, update_specs.hurried(baseline[item.name]))
-                item.spec, item.between = None, 0
+                item.spec, item.between = None, None
                 item.aim = baseline[item.name]
                 item.watch = self._watch(item, live, monitor=0.0, deadline=BACK_DEADLINE, tolerant=True)
                 back.append(item)
@@ -270,7 +277,11 @@ class Rollout:
             other = self._items.get(name)
             if other is None:
                 continue
-            if other.watch is None or other.between or (condition == "service_healthy" and not other.watch.settled):
+            if (
+                other.watch is None
+                or other.between is not None
+                or (condition == "service_healthy" and not other.watch.settled)
+            ):
                 return False
         return True
 
@@ -319,7 +330,7 @@ class Rollout:
         watch = item.watch
         if watch is None or not (watch.done or watch.failure or watch.stuck):
             return
-        number, item.between = item.between, 0
+        number, item.between = item.between or 0, None
         # Where there is no room for so many, it goes the plain way.
         self._write(item, self._sight.tasks([item]), number if watch.done else 1)
 
@@ -358,7 +369,7 @@ class Rollout:
             deadline=settings["deadline"],
             tolerant=before == 0,
             gated=gated,
-            seen=spare_tasks(tasks),
+            seen=spare_tasks(tasks, {} if item.replaces or wanted > before else template),
         )
 
     def _watch(
@@ -382,7 +393,7 @@ class Rollout:
             began=time.monotonic(),
             tolerant=tolerant,
             gated=gated,
-            seen=spare_tasks(self._sight.tasks([item])) if seen is None else seen,
+            seen=spare_tasks(self._sight.tasks([item]), {}) if seen is None else seen,
         )
 
 

@@ -9,6 +9,7 @@ for long asks ``Run.check()`` at every point at which stopping is safe.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -16,7 +17,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
 CANCEL_MARKS = "/run/longshore/cancel"
@@ -48,6 +49,7 @@ class Run:
         self.id = run_id
         self.owner = owner
         self.reason = reason
+        self._to_the_end = False
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Run:
@@ -57,10 +59,21 @@ class Run:
 
     def check(self) -> None:
         """Raise ``Cancelled`` when the run is to stop; cheap enough for every step of a loop."""
+        if self._to_the_end:
+            return
         if self.id and os.path.exists(os.path.join(CANCEL_MARKS, self.id)):
             raise Cancelled("cancelled by the operator")
         if _reader_is_gone(1):
             raise Cancelled("the controller has gone away")
+
+    @contextlib.contextmanager
+    def to_the_end(self) -> Iterator[None]:
+        """A short stretch that stopping in the middle would leave wrong: the run stops only behind it."""
+        self._to_the_end = True
+        try:
+            yield
+        finally:
+            self._to_the_end = False
 
     def progress(self, line: str) -> None:
         """Append one line to the run's progress file, which the controller shows live. Never fails the work."""

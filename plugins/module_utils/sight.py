@@ -37,8 +37,8 @@ class Item:
     watch), ``settings`` with monitor, deadline and depends_on, ``replaces`` whether tasks are replaced, ``resumes``
     whether an earlier run began it, ``through`` a number of replicas to go through, if any. ``written`` is what Swarm
     was given last, ``aim`` the spec that says how many tasks are wanted, ``between`` the number of replicas in
-    between, ``paused`` whether Swarm paused the update, ``queued_again`` whether tasks without a place were made
-    anew."""
+    between, if any, ``paused`` whether Swarm paused the update, ``late`` whether it is watched once more since a server
+    came back."""
 
     name: str
     live: dict[str, Any] | None
@@ -52,9 +52,9 @@ class Item:
     written: dict[str, Any] | None = None
     aim: Mapping[str, Any] = field(default_factory=dict)
     opened: bool = False
-    between: int = 0
+    between: int | None = None
     paused: bool = False
-    queued_again: bool = False
+    late: bool = False
     renewals: int = 0
     renewed: float = 0.0
 

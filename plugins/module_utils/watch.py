@@ -76,6 +76,7 @@ class Watch:
     _up_since: float | None = None
     _gate_since: float | None = None
     _unplaced_since: float | None = None
+    _lacked: bool = False
     _failed: dict[Any, set[str]] = field(default_factory=dict)
     _asked: dict[str, float] = field(default_factory=dict)
 
@@ -123,19 +124,20 @@ class Watch:
             live = [task for task in every if task["Status"]["State"] not in ENDED]
             self.done = self.settled = not live and (not self.nowhere or bool(self.lacking))
         else:
-            self.settled = len(running) + self.lacking >= self.wanted and not old
-            self._judge_windows(now, len(running))
+            self.settled = len(_places(running)) + self.lacking >= self.wanted and not old
+            self._judge_windows(now, bool(running))
         if not self.done and now - self.began > self.deadline:
             self.failure = Failure("deadline", _most_telling(new) or _most_telling(old))
-
-    def look_for_places_again(self) -> None:
-        """Take back that a task finds no place: what kept it from one is mended."""
-        self.failure, self._unplaced_since = None, None
 
     @property
     def waits_at_gate(self) -> bool:
         """Whether the first batch has still to stand its window."""
         return self.gated and not self.gate_open
+
+    @property
+    def stands_at_gate(self) -> bool:
+        """Whether that window runs."""
+        return self._gate_since is not None
 
     def _note_asked(self, now: float, tasks: list[dict[str, Any]], gone: Container[str]) -> None:
         """Remember which tasks were asked to go, or lost with their server, before they ended: one that ends by itself
@@ -180,8 +182,10 @@ class Watch:
             served = {task.get("Slot") for task in old if task["Status"]["State"] == "running"}
             # An old task that still serves is not given up for a new one without a place. A global service's task
             # (it has no slot) is bound to its own server, so another one that is away is no excuse.
+            # One that is back by now changes nothing: Swarm may have forgotten the task.
+            away = away or self._lacked
             if away and all(task.get("Slot") and task["Slot"] not in served for task in stuck):
-                self.lacking = max(1, len(stuck))
+                self.lacking, self._lacked = max(1, len(_places(stuck))), True
             elif not self.waits_at_gate and _doubled(new):
                 self.crowded = True
             else:
@@ -195,9 +199,9 @@ class Watch:
         allowed = GRACE if grace is None else grace / SECOND
         return now - self._asked[task["ID"]] <= allowed + GRACE_MARGIN
 
-    def _judge_windows(self, now: float, running: int) -> None:
+    def _judge_windows(self, now: float, running: bool) -> None:
         if self.waits_at_gate:
-            if running == 0 or not self.calm:
+            if not running or not self.calm:
                 self._gate_since = None
             elif self._gate_since is None:
                 self._gate_since = now
@@ -217,12 +221,19 @@ class Watch:
         where = " on " + ", ".join(places) if 0 < len(places) <= 6 else ""
         rest = f", {len(old)} old" if old else ""
         rest += f", {self.lacking} waiting for a server that is away" if self.lacking and self.wanted else ""
-        self.words = f"{self.name}: {len(running)} of {self.wanted} up{where}{rest}"
+        self.words = f"{self.name}: {len(_places(running))} of {self.wanted} up{where}{rest}"
 
 
-def spare_tasks(tasks: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """The identifiers of the tasks that have ended: an earlier failure says nothing about the next try."""
-    return frozenset(task["ID"] for task in tasks if task["Status"]["State"] in ENDED)
+def spare_tasks(tasks: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -> frozenset[str]:
+    """The identifiers of the tasks that have ended: an earlier failure says nothing about the next try. What is done
+    once, and is done by a task of ``template``, counts on."""
+    once = _condition(template) != "any"
+    return frozenset(
+        task["ID"]
+        for task in tasks
+        if task["Status"]["State"] in ENDED
+        and not (once and task["Status"]["State"] == "complete" and same_task(task.get("Spec"), template))
+    )
 
 
 def converged(tasks: Iterable[dict[str, Any]], template: Mapping[str, Any], wanted: int) -> bool:
@@ -230,6 +241,11 @@ def converged(tasks: Iterable[dict[str, Any]], template: Mapping[str, Any], want
     meant = [task for task in tasks if task["DesiredState"] == "running"]
     running = [task for task in meant if task["Status"]["State"] == "running" and same_task(task.get("Spec"), template)]
     return len(running) == len(meant) == wanted
+
+
+def _places(tasks: Iterable[Mapping[str, Any]]) -> set[Any]:
+    """The slots of the tasks, or the servers of a global service's: there may be two tasks in one."""
+    return {task.get("Slot") or task.get("NodeID") for task in tasks}
 
 
 def _runs(task: Mapping[str, Any], once: bool) -> bool:

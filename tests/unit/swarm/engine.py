@@ -232,6 +232,8 @@ class Engine:
                 for task in tasks:
                     if task is not clean[0]:
                         self._ask(task, "shutdown")
+        # Swarm acts upon each write before it sees the next.
+        self._orchestrate(service)
 
     def _orchestrate(self, service: dict[str, Any]) -> None:
         mode = service["Spec"]["Mode"]
@@ -261,12 +263,14 @@ class Engine:
         self._advance_update(service, slots)
 
     def _held(self, slots: dict[Any, list[dict[str, Any]]], number: int) -> list[Any]:
-        """The slots that stay: those that run are taken last when there are too many, first from the fullest node."""
-        ranks: dict[Any, tuple[bool, int, Any]] = {}
+        """The slots that stay. When there are too many, those with two tasks or one without a node are taken first,
+        then those that don't run and those of the fullest node."""
+        ranks: dict[Any, tuple[bool, int, bool]] = {}
         crowd: Counter[str] = Counter()
-        for slot, tasks in sorted(slots.items()):
-            node = tasks[0]["NodeID"] if tasks else ""
-            ranks[slot] = (not self._serves(tasks), crowd[node], slot)
+        for slot, tasks in sorted(slots.items(), key=lambda one: (not self._serves(one[1]), one[0])):
+            spare = len(tasks) > 1 or not tasks[0]["NodeID"]
+            node = "" if spare else tasks[0]["NodeID"]
+            ranks[slot] = (spare, 0 if spare else crowd[node], not self._serves(tasks))
             crowd[node] += 1
         return sorted(ranks, key=lambda slot: ranks[slot])[:number]
 
@@ -416,7 +420,7 @@ class Controller(Run):
         self.cancel = False
 
     def check(self) -> None:
-        if self.cancel:
+        if self.cancel and not self._to_the_end:
             raise Cancelled("cancelled by the operator")
 
     def progress(self, line: str) -> None:

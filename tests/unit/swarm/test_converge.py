@@ -91,6 +91,13 @@ class Shop:
             self.deploy(*services, **changes)
         return str(failure.value)
 
+    def forget(self, name: str) -> None:
+        """Let Swarm forget the tasks of a service that wait: somebody writes to it, and leaves it as it was."""
+        live = self.engine.get(f"/services/shop_{name}")
+        for step in (1, -1):
+            live["Spec"]["UpdateConfig"]["Delay"] += step
+            self.engine.post(f"/services/{live['ID']}/update", live["Spec"])
+
     def spec(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.engine.get(f"/services/shop_{name}")["Spec"]
         return found
@@ -236,23 +243,88 @@ class TestLostServers:
         shop.engine.settle()
         assert len(shop.engine.up("web", "web:1")) == 3
 
-    def test_a_task_that_swarm_has_forgotten_is_a_change(self, shop: Shop) -> None:
+    @pytest.mark.parametrize("others", [[], ["app1"], ["app2"], ["app1", "app2"]])
+    def test_a_task_that_swarm_has_forgotten_is_a_change(self, shop: Shop, others: list[str]) -> None:
+        """It stays one until all that wait are queued again; then it is none, however long they wait."""
         web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
         shop.deploy(web)
         shop.engine.kill("app3")
         shop.engine.settle()
         assert shop.clean(web)
-        live = shop.engine.get("/services/shop_web")
-        live["Spec"]["UpdateConfig"]["Delay"] += 1
-        shop.engine.post(f"/services/{live['ID']}/update", live["Spec"])
-        live["Spec"]["UpdateConfig"]["Delay"] -= 1
-        shop.engine.post(f"/services/{live['ID']}/update", live["Spec"])
+        shop.forget("web")
+        for server in others:
+            shop.engine.kill(server)
+        shop.engine.settle()
         assert not shop.clean(web)
         shop.deploy(web)
+        shop.engine.settle()
         assert shop.clean(web)
-        shop.engine.boot("app3")
+        assert "web" in shop.converger.lacking
+        for server in ("app3", *others):
+            shop.engine.boot(server)
         shop.engine.settle()
         assert len(shop.engine.up("web")) == 3
+
+    def test_the_only_task_that_was_forgotten_is_watched_when_it_is_made_anew(self, shop: Shop) -> None:
+        shop.engine.nodes = shop.engine.nodes[:1]
+        shop.deploy(service())
+        shop.engine.kill("app1")
+        shop.engine.settle()
+        shop.forget("web")
+        shop.engine.settle()
+        shop.engine.boot("app1")
+        shop.engine.settle()
+        assert shop.engine.up("web") == []
+        shop.engine.images["web:1"] = Image(crash=lambda _task: 0.5)
+        assert "exit code 3" in shop.refused(service())
+
+    def test_a_cancelled_run_leaves_the_number_of_tasks_as_it_was(self, shop: Shop) -> None:
+        web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
+        shop.deploy(web)
+        shop.engine.kill("app1")
+        shop.engine.settle()
+
+        def cancel() -> None:
+            shop.run.cancel = shop.run.cancel or shop.spec("web")["Mode"] == {"Replicated": {"Replicas": 2}}
+
+        shop.engine.each_step = cancel
+        shop.deploy(v2(web))
+        assert shop.run.cancel
+        assert shop.spec("web")["Mode"] == {"Replicated": {"Replicas": 3}}
+
+    def test_a_serving_task_is_not_taken_with_one_that_waits_beside_it(self, shop: Shop) -> None:
+        web = service()
+        shop.deploy(web)
+        [task] = shop.engine.up("web")
+        waiting = {"State": "pending", "Err": "no suitable node"}
+        shop.engine.tasks.append({**task, "ID": "spare", "CreatedAt": "", "NodeID": "", "Status": waiting})
+        assert shop.clean(web)
+
+    def test_a_server_that_is_away_does_not_let_the_next_batch_through(self, shop: Shop) -> None:
+        web = service(
+            replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first", "parallelism": 2, "monitor": 20}
+        )
+        shop.deploy(web)
+        shop.engine.kill("app1")
+        shop.engine.settle()
+        shop.engine.images["web:2"] = Image(crash=lambda _task: 17.0)
+        serving: list[int] = []
+        shop.engine.each_step = lambda: serving.append(len(shop.engine.up("web")))
+        shop.refused(v2(web))
+        assert min(serving) == 1
+
+    def test_tasks_on_their_way_when_a_server_is_back_are_let_come_up(self, shop: Shop) -> None:
+        web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})
+        shop.deploy(web)
+        shop.engine.kill("app1")
+        shop.engine.settle()
+        shop.engine.images["web:2"] = Image(start=20.0)
+        shop.engine.at(14.0, lambda: shop.engine.boot("app1"))
+        serving: list[int] = []
+        shop.engine.each_step = lambda: serving.append(len(shop.engine.up("web")))
+        shop.deploy(v2(web))
+        assert min(serving) == 1
+        assert len(shop.engine.up("web", "web:2")) == 3
 
     def test_what_has_no_place_on_servers_that_are_all_there_fails(self, shop: Shop) -> None:
         web = service(replicas=3, placement={"max_per_server": 1}, update={"order": "stop-first"})

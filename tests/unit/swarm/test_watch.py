@@ -19,6 +19,7 @@ def task(number: int, state: str, spec: Any = None, **more: Any) -> dict[str, An
     return {
         "ID": f"t{number}",
         "NodeID": "n1",
+        "Slot": more.get("slot", number),
         "Spec": {**(spec or NEW), "Runtime": "container"},
         "DesiredState": more.get("wanted", "running"),
         "UpdatedAt": "",
@@ -83,10 +84,10 @@ def test_new_service_may_crash_twice() -> None:
     one = watch(tolerant=True)
     crashed: list[dict[str, Any]] = []
     for number in (1, 2):
-        crashed.append(task(number, "failed", wanted="shutdown"))
+        crashed.append(task(number, "failed", wanted="shutdown", slot=1))
         one.look(float(number), crashed, {})
         assert one.failure is None
-    one.look(3.0, [*crashed, task(3, "failed", wanted="shutdown")], {})
+    one.look(3.0, [*crashed, task(3, "failed", wanted="shutdown", slot=1)], {})
     assert one.failure is not None
 
 
@@ -98,7 +99,7 @@ def test_missing_image_is_final_even_for_a_new_service() -> None:
 
 def test_earlier_failures_do_not_count() -> None:
     before = [task(1, "failed", wanted="shutdown")]
-    one = watch(monitor=0.0, seen=spare_tasks(before))
+    one = watch(monitor=0.0, seen=spare_tasks(before, {}))
     one.look(1.0, [*before, task(2, "running"), task(3, "running")], {})
     assert one.done
 
@@ -182,3 +183,18 @@ def test_room_that_spare_tasks_take_up_comes_back(spare: bool, kind: str | None)
     assert (one.failure.kind if one.failure else None) == kind
     assert one.crowded == spare
     assert not one.settled
+
+
+def test_two_tasks_in_one_slot_are_one_of_those_wanted() -> None:
+    one = watch(wanted=3)
+    tasks = [task(1, "running"), task(2, "running", slot=1), task(3, "running", slot=2), task(4, "starting", slot=3)]
+    one.look(1.0, tasks, {})
+    assert not one.settled
+    assert one.words == "web: 2 of 3 up on ?"
+
+
+def test_what_is_done_once_counts_on_and_failures_do_not() -> None:
+    once = {**NEW, "RestartPolicy": {"Condition": "none"}}
+    ended = [task(1, "complete", spec=once), task(2, "failed", spec=once), task(3, "complete")]
+    assert spare_tasks(ended, once) == {"t2", "t3"}
+    assert spare_tasks(ended, {}) == {"t1", "t2", "t3"}
