@@ -25,8 +25,10 @@ NAME = "longshore_cluster"
 
 
 @contextlib.contextmanager
-def held(docker: Docker, run: Run, wait: float, keep: bool = False) -> Iterator[None]:
-    """Hold the cluster's lock; with ``keep`` a later step of the same run has it until it gives it back.
+def held(docker: Docker, run: Run, wait: float, keep: bool = False) -> Iterator[locks.Lease]:
+    """Hold the cluster's lock, whose ``check()`` is for each write.
+
+    With ``keep`` a later step of the same run has it until it gives it back.
 
     A holder that lives is waited for up to ``wait`` seconds. Raises ``lease.Locked``, which names it. Outside of a run
     nothing is kept, since nobody could tell the next step from another run.
@@ -37,7 +39,7 @@ def held(docker: Docker, run: Run, wait: float, keep: bool = False) -> Iterator[
     lease = locks.Lease(docker, NAME, run)
     lease.take(wait)
     try:
-        yield
+        yield lease
     except BaseException:
         _give_back(docker, lease, run)
         raise

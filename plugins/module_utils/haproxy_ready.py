@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 # A network's addresses are known after some 100 ms, the resolver asks every 500 ms. Seconds.
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 
 def names_of(fragment: dict[str, Any] | None) -> set[str]:

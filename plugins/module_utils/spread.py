@@ -38,6 +38,9 @@ def uneven(
 ) -> Uneven | None:
     """How a service's ``tasks`` stand, when a server that it may run on has none of them while another one has several.
     ``spec`` is the wanted one."""
+    if ((spec["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") or "any") != "any":
+        # What is done may not be done again.
+        return None
     meant = [task for task in tasks if task["DesiredState"] == "running" and task.get("NodeID")]
     counted = Counter(task["NodeID"] for task in meant)
     eligible = placement.eligible(nodes, spec)

@@ -68,7 +68,7 @@ import secrets
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.longshore.stack.plugins.module_utils import one_off, stack_module, swarm_state
+from ansible_collections.longshore.stack.plugins.module_utils import one_off, placement, stack_module, swarm_state
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.explain import demultiplexed
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
@@ -88,6 +88,8 @@ POLL = 0.5
 LINES_KEPT = 200
 # As long as before_deploy's job waits for a server that takes it.
 NO_PLACE_PATIENCE = 30.0
+# So often the task's server is looked at, and for so long it may be away; seconds.
+LOST_INTERVAL, LOST_PATIENCE = 5.0, 20.0
 ENDED = ("complete", "failed", "rejected", "shutdown", "orphaned", "remove")
 
 
@@ -150,6 +152,7 @@ def watch(docker: Docker, run: Run, identifier: str, deadline: float) -> tuple[i
     """The job's exit code, why it has failed (else empty), and its last lines."""
     output = Output(docker, run)
     began = time.monotonic()
+    lost = Lost(docker)
     while True:
         run.wait(POLL)
         tasks = docker.get("/tasks", filters={"service": [identifier]})
@@ -164,10 +167,31 @@ def watch(docker: Docker, run: Run, identifier: str, deadline: float) -> tuple[i
                 code = int(container.get("ExitCode") or 0) if container.get("ContainerID") else -1
                 good = status["State"] == "complete"
                 return (0 if good else code or -1), ("" if good else _reason(code, status)), output.lines
+            if lost.is_on(task):
+                return -1, "its server was lost, and with it how it ended", output.lines
             if status["State"] == "pending" and status.get("Err") and waited > NO_PLACE_PATIENCE:
                 return -1, f"no server takes it: {status['Err']}", output.lines
         if waited > deadline:
             return -1, f"it was not done after {deadline:.0f} s, and was ended", output.lines
+
+
+class Lost:
+    """Whether a task's server is lost: of a job's task there Swarm says for a day that it runs."""
+
+    def __init__(self, docker: Docker) -> None:
+        self._docker = docker
+        self._next = 0.0
+        self._since: float | None = None
+
+    def is_on(self, task: dict[str, Any]) -> bool:
+        """Ask again, every now and then; true when it is gone for longer than a moment."""
+        now = time.monotonic()
+        if not task.get("NodeID") or now < self._next:
+            return False
+        self._next = now + LOST_INTERVAL
+        gone = task["NodeID"] in placement.gone(swarm_state.patient(lambda: self._docker.get("/nodes")))
+        self._since = (self._since or now) if gone else None
+        return self._since is not None and now - self._since >= LOST_PATIENCE
 
 
 def _reason(code: int, status: dict[str, Any]) -> str:

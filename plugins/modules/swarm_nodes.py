@@ -211,11 +211,11 @@ def converge(docker: Docker | None, parameters: dict[str, Any], check: bool, run
 
     found, todo = plan()
     if manager and todo and not check:
-        with cluster_lock.held(manager, run, parameters["timeout"]):
+        with cluster_lock.held(manager, run, parameters["timeout"]) as lock:
             # Who held the lock may have done some of it, or more.
             found, todo = plan()
             for difference in todo:
-                run.check()
+                lock.check()
                 apply(manager, difference, run)
     after = nodes(manager) if manager and not check else found
     return {

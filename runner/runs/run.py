@@ -23,7 +23,7 @@ from longshore.runs.result import Result, Tally
 from longshore.runs.translate import translate
 
 # What a cancellation may take: to tell the servers, and to wait for the modules to reach a safe point.
-MARK_TIMEOUT = 10.0
+MARK_TIMEOUT = 20.0
 SAFE_POINT_TIMEOUT = 30.0
 
 
@@ -122,6 +122,10 @@ class Run:
             self._emit(RunFinished(result=self._result))
         except BaseException as error:  # raised again in wait(), in the caller's thread
             self._error = error
+            with self._state:
+                self._ended = True
+                self._state.notify_all()
+            orphans.end(self.id)
         finally:
             (self.directory / "extravars.json").unlink(missing_ok=True)
             if self._log is not None:

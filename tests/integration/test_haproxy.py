@@ -60,6 +60,10 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> None:
         time.sleep(0.25)
 
 
+def member(host: str) -> bool:
+    return on(host, "docker", "info", "-f", "{{.Swarm.LocalNodeState}}").strip() == "active"
+
+
 @pytest.fixture(scope="module")
 def described() -> Iterator[dict[str, Any]]:
     """Three servers in one Swarm; the service ``shop_web`` of six tasks on them."""
@@ -69,15 +73,15 @@ def described() -> Iterator[dict[str, Any]]:
         on(host, "tee", "/etc/docker/daemon.json", given=json.dumps(DAEMON))
         on(host, "apt-get", "install", "-y", "--no-install-recommends", "docker.io", "docker-cli", "iptables")
     # Another file's tests may have left a Swarm of some of them.
-    outside = [
-        host for host in SERVERS if on(host, "docker", "info", "-f", "{{.Swarm.LocalNodeState}}").strip() != "active"
-    ]
+    outside = [host for host in SERVERS if not member(host)]
     private = found["hosts"]["app1"]["private"]["v4"]
     if "app1" in outside:
         on("app1", "docker", "swarm", "init", "--advertise-addr", private)
     token = on("app1", "docker", "swarm", "join-token", "-q", "worker").strip()
     for host in set(outside) - {"app1"}:
-        on(host, "docker", "swarm", "join", "--token", token, f"{private}:2377")
+        # It goes on joining when it takes longer than the client waits for it.
+        on(host, "docker", "swarm", "join", "--token", token, f"{private}:2377", check=False)
+        until(lambda host=host: member(host), 120, f"{host} is in the Swarm")  # type: ignore[misc]
     on("app1", "tee", "/root/shop.py", given=SHOP.read_text())
     on("app1", "docker", "config", "create", "shop.py", "/root/shop.py", check=False)
     yield found
@@ -93,8 +97,9 @@ def deploy(stack: str, replicas: int, *options: str) -> None:
         "app1", "docker", "service", "create", "-q", "--name", f"{stack}_web", "--replicas", str(replicas),
         "--endpoint-mode", "dnsrr", "--network", f"{stack}_edge", "--config", "source=shop.py,target=/shop.py",
         "--env", "VERSION=1", "--stop-grace-period", "15s", "--update-order", "start-first",
-        "--update-parallelism", "2", "--update-monitor", "2s", "--health-interval", "1s",
-        "--health-start-period", "10s", "--health-cmd", health, *options,
+        "--update-parallelism", "2", "--update-monitor", "2s", "--health-interval", "5s",
+        "--health-start-interval", "1s", "--health-start-period", "10s", "--health-timeout", "10s",
+        "--health-cmd", health, *options,
         "python:3.13-slim", "python", "/shop.py", check=False,
     )  # fmt: skip
 
@@ -129,17 +134,17 @@ def served(described: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) 
     result = converge(tmp_path_factory.mktemp("play"))
     assert not result.get("failed"), result
     for balancer in BALANCERS:
-        until(lambda balancer=balancer: status(described, "shop", balancer) == "200", 30, f"{balancer} serves")  # type: ignore[misc]
+        until(lambda balancer=balancer: status(described, "shop", balancer) == "200", 120, f"{balancer} serves")  # type: ignore[misc]
 
 
 def test_a_worker_joins_a_network_it_has_not_seen_and_keeps_it(described: dict[str, Any], tmp_path: Path) -> None:
     deploy("other", 1, "--constraint", "node.hostname==app1")
     assert "other_edge" not in on("app2", "docker", "network", "ls", "--format", "{{.Name}}").split()
     assert "join other_edge" in converge(tmp_path, "other")["changes"]
-    until(lambda: status(described, "other", "app2") == "200", 15, "app2 serves the other stack")
+    until(lambda: status(described, "other", "app2") == "200", 120, "app2 serves the other stack")
     on("app2", "systemctl", "restart", "docker")
-    until(lambda: status(described, "other", "app2") == "200", 30, "it does again")
-    until(lambda: status(described, "shop", "app2") == "200", 30, "and the first stack too")
+    until(lambda: status(described, "other", "app2") == "200", 120, "it does again")
+    until(lambda: status(described, "shop", "app2") == "200", 120, "and the first stack too")
     assert converge(tmp_path, "other")["changed"] is False
 
 

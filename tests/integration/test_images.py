@@ -259,9 +259,9 @@ def test_an_operator_cancels(build: Starter, repository: Callable[..., str]) -> 
     on("app2", f"mkdir -p /run/longshore/cancel && touch /run/longshore/cancel/{run.run}")
     asked = time.monotonic()
     assert run.wait() != 0
-    assert time.monotonic() - asked < 15
+    assert time.monotonic() - asked < 60
     assert "cancelled by the operator" in run.output
-    until(lambda: not left_behind(), 10, "nothing is left")
+    until(lambda: not left_behind(), 60, "nothing is left")
 
 
 def test_the_controller_dies(build: Starter, repository: Callable[..., str]) -> None:
@@ -270,14 +270,14 @@ def test_the_controller_dies(build: Starter, repository: Callable[..., str]) -> 
     for process in reversed(descendants(run.process.pid)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-    until(lambda: not left_behind(), 20, "the build ends when nobody listens any more")
+    until(lambda: not left_behind(), 60, "the build ends when nobody listens any more")
 
 
 def test_a_build_that_takes_too_long(build: Starter, repository: Callable[..., str]) -> None:
     run = build(builds={"web": {"git": f"https://git.lab/{repository(TICKING)}.git"}}, deadline=6)
     assert run.wait() != 0
     assert "web: it took longer than 6 s and was ended" in run.output
-    assert not left_behind()
+    until(lambda: not left_behind(), 60, "nothing is left")
 
 
 def test_a_registry_that_is_gone_is_noticed_before_building(build: Starter, repository: Callable[..., str]) -> None:

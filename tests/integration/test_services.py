@@ -27,13 +27,13 @@ SERVERS = ("app1", "app2", "app3")
 HELPER = "/usr/lib/longshore/helper/1"
 DAEMON = {"registry-mirrors": ["http://mirror.lab:5000"], "insecure-registries": ["mirror.lab:5000"]}
 SERVE = ["python", "-m", "http.server", "3000"]
-CHECK = {"http": "/", "tcp": None, "port": 3000, "interval": 1.0, "timeout": 2.0, "retries": 3, "start_period": 5.0}
+CHECK = {"http": "/", "tcp": None, "port": 3000, "interval": 1.0, "timeout": 10.0, "retries": 3, "start_period": 5.0}
 UPDATE = {
     "order": "start-first",
     "parallelism": 2,
     "delay": 0.0,
     "monitor": 2.0,
-    "deadline": 90.0,
+    "deadline": 180.0,
     "on_failure": "rollback",
 }
 WEB: dict[str, Any] = {
@@ -101,6 +101,10 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     return found
 
 
+def state(host: str) -> str:
+    return on(host, "docker", "info", "-f", "{{.Swarm.LocalNodeState}}").strip()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def swarm() -> Iterator[None]:
     """Three servers in one Swarm, with the helper and a cluster key."""
@@ -116,11 +120,13 @@ def swarm() -> Iterator[None]:
             on(host, "tee", f"{HELPER}/{script}", given=content)
         on(host, "tee", "/etc/longshore/cluster/cluster.key", given="the same on all managers")
     private = found["hosts"]["app1"]["private"]["v4"]
-    if "active" not in on("app1", "docker", "info", "-f", "{{.Swarm.LocalNodeState}}").split():
+    if state("app1") != "active":
         on("app1", "docker", "swarm", "init", "--advertise-addr", private)
         token = on("app1", "docker", "swarm", "join-token", "-q", "manager").strip()
         for host in SERVERS[1:]:
-            on(host, "docker", "swarm", "join", "--token", token, f"{private}:2377")
+            # It goes on joining when it takes longer than the client waits for it.
+            on(host, "docker", "swarm", "join", "--token", token, f"{private}:2377", check=False)
+            until(lambda host=host: state(host) == "active", 120, f"{host} is in the Swarm")  # type: ignore[misc]
     for host in SERVERS:
         labels = (
             "--label-add",
@@ -130,7 +136,9 @@ def swarm() -> Iterator[None]:
             "--label-add",
             f"longshore.shop.server={host}",
         )
-        on("app1", "docker", "node", "update", *labels, host)
+        command = ("docker", "node", "update", *labels, host)
+        # Managers that have just joined may be choosing a leader.
+        until(lambda words=command: on("app1", *words, check=False), 60, f"{host} has its labels")  # type: ignore[misc]
     yield
     if not os.environ.get("LAB_KEEP"):
         lab("down", "--name", NAME)
@@ -284,7 +292,7 @@ def test_what_waits_for_a_server_that_is_away_is_degraded(running: str) -> None:
         assert sum(task["state"] == "running" for task in info("tasks")) == 2
     finally:
         on("app1", "docker", "node", "update", "--availability", "active", "app3")
-    until(lambda: info("services")["web"]["running"] == 3, 60, "the third task runs on app3")
+    until(lambda: info("services")["web"]["running"] == 3, 120, "the third task runs on app3")
     again = deploy({**spread, "environment": {"VERSION": "2"}})
     assert again["changed"] is False
     assert again["notices"] == []
@@ -371,5 +379,6 @@ def test_remove_leaves_nothing_and_is_idempotent(running: str) -> None:
     assert call("stack_remove")["changed"]
     for kind in ("service", "secret", "config"):
         assert on("app1", "docker", kind, "ls", "-q").split() == []
-    assert "shop" not in on("app1", "docker", "network", "ls", "--format", "{{.Name}}")
+    listing = ("docker", "network", "ls", "--format", "{{.Name}}")
+    until(lambda: "shop" not in on("app1", *listing), 60, "the servers' parts of the networks are gone")
     assert call("stack_remove")["changed"] is False

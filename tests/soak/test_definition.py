@@ -40,6 +40,7 @@ def test_fuzzed_files(campaign: Campaign) -> None:
     pytest.importorskip("atheris")
     runs = campaign.rounds(short=10_000, long=300_000)
     command = [sys.executable, "tests/soak/fuzz_definition.py", f"-runs={runs}"]
+    command += [] if LONG else ["-seed=1"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
     said = done.stderr.decode(errors="replace")
     assert done.returncode == 0, (done.stdout.decode(errors="replace") + said)[-5000:]

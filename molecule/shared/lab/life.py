@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from .addresses import MOST_SERVERS, free_index
 from .report import LabError, say, step
 
 HELPERS = ("client", "git", "mirror")
+REMOVAL = 60.0  # seconds
 
 
 def up(name: str, wanted: int | None, *, fill: bool) -> state.Lab:
@@ -132,11 +133,8 @@ def down(name: str, *, everything: bool, purge: bool) -> None:
 def remove(name: str) -> None:
     """Remove a lab's containers, volumes, networks and files."""
     found = containers({"label": f"{engine.LABEL}={name}"})
-    threads = [threading.Thread(target=remove_container, args=(each,)) for each in found]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(max_workers=max(1, len(found))) as pool:
+        list(pool.map(remove_container, found))
     networks.remove(name)
     if name and (lab := state.load(name)):
         lab.forget()
@@ -150,11 +148,18 @@ def containers(filters: dict[str, str]) -> list[Any]:
 
 
 def remove_container(container: Any) -> None:
-    """Remove a container and its anonymous volumes."""
-    try:
-        container.remove(force=True, v=True)
-    except sdk.NotFound:
-        return
-    except sdk.APIError as error:
-        if error.status_code != 409:  # already being removed
-            raise
+    """Remove a container and its anonymous volumes, and wait for its end: a busy engine may need several tries."""
+    until = time.monotonic() + REMOVAL
+    while True:
+        try:
+            container.remove(force=True, v=True)
+            container.reload()
+        except sdk.NotFound:
+            return
+        except sdk.APIError as error:
+            why = str(error)
+        else:
+            why = "it is still there"
+        if time.monotonic() > until:
+            raise LabError(f"the container {container.name} can't be removed: {why}")
+        time.sleep(0.2)

@@ -23,7 +23,13 @@ from .strategies import near_stacks, texts
 _PROFILES = {"test": 2_000, "soak": 100_000}
 for _name, _examples in _PROFILES.items():
     settings.register_profile(
-        _name, max_examples=_examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        _name,
+        max_examples=_examples,
+        # New files are for the long campaign: what is judged with every change has to be the same each time.
+        derandomize=_name == "test",
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
 _PROFILE = os.environ.get("LONGSHORE_HYPOTHESIS_PROFILE", "test")
 

@@ -65,10 +65,10 @@ def test_a_deadline_ends_the_whole_family(tmp_path: Path) -> None:
         patch.setattr("ansible_collections.longshore.stack.plugins.module_utils.image_process.GRACE", 0.2)
         begun = time.monotonic()
         with pytest.raises(Overdue):
-            processes.run(["sh", "-c", script], lambda _line: None, environment={}, until=begun + 1.0)
+            processes.run(["sh", "-c", script], lambda _line: None, environment={}, until=begun + 5.0)
     pids = await_lines(tmp_path / "pids", 2)
     assert not any(alive(pid) for pid in pids)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 40
 
 
 def test_stopping_ends_what_runs_and_lets_nothing_begin(tmp_path: Path) -> None:

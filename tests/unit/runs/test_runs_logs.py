@@ -53,7 +53,7 @@ def test_streams_merge_servers_and_name_those_that_fail() -> None:
         "app2": ["printf", "s_w.2.y 2026-01-01T00:00:02Z b\\n"],
         "app3": ["sh", "-c", "echo Permission denied >&2; exit 255"],
     }
-    with Streams(told, "s", window=0.2) as streams:
+    with Streams(told, "s", window=60) as streams:
         assert [(entry.server, entry.text) for entry in streams.lines()] == [
             ("app1", "a"),
             ("app2", "b"),
@@ -136,16 +136,23 @@ def test_following_ends_with_its_connection_and_leaves_nothing(tmp_path: Path) -
 
 def test_containers_that_are_healthy_come_first() -> None:
     output = (
-        "c1 shop_web.1.a Up 3 seconds (health: starting)\n"
-        "c2 shop_web.2.b Up 3 minutes (healthy)\n"
-        "c3 shop_web.3.c Up 3 minutes (unhealthy)\n"
+        "container c1 a shop_web.1.a Up 3 seconds (health: starting)\n"
+        "container c2 b shop_web.2.b Up 3 minutes (healthy)\n"
+        "container c3 c shop_web.3.c Up 3 minutes (unhealthy)\n"
     )
     assert [found.id for found in sorted(containers.parse("app1", output))] == ["c2", "c1", "c3"]
 
 
 def test_servers_that_do_not_answer_are_named() -> None:
-    found, failed = containers.find({"a": ["echo", "c1 shop_web.1.a Up"], "b": ["sh", "-c", "echo gone >&2; exit 1"]})
+    one = ["echo", "container c1 a shop_web.1.a Up 3 seconds"]
+    found, failed = containers.find({"a": one, "b": ["sh", "-c", "echo gone >&2; exit 1"]})
     assert ([entry.server for entry in found], failed) == (["a"], {"b": "gone"})
+
+
+def test_containers_on_their_way_out_are_not_offered() -> None:
+    old, new = "container c1 a shop_web.1.a Up 3 hours", "container c2 b shop_web.1.b Up 3 seconds"
+    found, _ = containers.find({"worker": ["printf", f"{old}\n{new}\n"], "manager": ["echo", "task b"]})
+    assert [container.id for container in found] == ["c2"]
 
 
 def test_the_ssh_command_line_quotes_and_raises_rights() -> None:
