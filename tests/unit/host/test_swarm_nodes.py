@@ -102,3 +102,19 @@ class TestReport:
         states, waited = self.report(monkeypatch, "unknown")
         assert states == ["unknown"]
         assert 20 <= waited < 22
+
+
+@pytest.mark.parametrize(("condition", "wait"), [("any", True), ("on-failure", False), ("none", False)])
+def test_a_drain_waits_for_what_is_started_elsewhere(condition: str, wait: bool) -> None:
+    spec = {
+        "Name": "shop_once",
+        "Mode": {"Replicated": {"Replicas": 1}},
+        "TaskTemplate": {"RestartPolicy": {"Condition": condition}},
+    }
+    answers = {"/nodes/id1": manager(1), "/services/once": {"Spec": spec}, "/tasks": []}
+    drained = cast("Docker", SimpleNamespace(get=lambda path, **_query: answers[path]))
+    if wait:
+        with pytest.raises(SwarmError, match="have not moved: shop_once"):
+            swarm_nodes.wait_until_drained(drained, "id1", ["once"], 0, Instant())
+    else:
+        assert swarm_nodes.wait_until_drained(drained, "id1", ["once"], 0, Instant()) == []

@@ -23,7 +23,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.plan import make
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
-from ansible_collections.longshore.stack.plugins.modules import stack_services
+from ansible_collections.longshore.stack.plugins.modules import stack_run, stack_services
 
 from .conftest import desired, service
 from .engine import Clock, Controller, Engine, Image
@@ -243,6 +243,16 @@ class TestLostServers:
         shop.engine.settle()
         assert len(shop.engine.up("web", "web:1")) == 3
 
+    def test_a_command_whose_server_is_lost_has_ended(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stack_run, "time", shop.clock)
+        shop.deploy(service())
+        spec = stack_run.job(shop.state(), "web", ["true"])
+        shop.engine.images["web:1"] = Image(job=3600.0)
+        identifier = shop.engine.post("/services/create", spec)["ID"]
+        shop.engine.at(10.0, lambda: [shop.engine.kill(name) for name in ("app1", "app2", "app3")])
+        code, why, _ = stack_run.watch(shop.engine, shop.run, identifier, 86400.0)  # type: ignore[arg-type]
+        assert (code, why) == (-1, "its server was lost, and with it how it ended")
+
     @pytest.mark.parametrize("others", [[], ["app1"], ["app2"], ["app1", "app2"]])
     def test_a_task_that_swarm_has_forgotten_is_a_change(self, shop: Shop, others: list[str]) -> None:
         """It stays one until all that wait are queued again; then it is none, however long they wait."""
@@ -378,6 +388,22 @@ class TestLostServers:
         broken, lacking = standing.unsettled(shop.engine, shop.run, state, ["web"])  # type: ignore[arg-type]
         assert broken == {}
         assert "app3" in lacking["web"]
+
+    def test_what_an_older_version_has_done_is_not_done_by_this_one(self, shop: Shop) -> None:
+        shop.deploy(service(restart={"condition": "none"}))
+        # Swarm starts no other.
+        shop.clock.after = lambda: None
+        [task] = shop.engine.tasks
+        live = shop.engine.services[task["ServiceID"]]
+        task["Status"]["State"], task["DesiredState"] = "complete", "shutdown"
+        second = {**task["Spec"], "ContainerSpec": {**task["Spec"]["ContainerSpec"], "Image": "web:2"}}
+        broken, _ = standing.unsettled(shop.engine, shop.run, shop.state(), ["web"])  # type: ignore[arg-type]
+        assert broken == {}
+        live["Spec"]["TaskTemplate"] = second
+        failed = {"State": "failed", "Err": "task: non-zero exit (3)", "Timestamp": ""}
+        shop.engine.tasks.append({**task, "ID": "new", "Spec": second, "Status": failed})
+        broken, _ = standing.unsettled(shop.engine, shop.run, shop.state(), ["web"])  # type: ignore[arg-type]
+        assert "web" in broken
 
     def test_a_new_leader_that_has_not_heard_from_servers_changes_nothing(self, shop: Shop) -> None:
         web = service(mode="global", update={"order": "stop-first"})

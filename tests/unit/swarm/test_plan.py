@@ -13,7 +13,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import overrides, 
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
 from ansible_collections.longshore.stack.plugins.module_utils.plan import Plan, make
 
-from .conftest import Cluster, desired, service
+from .conftest import SERVICE, Cluster, desired, service
 
 ABOUT = {"run": "r1", "owner": "ann", "reason": "", "time": "2026-01-01T00:00:00Z"}
 ROUTE = {"host": "a.example", "path": "/", "port": 3000, "sticky": False}
@@ -248,9 +248,11 @@ def machine(name: str, availability: str = "active") -> dict[str, Any]:
 class TestSpread:
     """Tasks go to a server that has none, and where they don't go they stay, once that was tried."""
 
-    def plan(self, cluster: Cluster, runs: str, noted: str = "", availability: str = "active") -> Plan:
+    def plan(
+        self, cluster: Cluster, runs: str, noted: str = "", availability: str = "active", condition: str = "any"
+    ) -> Plan:
         """With the nodes ``a`` and ``b``, tasks on the nodes of ``runs``; noted as left so were those of ``noted``."""
-        wanted = desired(service(replicas=len(runs)))
+        wanted = desired(service(replicas=len(runs), restart={**SERVICE["restart"], "condition": condition}))
         deploy(cluster, wanted)
         live = cluster.state.services["web"]
         cluster.state.nodes = [machine("a"), machine("b", availability)]
@@ -275,14 +277,15 @@ class TestSpread:
         assert plan.record is None
 
     @pytest.mark.parametrize(
-        ("runs", "noted", "availability"),
+        ("runs", "changes"),
         [
-            pytest.param("aaaa", "aaaa", "active", id="tried"),
-            pytest.param("aaab", "", "active", id="has one"),
-            pytest.param("a", "", "active", id="nothing to gain"),
-            pytest.param("aaaa", "", "drain", id="drained"),
+            pytest.param("aaaa", {"noted": "aaaa"}, id="tried"),
+            pytest.param("aaab", {}, id="has one"),
+            pytest.param("a", {}, id="nothing to gain"),
+            pytest.param("aaaa", {"availability": "drain"}, id="drained"),
+            pytest.param("aaaa", {"condition": "none"}, id="done once"),
         ],
     )
-    def test_else_nothing_is_moved(self, cluster: Cluster, runs: str, noted: str, availability: str) -> None:
-        plan = self.plan(cluster, runs, noted, availability)
+    def test_else_nothing_is_moved(self, cluster: Cluster, runs: str, changes: dict[str, str]) -> None:
+        plan = self.plan(cluster, runs, **changes)
         assert plan.changes() == []
