@@ -27,7 +27,7 @@ SERVERS = ("app1", "app2", "app3")
 HELPER = "/usr/lib/longshore/helper/1"
 DAEMON = {"registry-mirrors": ["http://mirror.lab:5000"], "insecure-registries": ["mirror.lab:5000"]}
 SERVE = ["python", "-m", "http.server", "3000"]
-CHECK = {"http": "/", "tcp": None, "port": 3000, "interval": 1.0, "timeout": 10.0, "retries": 3, "start_period": 5.0}
+CHECK = {"http": "/", "tcp": None, "port": 3000, "interval": 1.0, "timeout": 4.0, "retries": 3, "start_period": 5.0}
 UPDATE = {
     "order": "start-first",
     "parallelism": 2,
