@@ -17,7 +17,7 @@ blank() {
     dpkg-query -W "$name" >/dev/null 2>&1 && installed="$installed $name"
   done
   # shellcheck disable=SC2086
-  [ -z "$installed" ] || apt-get purge -qq -y $installed >/dev/null
+  [ -z "$installed" ] || apt-get -o DPkg::Lock::Timeout=300 purge -qq -y $installed >/dev/null
   rm -rf /etc/apt/sources.list.d/docker.sources /etc/apt/keyrings/docker.asc /etc/docker/daemon.json
 }
 
@@ -51,7 +51,7 @@ make() {
   SUITE=$(. /etc/os-release && echo "$VERSION_CODENAME")
   LIST="$ROOT/dists/$SUITE/stable/binary-$(dpkg --print-architecture)"
   mkdir -p "$LIST" "$ROOT/pool" "$ROOT/tree" "$ROOT/keys"
-  apt-get install -qq -y --no-install-recommends gnupg >/dev/null
+  apt-get -o DPkg::Lock::Timeout=300 install -qq -y --no-install-recommends gnupg >/dev/null
   package containerd.io libseccomp2 containerd runc
   package docker-ce "containerd.io, iptables, tini" docker.io
   package docker-ce-cli libc6 docker-cli

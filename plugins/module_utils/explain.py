@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOG_LINES = 20
 LOG_WIDTH = 400
 # Reading the log of a task on a node that has gone could hang; seconds.
-LOG_PATIENCE = 5.0
+LOG_PATIENCE = 10.0
 
 
 @dataclass
@@ -67,16 +67,21 @@ def explain(place: Place, name: str, failure: Failure, spec: Mapping[str, Any]) 
 
 def tail(docker: Docker, task: Mapping[str, Any], secrets: Iterable[str]) -> list[str]:
     """The last lines of a task's log, oldest first, without ``secrets``; empty when the engine can't give them."""
-    reader = docker.clone(LOG_PATIENCE)
-    try:
-        content = reader.raw("GET", f"/tasks/{task['ID']}/logs", stdout=True, stderr=True, tail=LOG_LINES)
-    except (DockerError, OSError):
-        return []
-    finally:
-        reader.close()
+    # A busy engine on another server may give nothing at first.
+    content = _log(docker, task) or _log(docker, task)
     tty = (task.get("Spec", {}).get("ContainerSpec") or {}).get("TTY")
     text = (content if tty else demultiplexed(content)).decode(errors="replace")
     return _shown(text, secrets)[-LOG_LINES:]
+
+
+def _log(docker: Docker, task: Mapping[str, Any]) -> bytes:
+    reader = docker.clone(LOG_PATIENCE)
+    try:
+        return reader.raw("GET", f"/tasks/{task['ID']}/logs", stdout=True, stderr=True, tail=LOG_LINES)
+    except (DockerError, OSError):
+        return b""
+    finally:
+        reader.close()
 
 
 def demultiplexed(content: bytes) -> bytes:

@@ -9,6 +9,7 @@ Private to the collection.
 from __future__ import annotations
 
 import os
+import time
 
 from . import known_nodes
 from .docker_api import Docker, DockerError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # A joining node exchanges certificates with a manager: well under a second when it is reachable. Seconds.
 JOIN_TIMEOUT = 90.0
+# An engine that has just started is "pending" until its managers have answered. Seconds.
+PENDING_PATIENCE = 60.0
 # Removing a container that has ended takes the engine a fraction of a second. Seconds.
 ORPHANS_TIMEOUT = 30.0
 GWBRIDGE = "docker_gwbridge"
@@ -53,12 +56,16 @@ def report(docker: Docker | None, *, as_it_is: bool = False) -> dict[str, Any]:
     ``engine`` (it answers), ``state`` (the engine's own word: ``inactive``, ``pending``, ``active``, ``error`` or
     ``locked``), ``active`` (it is in a Swarm, sound or not), ``node`` (its id there), ``manager``; on managers with a
     majority also ``cluster`` (id), ``nodes`` (see ``swarm_plan.summary``) and ``settings``. ``problem`` says why a
-    manager cannot tell, or what is wrong with the node. The leader is given time to hear of all nodes, unless they are
-    wanted ``as_it_is``.
+    manager cannot tell, or what is wrong with the node. An engine that has just started is given time to find its
+    managers, and the leader to hear of all nodes, unless all is wanted ``as_it_is``.
     """
     if docker is None:
         return dict(OUTSIDE)
     swarm = docker.get("/info")["Swarm"]
+    until = time.monotonic() + PENDING_PATIENCE
+    while swarm["LocalNodeState"] == "pending" and not as_it_is and time.monotonic() < until:
+        time.sleep(0.5)
+        swarm = docker.get("/info")["Swarm"]
     state = swarm["LocalNodeState"]
     found = {**OUTSIDE, "engine": True, "state": state, "active": state != "inactive"}
     if state not in ("inactive", "active"):

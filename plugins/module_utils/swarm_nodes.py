@@ -19,6 +19,7 @@ from .swarm_plan import (
     summary,
     with_settings,
 )
+from .swarm_state import patient
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def update_node(docker: Docker, node: str, fields: Mapping[str, Any]) -> None:
     for attempt in range(ATTEMPTS):
         current = docker.get(f"/nodes/{node}")
         try:
-            docker.post(f"/nodes/{node}/update", {**current["Spec"], **fields}, version=current["Version"]["Index"])
+            _write(docker, f"/nodes/{node}/update", {**current["Spec"], **fields}, current["Version"]["Index"])
             return
         except DockerError as error:
             if "out of sequence" not in error.message or attempt == ATTEMPTS - 1:
@@ -222,11 +223,15 @@ def _update_swarm(docker: Docker, settings: Mapping[str, Any]) -> None:
     for attempt in range(ATTEMPTS):
         current = docker.get("/swarm")
         try:
-            docker.post("/swarm/update", with_settings(current["Spec"], settings), version=current["Version"]["Index"])
+            _write(docker, "/swarm/update", with_settings(current["Spec"], settings), current["Version"]["Index"])
             return
         except DockerError as error:
             if "out of sequence" not in error.message or attempt == ATTEMPTS - 1:
                 raise
+
+
+def _write(docker: Docker, path: str, spec: Mapping[str, Any], version: int) -> None:
+    patient(lambda: docker.post(path, spec, version=version))
 
 
 def _tasks(docker: Docker, filters: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -124,7 +124,9 @@ class Watch:
             live = [task for task in every if task["Status"]["State"] not in ENDED]
             self.done = self.settled = not live and (not self.nowhere or bool(self.lacking))
         else:
-            self.settled = len(_places(running)) + self.lacking >= self.wanted and not old
+            up = [task for task in running if task.get("Slot") and task["Status"]["State"] == "running"]
+            spare = len(_places(up)) > self.wanted
+            self.settled = len(_places(running)) + self.lacking >= self.wanted and not old and not spare
             self._judge_windows(now, bool(running))
         if not self.done and now - self.began > self.deadline:
             self.failure = Failure("deadline", _most_telling(new) or _most_telling(old))

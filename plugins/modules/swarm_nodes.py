@@ -178,6 +178,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import 
     settings_of,
     ties,
 )
+from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import Manager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -346,7 +347,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        docker = Docker.connect()
+        engine = Docker.connect()
+        # While the managers choose a leader, what is read is asked for again.
+        docker = Manager.like(engine) if engine else None
         run = Run.of(module.params)
         if module.params["state"] == "converged":
             result = converge(docker, module.params, module.check_mode, run)

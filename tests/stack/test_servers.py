@@ -86,6 +86,6 @@ def test_removed_server_keeps_data_alone_and_comes_back(lab: Lab, shop: StackFil
     def serves() -> bool:
         return lab.get(f"http://{lab.address('app2')}/", "-H", "Host: shop.example")[0] == 200
 
-    until(serves, 30, "the server that came back serves")
+    until(serves, 120, "the server that came back serves")
     assert keys(lab, "app2") == keys(lab, "app1")
     assert changed_tasks(longshore(shop, "up", "--json")) == set()

@@ -45,6 +45,6 @@ def test_one_server_has_every_part(alone: Lab, tmp_path: Path) -> None:
     def serves() -> bool:
         return alone.get(f"http://{alone.address('app1')}/", "-H", "Host: solo.example")[0] == 200
 
-    until(serves, 90, "the page is served again")
+    until(serves, 240, "the page is served again")
     assert alone.on("app1", "ls", DATA).stdout.split() == ["kept"]
     assert longshore(stack, "plan").code == 0

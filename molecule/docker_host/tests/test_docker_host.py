@@ -88,7 +88,7 @@ def test_an_engine_that_does_not_come_back_says_why_and_comes_back_with_the_next
     assert "max-size" in done.stdout.partition("last words")[2]
     # Until systemd starts it no more.
     host.run_expect(
-        [0], "for i in $(seq 150); do systemctl is-failed -q docker.service && exit 0; sleep 0.2; done; exit 1"
+        [0], "for i in $(seq 600); do systemctl is-failed -q docker.service && exit 0; sleep 0.2; done; exit 1"
     )
     done = converge({})
     assert done.returncode == 0, done.stdout

@@ -21,7 +21,7 @@ from .report import LabError
 from .state import Lab
 
 T = TypeVar("T")
-SSH_TIMEOUT = 60.0  # seconds
+SSH_TIMEOUT = 180.0  # seconds
 HOMES = {"root": ("root", 0), "ops": ("home/ops", 1000), "git": ("srv/git", 1000)}
 
 

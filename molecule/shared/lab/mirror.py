@@ -130,7 +130,7 @@ def filler() -> Iterator[str]:
     try:
         container.reload()
         address = f"127.0.0.1:{container.ports[f'{PORT}/tcp'][0]['HostPort']}"
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not answers(f"http://{address}/v2/", timeout=1):
             if time.monotonic() > deadline:
                 raise LabError("the registry that fills the mirror does not answer")

@@ -28,10 +28,10 @@ def play(name: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition; fails when it does not come true within a minute."""
-    end = time.monotonic() + 60
+    """Wait for a condition; fails when it does not come true within three minutes."""
+    end = time.monotonic() + 180
     while not condition():
-        assert time.monotonic() < end, f"not within a minute: {what}"
+        assert time.monotonic() < end, f"not within three minutes: {what}"
         time.sleep(0.5)
 
 

@@ -118,3 +118,15 @@ def test_a_drain_waits_for_what_is_started_elsewhere(condition: str, wait: bool)
             swarm_nodes.wait_until_drained(drained, "id1", ["once"], 0, Instant())
     else:
         assert swarm_nodes.wait_until_drained(drained, "id1", ["once"], 0, Instant()) == []
+
+
+def test_an_engine_that_has_just_started_finds_its_managers_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = ["pending", "pending", "active", "pending"]
+
+    def info(_path: str) -> dict[str, Any]:
+        return {"Swarm": {"LocalNodeState": states.pop(0), "NodeID": "n", "ControlAvailable": False}}
+
+    monkeypatch.setattr(swarm_membership, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _seconds: None))
+    asked = cast("Docker", SimpleNamespace(get=info))
+    assert swarm_membership.report(asked)["state"] == "active"
+    assert swarm_membership.report(asked, as_it_is=True)["state"] == "pending"

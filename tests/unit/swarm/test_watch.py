@@ -198,3 +198,11 @@ def test_what_is_done_once_counts_on_and_failures_do_not() -> None:
     ended = [task(1, "complete", spec=once), task(2, "failed", spec=once), task(3, "complete")]
     assert spare_tasks(ended, once) == {"t2", "t3"}
     assert spare_tasks(ended, {}) == {"t1", "t2", "t3"}
+
+
+def test_tasks_too_many_have_to_go() -> None:
+    one = watch(monitor=0.0)
+    one.look(1.0, [task(1, "running"), task(2, "running"), task(3, "running")], {})
+    assert not one.done
+    one.look(2.0, [task(1, "running"), task(2, "running"), task(3, "running", wanted="remove")], {})
+    assert one.done
