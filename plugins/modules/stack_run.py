@@ -89,7 +89,8 @@ LINES_KEPT = 200
 # As long as before_deploy's job waits for a server that takes it.
 NO_PLACE_PATIENCE = 30.0
 # So often the task's server is looked at, and for so long it may be away; seconds.
-LOST_INTERVAL, LOST_PATIENCE = 5.0, 20.0
+LOST_INTERVAL = 5.0
+LOST_PATIENCE = 20.0
 ENDED = ("complete", "failed", "rejected", "shutdown", "orphaned", "remove")
 
 
