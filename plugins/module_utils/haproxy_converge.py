@@ -10,6 +10,7 @@ steps is finished by the next: every step looks at what is really there, the rel
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from . import haproxy_docker as engine
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
+_PASSWORD = re.compile(r'(insecure-password |"stats_password": (?!""))[^\n]*?(,?)$', re.MULTILINE)
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 START_SECONDS = 30.0
 
@@ -160,11 +162,6 @@ class _Change:
         return changes + [f"leave {network}" for network in self.to_leave]
 
     def _diff(self) -> list[dict[str, str]]:
-        secret = self.settings["stats_password"]
-
-        def shown(text: str | None) -> str:
-            return (text or "").replace(secret, "********") if secret else text or ""
-
         entries = [(file.path, files.read(file.path), file.text) for file in self.files if "/maps/" not in file.path]
         entries += [(path, files.read(path), "") for path in [self.unwanted] if path]
         kinds = [
@@ -177,7 +174,7 @@ class _Change:
         after = set(self.networks) - set(self.missed)
         entries.append((CONTAINER, _state(now.running, now.joined), _state(True, after)))
         return [
-            {"before_header": name, "after_header": name, "before": shown(before), "after": shown(after)}
+            {"before_header": name, "after_header": name, "before": _shown(before), "after": _shown(after)}
             for name, before, after in entries
             if before != after
         ]
@@ -371,3 +368,9 @@ def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
     if left:
         files.forget(fragment)
     return answer
+
+
+def _shown(text: str | None) -> str:
+    """A file's text without the password of the statistics, be it the one that was or the one that will be: known by
+    its place, since a file writes it with quotes and escapes of its own."""
+    return _PASSWORD.sub(r"\1********\2", text or "")

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import haproxy_converge as converge
 from ansible_collections.longshore.stack.plugins.module_utils import haproxy_docker, haproxy_files
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import HaproxyError, normalize
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_render import quoted
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_unit import label_in, units_of
 
 
@@ -115,3 +116,19 @@ def test_a_fragment_goes_with_its_directory_unless_something_else_is_there(tmp_p
         (tmp_path / stack / "haproxy.json").write_text("{}")
         haproxy_files.forget(str(tmp_path / stack / "haproxy.json"))
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["blog", "blog/credentials"]
+
+
+@pytest.mark.parametrize("password", ["hunter2", "it's", 'a "quoted" one', "back\\slash", "schlüssel", "ends with,"])
+def test_no_password_of_the_statistics_is_shown(
+    host: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    """Neither the one that is given, nor the one that it takes the place of."""
+    live = normalize("shop", [], {}, {"stats_password": password})
+    config = converge.render([live], converge.settings_of([live]), 9000, False)["haproxy.cfg"]
+    there = {haproxy_files.CONFIG_FILE: config, haproxy_files.fragment_path("shop"): haproxy_files.dumped(live)}
+    monkeypatch.setattr(haproxy_files, "read", there.get)
+    monkeypatch.setattr(haproxy_files.Wanted, "differs", lambda wanted: wanted.path in there)
+    told = "".join(entry["before"] for entry in planned(host, "shop", True).answer()["diff"])
+    assert told.count("********") == 2
+    for form in (password, json.dumps(password)[1:-1], quoted(password)):
+        assert form not in told
