@@ -67,19 +67,23 @@ def explain(place: Place, name: str, failure: Failure, spec: Mapping[str, Any]) 
 
 def tail(docker: Docker, task: Mapping[str, Any], secrets: Iterable[str]) -> list[str]:
     """The last lines of a task's log, oldest first, without ``secrets``; empty when the engine can't give them."""
-    # A busy engine on another server may give nothing at first.
-    content = _log(docker, task) or _log(docker, task)
+    content = _log(docker, task)
+    if content == b"":
+        # A busy engine on another server may give nothing at first.
+        content = _log(docker, task)
+    if not content:
+        return []
     tty = (task.get("Spec", {}).get("ContainerSpec") or {}).get("TTY")
     text = (content if tty else demultiplexed(content)).decode(errors="replace")
     return _shown(text, secrets)[-LOG_LINES:]
 
 
-def _log(docker: Docker, task: Mapping[str, Any]) -> bytes:
+def _log(docker: Docker, task: Mapping[str, Any]) -> bytes | None:
     reader = docker.clone(LOG_PATIENCE)
     try:
         return reader.raw("GET", f"/tasks/{task['ID']}/logs", stdout=True, stderr=True, tail=LOG_LINES)
     except (DockerError, OSError):
-        return b""
+        return None
     finally:
         reader.close()
 

@@ -18,34 +18,29 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def forgotten(tasks: Iterable[Mapping[str, Any]], service: Mapping[str, Any]) -> frozenset[str]:
-    """The identifiers of the tasks of ``service`` that wait for a server, one for each replica, when one of them waits
-    since before the service was last written; else none.
+def waiting(tasks: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of a service's ``tasks`` that wait for a server, one for each replica.
 
-    All of them, since Swarm chooses which it takes; and none while a slot has two tasks: Swarm would take that slot
-    first, which may serve.
+    Swarm chooses which of them goes when there are fewer replicas, so it is all of them or none; and none while a slot
+    has two tasks, since Swarm would take that slot first, which may serve.
     """
-    waiting = _waiting(tasks, service)
-    # Both times are of the leader's clock; a shorter fraction of a second is the beginning of a longer one.
-    written = str(service["UpdatedAt"]).rstrip("Z")
-    old = any(str(task["CreatedAt"]).rstrip("Z") < written for task in waiting)
-    return frozenset(task["ID"] for task in waiting) if old else frozenset()
-
-
-def forgettable(tasks: Iterable[Mapping[str, Any]], service: Mapping[str, Any]) -> frozenset[str]:
-    """Those, and all that wait while an update of ``service`` is under way: its end is noted as a write."""
-    if (service.get("UpdateStatus") or {}).get("State") == "updating":
-        return frozenset(task["ID"] for task in _waiting(tasks, service))
-    return forgotten(tasks, service)
-
-
-def _waiting(tasks: Iterable[Mapping[str, Any]], service: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     live = [
         task
         for task in tasks
         if task["DesiredState"] in ("running", "ready") and task.get("Slot") and task["Status"]["State"] not in ENDED
     ]
-    doubled = len({task["Slot"] for task in live}) < len(live)
-    if doubled or "Replicated" not in service["Spec"]["Mode"]:
+    if len({task["Slot"] for task in live}) < len(live):
         return []
     return [task for task in live if not task.get("NodeID") and task["Status"]["State"] == "pending"]
+
+
+def forgotten(found: Iterable[Mapping[str, Any]], service: Mapping[str, Any]) -> bool:
+    """Whether one of the tasks that wait does so since before ``service`` was last written."""
+    # Both times are of the leader's clock; a shorter fraction of a second is the beginning of a longer one.
+    written = str(service["UpdatedAt"]).rstrip("Z")
+    return any(str(task["CreatedAt"]).rstrip("Z") < written for task in found)
+
+
+def forgettable(found: Iterable[Mapping[str, Any]], service: Mapping[str, Any]) -> bool:
+    """The same, or whether it will look so: the end of an update that is under way is noted as a write."""
+    return (service.get("UpdateStatus") or {}).get("State") == "updating" or forgotten(found, service)

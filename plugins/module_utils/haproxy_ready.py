@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-# A network's addresses are known after some 100 ms, the resolver asks every 500 ms. Seconds.
+# A network's addresses are known after some 100 ms, the resolver asks every 500 ms; busy servers take longer. Seconds.
 PATIENCE = 20.0
 
 

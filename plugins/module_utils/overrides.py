@@ -131,6 +131,5 @@ def restarted(live: Mapping[str, Any]) -> dict[str, Any]:
     result = deepcopy(dict(live))
     result["TaskTemplate"]["ForceUpdate"] = (result["TaskTemplate"].get("ForceUpdate") or 0) + 1
     # A run that was killed may have left another number.
-    if FILE in result["Labels"] or "Global" in result["Mode"]:
-        apply_number(result)
+    apply_number(result)
     return result

@@ -156,20 +156,19 @@ def _service(state: State, desired: Desired, name: str) -> ServiceChange:
     if action == "none":
         live = state.services[name]
         tasks = [task for task in state.tasks if task["ServiceID"] == live["ID"]]
-        _spread(state, change, live, tasks)
+        waiting = forgotten.waiting(tasks)
         # What an earlier run began, this one watches to its end first.
-        if not change.resumes:
-            _queue_again(change, live, tasks)
+        if not change.resumes and forgotten.forgotten(waiting, live):
+            _queue_again(change, len(waiting))
+        else:
+            _spread(state, change, live, tasks)
     return change
 
 
-def _queue_again(change: ServiceChange, live: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> None:
-    lost = forgotten.forgotten(tasks, live)
-    if not lost:
-        return
-    change.action, change.through = "scale", change.after["Mode"]["Replicated"]["Replicas"] - len(lost)
-    before = f"{len(lost)} that Swarm no longer looks for a server for"
-    change.fields = [*change.fields, {"path": "tasks", "before": before, "after": "queued again"}]
+def _queue_again(change: ServiceChange, number: int) -> None:
+    change.action, change.through = "scale", change.after["Mode"]["Replicated"]["Replicas"] - number
+    before = f"{number} that Swarm no longer looks for a server for"
+    change.fields = [{"path": "tasks", "before": before, "after": "queued again"}]
 
 
 def _spread(state: State, change: ServiceChange, live: Mapping[str, Any], tasks: Iterable[Mapping[str, Any]]) -> None:

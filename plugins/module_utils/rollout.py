@@ -129,38 +129,38 @@ class Rollout:
     def _comes_late(self, item: Item) -> bool:
         """Leave the service so that Swarm can do the rest; whether there is more to watch, since what tasks waited for
         is back."""
-        # Without its note it is only tried again.
-        with contextlib.suppress(DockerError):
-            self._note_uneven(item)
         with self._named(item):
-            self._queue_again(item)
+            tasks = self._sight.tasks([item])
+            # Without its note it is only tried again.
+            with contextlib.suppress(DockerError):
+                self._note_uneven(item, tasks)
+            self._queue_again(item, tasks)
             if item.watch is None or not item.watch.lacking or item.late:
                 return False
             if placement.away(self._sight.nodes, item.aim):
                 return False
             item.late = True
-            live = self._live(item)
             item.watch = self._watch(
                 item,
-                live,
+                self._live(item),
                 monitor=item.settings["monitor"],
                 deadline=item.settings["deadline"],
                 tolerant=item.watch.tolerant,
             )
         return True
 
-    def _note_uneven(self, item: Item) -> None:
-        found = spread.uneven(self._sight.tasks([item]), self._sight.nodes, item.final)
+    def _note_uneven(self, item: Item, tasks: list[dict[str, Any]]) -> None:
+        found = spread.uneven(tasks, self._sight.nodes, item.final)
         if found is not None and item.written is not None and not spread.noted(item.written, found):
             self._put(item, spread.with_note(item.written, found))
 
-    def _queue_again(self, item: Item) -> None:
+    def _queue_again(self, item: Item, tasks: list[dict[str, Any]]) -> None:
         """Have the tasks that wait for a server made anew, if Swarm forgets them else. The write that makes them is the
         last one."""
-        spec = item.written
-        waiting = forgotten.forgettable(self._sight.tasks([item]), self._live(item))
-        if spec is None or not waiting:
+        spec, found = item.written, forgotten.waiting(tasks)
+        if spec is None or not found or not forgotten.forgettable(found, self._live(item)):
             return
+        waiting = {task["ID"] for task in found}
         with self._run.to_the_end():
             self._put(item, update_specs.with_replicas(spec, spec["Mode"]["Replicated"]["Replicas"] - len(waiting)))
             until = time.monotonic() + GIVE_UP_DEADLINE
@@ -260,7 +260,7 @@ class Rollout:
         for item in back:
             with _told(lines, f"the update settings of {item.name} could not be put back; the next deploy does it"):
                 self._put(item, baseline[item.name])
-                self._queue_again(item)
+                self._queue_again(item, self._sight.tasks([item]))
             if item.watch and item.watch.failure:
                 lines.append(f"THE OLD VERSION DID NOT COME BACK: {self._sight.explain(item)}")
             elif item.watch and item.watch.done:
@@ -292,7 +292,7 @@ class Rollout:
             tasks = self._sight.tasks([item])
         # Before the write: whatever happens from here on has to be taken back.
         self.started.append(item.name)
-        if self._spread(item) or self._double(item):
+        if self._place_anew(item) or self._double(item):
             return
         self._write(item, tasks, placement.wanted_tasks(item.live["Spec"], self._sight.nodes) if item.live else 0)
 
@@ -312,7 +312,7 @@ class Rollout:
         self._between(item, live["Spec"], 2, SECOND_DEADLINE)
         return True
 
-    def _spread(self, item: Item) -> bool:
+    def _place_anew(self, item: Item) -> bool:
         """Go through another number of replicas, if the service's tasks are to be spread or queued anew."""
         if item.through is None or item.spec is None:
             return False
@@ -369,7 +369,7 @@ class Rollout:
             deadline=settings["deadline"],
             tolerant=before == 0,
             gated=gated,
-            seen=spare_tasks(tasks, {} if item.replaces or wanted > before else template),
+            seen=spare_tasks(tasks, None if item.replaces or wanted > before else template),
         )
 
     def _watch(
@@ -393,7 +393,7 @@ class Rollout:
             began=time.monotonic(),
             tolerant=tolerant,
             gated=gated,
-            seen=spare_tasks(self._sight.tasks([item]), {}) if seen is None else seen,
+            seen=spare_tasks(self._sight.tasks([item])) if seen is None else seen,
         )
 
 

@@ -42,6 +42,11 @@ class Names:
     environments: dict[str, str] = field(default_factory=dict)
 
 
+def restarts(template: Mapping[str, Any]) -> bool:
+    """Whether Swarm starts another task for each of this TaskTemplate that ends; else what is done stays done."""
+    return ((template.get("RestartPolicy") or {}).get("Condition") or "any") == "any"
+
+
 def service_name(stack: str, service: str) -> str:
     """The Swarm service's name."""
     return f"{stack}_{service}"

@@ -15,6 +15,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from ansible_collections.longshore.stack.plugins.module_utils import placement
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import restarts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def uneven(
 ) -> Uneven | None:
     """How a service's ``tasks`` stand, when a server that it may run on has none of them while another one has several.
     ``spec`` is the wanted one."""
-    if ((spec["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") or "any") != "any":
+    if not restarts(spec["TaskTemplate"]):
         # What is done may not be done again.
         return None
     meant = [task for task in tasks if task["DesiredState"] == "running" and task.get("NodeID")]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 from ansible_collections.longshore.stack.plugins.module_utils import explain, placement
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import restarts
 from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import patient
 from ansible_collections.longshore.stack.plugins.module_utils.watch import ENDED, Failure
@@ -64,7 +65,6 @@ def _stands(service: dict[str, Any], tasks: list[dict[str, Any]], nodes: list[di
     wanted = placement.wanted_tasks(service["Spec"], nodes)
     if len(up) >= wanted:
         return True
-    condition = (service["Spec"]["TaskTemplate"].get("RestartPolicy") or {}).get("Condition")
     template = service["Spec"]["TaskTemplate"]
     done = [
         task
@@ -72,7 +72,7 @@ def _stands(service: dict[str, Any], tasks: list[dict[str, Any]], nodes: list[di
         if task["Status"]["State"] == "complete"
         and same_task(placement.in_place(task, template, nodes).get("Spec"), template)
     ]
-    return condition in ("none", "on-failure") and len(up) + len(done) >= wanted
+    return not restarts(template) and len(up) + len(done) >= wanted
 
 
 def _failure(tasks: list[dict[str, Any]]) -> Failure:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 from .docker_api import Docker, DockerError
+from .service_spec import restarts
 from .swarm_plan import (
     RESTARTING,
     SwarmError,
@@ -259,17 +260,12 @@ def _elsewhere(docker: Docker, services: Sequence[str]) -> tuple[list[str], list
         if running >= (spec["Mode"].get("Replicated") or {}).get("Replicas", 0):
             continue
         waiting = [task for task in tasks if task["Status"]["State"] != "running"]
-        if not waiting and not replaced_always(spec):
+        if not waiting and not restarts(spec["TaskTemplate"]):
             # What is done is not done again elsewhere.
             continue
         no_place = [task for task in waiting if "no suitable node" in task["Status"].get("Err", "")]
         (stuck if waiting and len(waiting) == len(no_place) else missing).append(spec["Name"])
     return stuck, missing
-
-
-def replaced_always(spec: Mapping[str, Any]) -> bool:
-    """Whether Swarm starts another task for each that ends or goes."""
-    return ((spec["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") or "any") == "any"
 
 
 def _names(docker: Docker, services: set[str]) -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND
+from ansible_collections.longshore.stack.plugins.module_utils.service_spec import SECOND, restarts
 from ansible_collections.longshore.stack.plugins.module_utils.spec_diff import same_task
 
 TYPE_CHECKING = False
@@ -104,7 +104,7 @@ class Watch:
         self._note_asked(now, reported, gone)
         every = [task for task in reported if (task.get("NodeID") or "") not in gone]
         new = [task for task in every if same_task(task.get("Spec"), self.template) and task["ID"] not in self.seen]
-        once = _condition(self.template) != "any"
+        once = not restarts(self.template)
         running = [task for task in new if _runs(task, once)]
         old = [task for task in every if task["DesiredState"] == "running" and not _is_among(task, new)]
         self._judge_failures(new, once)
@@ -226,15 +226,15 @@ class Watch:
         self.words = f"{self.name}: {len(_places(running))} of {self.wanted} up{where}{rest}"
 
 
-def spare_tasks(tasks: Iterable[Mapping[str, Any]], template: Mapping[str, Any]) -> frozenset[str]:
+def spare_tasks(tasks: Iterable[Mapping[str, Any]], done_by: Mapping[str, Any] | None = None) -> frozenset[str]:
     """The identifiers of the tasks that have ended: an earlier failure says nothing about the next try. What is done
-    once, and is done by a task of ``template``, counts on."""
-    once = _condition(template) != "any"
+    once, and was done by a task of the template ``done_by``, counts on."""
+    once = done_by is not None and not restarts(done_by)
     return frozenset(
         task["ID"]
         for task in tasks
         if task["Status"]["State"] in ENDED
-        and not (once and task["Status"]["State"] == "complete" and same_task(task.get("Spec"), template))
+        and not (once and task["Status"]["State"] == "complete" and same_task(task.get("Spec"), done_by))
     )
 
 
@@ -260,10 +260,6 @@ def _doubled(new: list[dict[str, Any]]) -> bool:
     tasks, those too for which the update has started others already; the spare ones go only when their turn comes."""
     running = Counter(task["Slot"] for task in new if task.get("Slot") and _runs(task, False))
     return any(number > 1 for number in running.values())
-
-
-def _condition(template: Mapping[str, Any]) -> str:
-    return str((template.get("RestartPolicy") or {}).get("Condition") or "any")
 
 
 def _is_among(task: Mapping[str, Any], others: list[dict[str, Any]]) -> bool:

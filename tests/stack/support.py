@@ -39,8 +39,8 @@ def nothing_lost(report: dict[str, Any], rate: int = 200) -> None:
     """Fails unless the load of ``Lab.load`` kept its ``rate`` and every request got its answer."""
     assert report["total"] > 0, report
     assert report["failed"] == 0, report
-    # The machine may have stood still for a moment, longer ones are counted as late.
-    assert report["total"] >= rate * (report["seconds"] - 3), report
+    # At its end it may have been behind by less than what counts as late.
+    assert report["total"] >= rate * (report["seconds"] - 1), report
 
 
 @dataclass

@@ -35,7 +35,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 EXAMPLES = 20
-LATE = 3.0  # seconds
+LATE = 1.0  # seconds
 
 
 class FailedError(Exception):

@@ -13,24 +13,16 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from longshore.definition import DefinitionError, Problem, Stack, import_compose, json_schema
 from longshore.definition.document import parse
 from longshore.definition.load import load_text
 
 from .strategies import near_stacks, texts
 
-_PROFILES = {"test": 2_000, "soak": 100_000}
-for _name, _examples in _PROFILES.items():
-    settings.register_profile(
-        _name,
-        max_examples=_examples,
-        # New files are for the long campaign: what is judged with every change has to be the same each time.
-        derandomize=_name == "test",
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+settings.register_profile("test", max_examples=2_000)
+# New files are for the long campaign: what is judged with every change has to be the same each time.
+settings.register_profile("soak", max_examples=100_000, derandomize=False, database=None)
 _PROFILE = os.environ.get("LONGSHORE_HYPOTHESIS_PROFILE", "test")
 
 

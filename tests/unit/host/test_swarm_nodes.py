@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import known_nodes, swarm_membership, swarm_nodes
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.lease import LeaseLost
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import SwarmError
+from ansible_collections.longshore.stack.plugins.modules import swarm_nodes as module
 
 
 def manager(number: int, reachability: str = "reachable") -> dict[str, Any]:
@@ -130,3 +134,44 @@ def test_an_engine_that_has_just_started_finds_its_managers_first(monkeypatch: p
     asked = cast("Docker", SimpleNamespace(get=info))
     assert swarm_membership.report(asked)["state"] == "active"
     assert swarm_membership.report(asked, as_it_is=True)["state"] == "pending"
+
+
+def test_a_change_of_a_node_waits_for_a_leader() -> None:
+    answers: list[DockerError | None] = [NO_LEADER, None]
+    written: list[dict[str, Any]] = []
+
+    def post(_path: str, spec: dict[str, Any], version: int) -> None:
+        if (error := answers.pop(0)) is not None:
+            raise error
+        written.append({**spec, "version": version})
+
+    node = {"Spec": {"Role": "worker"}, "Version": {"Index": 7}}
+    swarm_nodes.update_node(
+        cast("Docker", SimpleNamespace(get=lambda _path: node, post=post)), "id1", {"Role": "manager"}
+    )
+    assert written == [{"Role": "manager", "version": 7}]
+
+
+def test_a_run_that_lost_its_lock_changes_no_other_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Lock:
+        def check(self) -> None:
+            if done:
+                raise LeaseLost("another run has it")
+
+    @contextlib.contextmanager
+    def held(*_words: Any) -> Iterator[Lock]:
+        yield Lock()
+
+    two = [{"what": name, "before": "", "after": ""} for name in ("one", "two")]
+    monkeypatch.setattr(module.cluster_lock, "held", held)
+    monkeypatch.setattr(module, "nodes", lambda _docker: [])
+    monkeypatch.setattr(module, "settings_of", lambda _cluster: {})
+    monkeypatch.setattr(module, "differences", lambda *_words, **_more: two)
+    monkeypatch.setattr(module, "apply", lambda _docker, difference, _run: done.append(difference["what"]))
+    manager_ = cast("Docker", SimpleNamespace(get=lambda _path: {"Swarm": {"ControlAvailable": True}}))
+    given = {"nodes": [], "heartbeat": 2.0, "task_history": 5, "label_prefix": "", "managers": 0, "timeout": 0}
+    with pytest.raises(LeaseLost):
+        module.converge(manager_, given, False, Instant())
+    assert done == ["one"]

@@ -112,14 +112,14 @@ def test_each_failure_is_counted_once_and_never_tried_again(serve: Serve, kind: 
 
 
 def test_a_request_that_leaves_late_is_a_failure() -> None:
-    halts = [3.5]
+    halts = [1.3]
 
     async def halt_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while halts:  # nothing else happens meanwhile on this machine
             time.sleep(halts.pop())
         await answer(reader, writer)
 
-    report = judge(halt_once, "--duration", "5")
+    report = judge(halt_once, "--duration", "3")
     assert report["failed"] >= 10
     assert report["kinds"] == {"late": report["failed"]}
     assert report["ok"] == report["total"] - report["failed"] > 0

@@ -9,10 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from threading import Event
 
+import pytest
 from longshore.runs import Cancelling, ExitCode, Run, Status, orphans
+from longshore.runs import run as run_module
 from runs_bench import Bench, alive, command, pids, until
 
 # A task that notes its process and that of a child in a session of its own, and never ends by itself.
@@ -27,12 +29,17 @@ def endless(bench: Bench) -> tuple[Run, Path]:
     return run, notes
 
 
-def test_forced_cancelling_leaves_no_process(bench: Bench) -> None:
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancellation that is not forced takes longer than anybody waits here."""
+    monkeypatch.setattr(run_module, "MARK_TIMEOUT", 600.0)
+    monkeypatch.setattr(run_module, "SAFE_POINT_TIMEOUT", 600.0)
+
+
+def test_forced_cancelling_leaves_no_process(bench: Bench, patient: None) -> None:
     run, notes = endless(bench)
-    started = time.monotonic()
     run.cancel(force=True)
     result = run.wait(90)
-    assert time.monotonic() - started < 60
     assert result.status is Status.CANCELLED
     assert result.exit_code == ExitCode.CANCELLED == 130
     assert [pid for pid in pids(notes) if alive(pid)] == []
@@ -60,17 +67,15 @@ def test_cancelling_tells_the_servers_waits_for_a_safe_point_and_releases(bench:
     assert orphans.find(run.id) == []
 
 
-def test_the_second_cancel_does_not_wait(bench: Bench) -> None:
+def test_the_second_cancel_does_not_wait(bench: Bench, patient: None) -> None:
     telling = bench.playbook(command("sleep 600"), name="cancel.yml", hosts="a")
     notes = bench.directory / "pids"
     run = bench.start(bench.playbook(command(ENDLESS.format(notes=notes))), cancel_playbook=str(telling))
     until(lambda: len(pids(notes)) == 4)
     run.cancel()
     until(lambda: orphans.find(f"{run.id}.mark"))
-    started = time.monotonic()
     run.cancel(force=True)
     assert run.wait(90).exit_code == ExitCode.CANCELLED
-    assert time.monotonic() - started < 60
     assert [pid for pid in pids(notes) if alive(pid)] == []
     assert orphans.find(run.id) + orphans.find(f"{run.id}.mark") == []
 
@@ -80,6 +85,24 @@ def test_cancelling_after_the_end_changes_nothing(bench: Bench) -> None:
     assert run.wait().status is Status.DONE
     run.cancel()
     assert run.wait().status is Status.DONE
+
+
+def test_a_run_that_breaks_down_lets_its_canceller_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = Event()
+
+    def breaks(_process: run_module.Process) -> int:
+        ended.wait(90)
+        raise OSError("no terminal left")
+
+    monkeypatch.setattr(run_module.Process, "run", breaks)
+    monkeypatch.setattr(run_module.Process, "end", lambda _process: ended.set())
+    run = bench.start(bench.playbook())
+    run.cancel(force=True)
+    with pytest.raises(RuntimeError):
+        run.wait(90)
+    assert run._canceller is not None
+    run._canceller.join(90)
+    assert not run._canceller.is_alive()
 
 
 def test_leaving_the_context_by_an_exception_ends_the_run(bench: Bench) -> None:

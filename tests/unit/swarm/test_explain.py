@@ -79,3 +79,17 @@ def test_what_a_container_printed_is_left_out_when_its_secrets_are_unknown() -> 
     assert "hunter2" not in text
     assert "longshore logs" in text
     assert "password=hunter2" in explained(engine, [], mounted=False)
+
+
+class Slow(Engine):
+    """An engine that gives a log only when it is asked again."""
+
+    asked = 0
+
+    def raw(self, *words: str, **query: Any) -> bytes:
+        self.asked += 1
+        return super().raw(*words, **query) if self.asked > 1 else b""
+
+
+def test_a_log_that_is_not_there_at_once_is_asked_for_again() -> None:
+    assert "the disk is on fire" in explained(Slow(log="the disk is on fire"), [], mounted=False)

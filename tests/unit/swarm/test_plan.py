@@ -228,6 +228,13 @@ class TestOverrides:
         with pytest.raises(ValueError, match="replicas"):
             self.scaled(cluster, amount)
 
+    def test_a_restart_brings_a_number_back_that_a_killed_run_left(self, cluster: Cluster) -> None:
+        deploy(cluster, desired(service(replicas=3)))
+        live = cluster.state.spec("web")
+        assert live is not None
+        live["Mode"] = {"Replicated": {"Replicas": 2}}
+        assert overrides.restarted(live)["Mode"] == {"Replicated": {"Replicas": 3}}
+
     def test_changed_ports_mark_the_tasks_as_new(self, cluster: Cluster) -> None:
         deploy(cluster, desired(service()))
         port = {"target": 80, "published": 80, "protocol": "tcp", "mode": "host"}

@@ -99,7 +99,7 @@ def test_missing_image_is_final_even_for_a_new_service() -> None:
 
 def test_earlier_failures_do_not_count() -> None:
     before = [task(1, "failed", wanted="shutdown")]
-    one = watch(monitor=0.0, seen=spare_tasks(before, {}))
+    one = watch(monitor=0.0, seen=spare_tasks(before))
     one.look(1.0, [*before, task(2, "running"), task(3, "running")], {})
     assert one.done
 
@@ -197,7 +197,7 @@ def test_what_is_done_once_counts_on_and_failures_do_not() -> None:
     once = {**NEW, "RestartPolicy": {"Condition": "none"}}
     ended = [task(1, "complete", spec=once), task(2, "failed", spec=once), task(3, "complete")]
     assert spare_tasks(ended, once) == {"t2", "t3"}
-    assert spare_tasks(ended, {}) == {"t1", "t2", "t3"}
+    assert spare_tasks(ended) == {"t1", "t2", "t3"}
 
 
 def test_tasks_too_many_have_to_go() -> None:
