@@ -65,14 +65,18 @@ def converge(
     run: Run,
     *,
     interrupt: bool = True,
+    without_engine: bool = True,
     auth: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Make HAProxy serve ``fragment`` beside the other stacks' (None: without ``stack``), or say what would be done.
 
     ``auth`` has logins by registry. Without ``interrupt`` nothing is done when an HAProxy that serves would have to be
-    restarted. The answer has
+    restarted. The last stack goes as far as it can ``without_engine``, or else not at all.
+
+    The answer has
     ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``restarted``, ``reloaded``, ``interrupts``. Raises
-    ``HaproxyError`` (nothing is live then that was not before), ``DockerError``, ``HostError`` and ``Cancelled``.
+    ``HaproxyError`` (nothing is live then that was not before), of these ``NoEngineError`` when the engine is dead;
+    ``DockerError``, ``HostError`` and ``Cancelled``.
     """
     with files.lock(check):
         others = files.read_fragments(stack)
@@ -81,16 +85,17 @@ def converge(
         if errors:
             raise HaproxyError(errors)
         docker = Docker.connect()
-        if not fragments:
-            return _remove(stack, Present(docker, settings_of([])["image"]), check)
-        if docker is None and not check:
-            raise HaproxyError(["no Docker engine answers on this server; install it first (role docker_host)"])
-        change = _Change(stack, fragment, fragments, docker)
-        if change.interrupts and not interrupt:
-            return _answer(interrupts=True)
-        if change.words and not check:
-            change.apply(run, auth or {})
-        return change.answer()
+        if docker is None and not check and (fragments or not without_engine):
+            raise engine.NoEngineError("; the role docker_host installs one" if without_engine else "")
+        with engine.needed(docker):
+            if not fragments:
+                return _remove(stack, Present(docker, settings_of([])["image"]), check)
+            change = _Change(stack, fragment, fragments, docker)
+            if change.interrupts and not interrupt:
+                return _answer(interrupts=True)
+            if change.words and not check:
+                change.apply(run, auth or {})
+            return change.answer()
 
 
 class _Change:
@@ -189,7 +194,7 @@ class _Change:
         run.check()
         if not self.now.image:
             run.progress(f"pulling {self.image}")
-            engine.pull(docker, self.image, auth)
+            engine.pull(docker, self.image, auth, run)
         for path, mode, user, group in self.directories:
             os.makedirs(path, mode=0o755, exist_ok=True)
             os.chmod(path, mode)
@@ -214,7 +219,12 @@ class _Change:
             engine.leave(docker, network)
         for path in self.stale:
             os.unlink(path)
+        self._await_services(run)
+
+    def _await_services(self, run: Run) -> None:
         self.silent = ready.wait(self.backends, run)
+        if self.silent and Docker.connect() is None:
+            raise engine.NoEngineError(" any more")
 
     def _check_config(self) -> None:
         maps = [file for file in self.files if "/maps/" in file.path]

@@ -9,18 +9,44 @@ import ipaddress
 import json
 import os
 import resource
+from contextlib import contextmanager
 
-from .docker_api import DockerError
+from .docker_api import Docker, DockerError
 from .haproxy_model import HaproxyError
 from .haproxy_unit import CONTAINER, NETWORK
+from .host_change import HostError
+from .image_parallel import each
 from .registry_auth import auth_header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from .docker_api import Docker
+    from .run import Run
+
+
+class NoEngineError(HaproxyError):
+    """No Docker engine answers on this server; ``more`` says what else is known."""
+
+    def __init__(self, more: str = "") -> None:
+        super().__init__([f"no Docker engine answers on this server{more}"])
+
+
+@contextmanager
+def needed(docker: Docker | None) -> Iterator[None]:
+    """Work that needs ``docker``: when it fails and no engine answers any more, it raises ``NoEngineError``.
+
+    The error alone does not tell: a dead engine fails ``docker run`` and ``systemctl restart`` too.
+    """
+    try:
+        yield
+    except NoEngineError:
+        raise
+    except (DockerError, HaproxyError, HostError) as error:
+        if docker is None or Docker.connect() is not None:
+            raise
+        raise NoEngineError(f" any more: {error}") from error
 
 
 def found(docker: Docker, path: str) -> Any:
@@ -42,11 +68,19 @@ def delete(docker: Docker, path: str, **query: bool) -> None:
             raise
 
 
-def pull(docker: Docker, image: str, auth: Mapping[str, Mapping[str, str]]) -> None:
+def pull(docker: Docker, image: str, auth: Mapping[str, Mapping[str, str]], run: Run) -> None:
     """Pull ``image`` (name, name:tag or name@digest) with its registry's login in ``auth``, if there is one.
 
-    Raises ``HaproxyError`` with the engine's message.
+    Raises ``HaproxyError`` with the engine's message, and ``Cancelled``: the engine gives a pull up when the module
+    that reads it has ended.
     """
+    # In a thread, since an engine that waits for its registry says nothing for long.
+    _done, errors = each([image], lambda name: _pull(docker, name, auth), run, 1)
+    if errors:
+        raise errors[image]
+
+
+def _pull(docker: Docker, image: str, auth: Mapping[str, Mapping[str, str]]) -> None:
     name, separator, version = image.partition("@")
     if not separator:
         name, _colon, version = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
@@ -95,6 +129,8 @@ def join(docker: Docker, network: str) -> None:
     except DockerError as error:
         if "already exists in network" in error.message or "already attached" in error.message:
             return
+        if error.status == 0:
+            raise
         raise HaproxyError(
             [f"HAProxy can't join the network {network}: {error.message}; its stack must be deployed first"]
         ) from error

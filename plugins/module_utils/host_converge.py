@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .host_change import Change, Host, HostError, run
 from .host_pending import DIRECTORY, Pending
+from .run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,21 +21,29 @@ if TYPE_CHECKING:
 UNIT_DIRECTORY = "/etc/systemd/system"
 
 
-def converge(wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY) -> dict[str, Any]:
+def converge(
+    wanted: Mapping[str, Any], check: bool, memory: str = DIRECTORY, work: Run | None = None
+) -> dict[str, Any]:
     """Make a host as wanted, or say what would be done.
 
-    ``wanted`` holds the parameters of the module ``host_state``; ``memory`` is where the owed is kept.
+    ``wanted`` holds the parameters of the module ``host_state``; ``memory`` is where the owed is kept; ``work`` is the
+    run that this belongs to.
     The answer has ``changed``, ``changes`` (a few words each), ``diff`` (before and after of each), ``restart_needed``
     (units that the caller restarts), ``unsupported`` (kernel settings this kernel lacks) and ``resumed`` (an earlier
-    run was interrupted). Raises ``HostError``; what was done until then stays done, and what it calls for is owed.
+    run was interrupted). Raises ``HostError``, and ``Cancelled`` between two changes; what was done until then stays
+    done, and what it calls for is owed.
     """
     host = Host(check)
+    work = work or Run()
     _refuse(wanted)
     pending = Pending(wanted["name"], memory)
     owed = bool(pending.triggers)
     host.fired |= pending.triggers
     done: list[Change] = []
     for change in _subjects(wanted, host, pending, memory):
+        if not check:
+            # Before the change counts: what never happened is owed nothing.
+            work.check()
         done.append(change)
         host.changed = True
         host.fired |= change.triggers

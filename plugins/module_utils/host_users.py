@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 KEY = re.compile(r"(^|\s)(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]{32,}(\s|$)")
 NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 SUDOERS = "/etc/sudoers.d"
+SHELLS = "/etc/shells"
 
 
 class GivenGroups:
@@ -57,18 +58,32 @@ def refuse_lockout(users: Sequence[Mapping[str, Any]]) -> None:
     for wanted in users:
         if wanted["name"] != name:
             continue
-        loss = ""
+        loss, cure = "", "Let another user log in first (ssh.user)."
         if wanted["state"] == "absent":
             loss = "is not removed"
         elif wanted["expires"] and int(days(wanted["expires"])) <= int(time.time() // 86400):
             loss = f"does not expire on {wanted['expires']}"
         elif name != "root" and not wanted["sudo"] and os.path.exists(f"{SUDOERS}/longshore-{name}"):
             loss = "does not lose sudo"
+        elif name != "root" and wanted["shell"] != _shell(name):
+            # A package of this same run may bring it, but if that failed halfway nobody could come in to mend it.
+            if fault := unusable(wanted["shell"]):
+                cure = "Install it first, or keep /bin/bash."
+            elif not _is_login_shell(wanted["shell"]):
+                fault, cure = f"is not in {SHELLS}", "Choose one that is, such as /bin/bash."
+            loss = f"does not get the shell {wanted['shell']}, which {fault}" if fault else ""
         if loss:
             raise HostError(
-                f"{name} {loss}: this very run came in as {name}, and the next one could not. Let another user log in "
-                "first (ssh.user). Nothing on this server was touched."
+                f"{name} {loss}: this very run came in as {name}, and the next one could not. {cure} "
+                "Nothing on this server was touched."
             )
+
+
+def unusable(shell: str) -> str:
+    """Why nobody can log in with ``shell``, or an empty string."""
+    if not shell.startswith("/") or not os.path.isfile(shell):
+        return "is not on this server"
+    return "" if os.access(shell, os.X_OK) else "cannot be executed"
 
 
 def plan_groups(groups: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
@@ -100,6 +115,13 @@ def plan_users(users: Sequence[Mapping[str, Any]], host: Host, memory: str) -> I
         if wanted["state"] == "absent":
             yield from _plan_gone(wanted["name"], account, host, given)
             continue
+        changes = account is None or (account.pw_shell != wanted["shell"] and wanted["name"] != "root")
+        # In check mode the package that brings it is not there yet.
+        if changes and not host.check and (fault := unusable(wanted["shell"])):
+            raise HostError(
+                f"the shell {wanted['shell']} of {wanted['name']} {fault}: install it first, or leave it out for "
+                "/bin/bash"
+            )
         if account is None:
             made = _command(f"user {wanted['name']}", creation(wanted))
             yield _remembering(made, given, wanted["name"], set(wanted["groups"]))
@@ -253,6 +275,18 @@ def _plan_sudo(name: str, rule: str, host: Host) -> Iterator[Change]:
         ],
         host,
     )
+
+
+def _shell(name: str) -> str:
+    try:
+        return pwd.getpwnam(name).pw_shell
+    except KeyError:
+        return ""
+
+
+def _is_login_shell(shell: str) -> bool:
+    lines = (read(SHELLS) or b"").decode(errors="replace").splitlines()
+    return not lines or shell in [line.strip() for line in lines]
 
 
 def _is_listed(name: str, group: str) -> bool:

@@ -72,13 +72,17 @@ def nodes(docker: Docker) -> list[dict[str, Any]]:
 
 
 def nodes_once_led(docker: Docker, timeout: float, run: Run) -> list[dict[str, Any]]:
-    """All nodes, as soon as the managers have a leader: a manager's restart makes them choose one."""
-    waiting = _Deadline(timeout, run)
+    """All nodes, as soon as the managers have a leader: a manager's restart makes them choose one.
+
+    A manager whose engine has just started calls itself no manager too, but not for longer than ``RETURN_TIMEOUT``.
+    """
+    waiting, returning = _Deadline(timeout, run), _Deadline(min(timeout, RETURN_TIMEOUT), run)
     while True:
         try:
             return nodes(docker)
         except DockerError as error:
-            if error.status in range(1, 500) or waiting.is_over():
+            over = "not a swarm manager" in error.message and returning.has_passed()
+            if over or error.status in range(1, 500) or waiting.is_over():
                 raise
 
 
@@ -212,9 +216,13 @@ class _Deadline:
         self._until = time.monotonic() + seconds
         self._run = run
 
+    def has_passed(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._until
+
     def is_over(self) -> bool:
         """True when the time is up; else after a short wait False."""
-        if time.monotonic() >= self._until:
+        if self.has_passed():
             return True
         self._run.wait(0.25)
         return False

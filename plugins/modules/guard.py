@@ -14,8 +14,8 @@ author: The Longshore founders (@longshore)
 description:
   - Ansible takes an inventory source that it cannot parse for a warning; every play then says that no hosts matched,
     and the run ends with 0. This action, the first of every playbook, fails instead, with all errors of the stack file.
-  - It also asks all servers for their SSH greeting at once, and fails when the managers that answer are no majority,
-    or when no load balancer answers.
+  - It also asks all servers for their SSH greeting at once, those that turn it down a second time, and fails when the
+    managers that answer are no majority, or when no load balancer answers.
 options:
   groups:
     description: Groups that must have a server, besides C(longshore).
@@ -23,7 +23,7 @@ options:
     elements: str
     default: []
   quorum:
-    description: Whether too few reachable servers are an error.
+    description: Whether too few reachable servers are an error. What only reads can do with what is there.
     type: bool
     default: true
   secrets:

@@ -87,6 +87,13 @@ options:
       - Without, nothing at all is done then, and C(interrupts) is true.
     type: bool
     default: true
+  required:
+    description:
+      - Whether it is a failure that no Docker engine answers. Else the server counts as one that can't be reached, so
+        that the rest of the run leaves it out and names it at its end.
+      - The last stack is removed without an engine as far as it can be if this is set, else not at all.
+    type: bool
+    default: true
   settings:
     description: Of HAProxy itself. Stacks that share a server must agree in what they set.
     type: dict
@@ -198,6 +205,10 @@ restarted:
   description: Whether the container was started or restarted.
   returned: success
   type: bool
+unable:
+  description: V(engine) when this server has no engine that answers.
+  returned: because of it
+  type: str
 errors:
   description: Everything that is wrong, each with its place.
   returned: failure
@@ -207,6 +218,7 @@ errors:
 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_converge import converge
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_docker import NoEngineError
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import SETTINGS, HaproxyError, normalize
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
@@ -239,6 +251,7 @@ ARGUMENT_SPEC = {
         },
     },
     "interrupt": {"type": "bool", "default": True},
+    "required": {"type": "bool", "default": True},
     "registry_auth": AUTH_SPEC,
     **RUN,
 }
@@ -253,7 +266,19 @@ def main() -> None:
         if asked["state"] == "present":
             fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"])
         auth = by_registry(asked["registry_auth"])
-        result = converge(asked["stack"], fragment, module.check_mode, run, interrupt=asked["interrupt"], auth=auth)
+        result = converge(
+            asked["stack"],
+            fragment,
+            module.check_mode,
+            run,
+            interrupt=asked["interrupt"],
+            without_engine=asked["required"],
+            auth=auth,
+        )
+    except NoEngineError as error:
+        if not asked["required"]:
+            module.exit_json(changed=False, unable="engine", msg=str(error))
+        module.fail_json(msg=str(error), errors=error.errors, unable="engine")
     except HaproxyError as error:
         module.fail_json(msg="\n".join(error.errors), errors=error.errors)
     except (DockerError, HostError, Cancelled, ValueError) as error:

@@ -15,8 +15,11 @@ description:
     blocks, swept and absent paths, kernel settings, commands, units.
   - A run that is killed is finished by the next one, which also runs the commands and restarts the units that
     the killed one still owed.
+  - A run that is cancelled stops between two changes; one that is under way, such as an installation, is finished.
   - Services of newly installed packages do not start before they are configured; list them in O(units).
   - Only one run at a time changes a server; another one is waited for, and named when that takes too long.
+extends_documentation_fragment:
+  - longshore.stack.run
 attributes:
   check_mode:
     support: full
@@ -407,7 +410,8 @@ from ansible_collections.longshore.stack.plugins.module_utils.host_change import
 from ansible_collections.longshore.stack.plugins.module_utils.host_converge import converge
 from ansible_collections.longshore.stack.plugins.module_utils.host_lock import held
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
-from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled
+from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
 
 WORDS = {"type": "list", "elements": "str", "default": []}
 OWNED = {
@@ -510,6 +514,7 @@ ARGUMENT_SPEC = {
         }
     ),
     "units": dictionaries(UNIT),
+    **RUN,
 }
 
 
@@ -518,9 +523,13 @@ def main() -> None:
     module = QuietModule(ARGUMENT_SPEC, supports_check_mode=True)
     asked = {"module_args": {"name": module.params["name"]}}
     try:
+        work = Run.of(module.params)
+    except ValueError as error:
+        module.fail_json(msg=str(error), invocation=asked)
+    try:
         # What only looks waits for nobody.
         with contextlib.nullcontext() if module.check_mode else held(module.params["name"]):
-            result = converge(module.params, module.check_mode)
+            result = converge(module.params, module.check_mode, work=work)
     except HostError as error:
         more = {"conflicts": stacks} if (stacks := getattr(error, "stacks", [])) else {}
         module.fail_json(msg=str(error), invocation=asked, **more)

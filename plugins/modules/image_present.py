@@ -42,7 +42,9 @@ options:
     type: list
     elements: str
   required:
-    description: Whether it is a failure that no engine answers. Else RV(unable) says so.
+    description:
+      - Whether it is a failure that no engine answers. Else the server counts as one that can't be reached, so that
+        the rest of the run leaves it out and names it at its end.
     type: bool
     default: true
   min_free:
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
 
 # The engine itself takes three layers of each image at once.
 AT_ONCE = 3
+NO_ENGINE = "no Docker engine answers on this server"
 
 
 def parse(images: list[str], check_mode: bool) -> dict[str, Reference]:
@@ -182,6 +185,13 @@ def difference(images: list[str], missing: list[str]) -> dict[str, str]:
     }
 
 
+def unable(module: QuietModule, message: str) -> None:
+    """End without an engine; the action plugin makes an unreachable server of it where that is no failure."""
+    if module.params["required"]:
+        module.fail_json(msg=message, unable="engine")
+    module.exit_json(changed=False, pulled=[], configs={}, unable="engine", msg=message)
+
+
 def main() -> None:
     module = QuietModule(
         {
@@ -205,13 +215,15 @@ def main() -> None:
             module.exit_json(**result)
         if docker is not None:
             result = converge(docker, module, Run.of(module.params))
-        elif module.params["required"]:
-            module.fail_json(msg="no Docker engine answers on this server", unable="engine")
         else:
-            module.exit_json(changed=False, pulled=[], configs={}, unable="engine")
+            unable(module, NO_ENGINE)
     except Cancelled as error:
         module.fail_json(msg=f"{error}; images that are complete stay", cancelled=True)
-    except (ValueError, DockerError, ImageError) as error:
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    except (DockerError, ImageError) as error:
+        if Docker.connect() is None:
+            unable(module, f"{NO_ENGINE} any more: {error}")
         module.fail_json(msg=str(error))
     module.exit_json(routed=os.path.exists(f"/etc/longshore/{module.params['stack']}/haproxy.json"), **result)
 

@@ -178,7 +178,8 @@ STATES = {"initialised": True, "joined": True, "left": False}
 
 def look(docker: Docker | None, module: AnsibleModule, run: Run) -> dict[str, Any]:
     """How the engine stands to a Swarm, after the server was claimed for the run if it is to be."""
-    found = report(docker)
+    # Whose node was removed waits for managers that know it no more; to leave it need not hear of them.
+    found = report(docker, as_it_is=module.params["state"] == "left")
     if not module.params["claim"] or module.check_mode or docker is None or not run.id or found["active"]:
         return found
     swarm_forming.claim(run)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
 
 # A healthy server answers in milliseconds; one lost SYN is sent again after 1 s, a second one after 3 s.
 TIMEOUT = 5.0
+# An SSH server that is busy drops connections: whoever was turned away asks again so much later.
+PAUSE = 1.0
 
 
 def unreachable(servers: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """The names of those ``servers`` (name → connection variables) whose SSH port greets nobody within ``TIMEOUT``.
+    """The names of those ``servers`` (name → connection variables) whose SSH port greets nobody.
 
-    A server behind a gateway cannot be asked from here; it counts as reachable, and Ansible finds out.
+    One that says nothing for ``TIMEOUT`` is dead; one that turns the question down is asked a second time. A server
+    behind a gateway cannot be asked from here; it counts as reachable, and Ansible finds out.
     """
     direct = {
         name: (str(known["ansible_host"]), int(known.get("ansible_port") or 22))
@@ -30,15 +34,32 @@ def unreachable(servers: Mapping[str, Mapping[str, Any]]) -> set[str]:
     }
     if not direct:
         return set()
-    with ThreadPoolExecutor(max_workers=min(64, len(direct))) as pool:
-        answers = pool.map(_greets, direct.values())
+    with ThreadPoolExecutor(max_workers=min(256, len(direct))) as pool:
+        answers = pool.map(_answers, direct.values())
         return {name for name, greeted in zip(direct, answers, strict=True) if not greeted}
 
 
+def _answers(address: tuple[str, int]) -> bool:
+    try:
+        if _greets(address):
+            return True
+    except TimeoutError:
+        return False
+    time.sleep(PAUSE)
+    try:
+        return _greets(address)
+    except TimeoutError:
+        return False
+
+
 def _greets(address: tuple[str, int]) -> bool:
+    until = time.monotonic() + TIMEOUT
     try:
         with socket.create_connection(address, timeout=TIMEOUT) as connection:
+            connection.settimeout(max(0.01, until - time.monotonic()))
             return connection.recv(4) == b"SSH-"
+    except TimeoutError:
+        raise
     except OSError:
         return False
 

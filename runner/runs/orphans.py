@@ -12,19 +12,23 @@ import time
 from pathlib import Path
 
 from longshore.runs.environment import MARKER
+from longshore.runs.supervisor import shared_connections
 
 _PATIENCE = 5.0
 
 
 def find(run_id: str) -> list[int]:
-    """The processes that were started with the run's id in their environment, this one left out."""
+    """The processes that were started with the run's id in their environment.
+
+    Without this one, and without SSH's shared connections, which other runs may be using.
+    """
     wanted = f"{MARKER}={run_id}".encode()
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if wanted in (entry / "environ").read_bytes().split(b"\0") and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
-    return found
+    return sorted(set(found) - shared_connections()) if found else []
 
 
 def end(run_id: str) -> list[int]:

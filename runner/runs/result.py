@@ -34,6 +34,16 @@ _EXIT_CODES = {
     Status.CANCELLED: ExitCode.CANCELLED,
 }
 
+# Actions that end well without the server.
+_HERE = frozenset(
+    f"{prefix}{name}"
+    for prefix in ("", "ansible.builtin.")
+    for name in (
+        *("add_host", "assert", "debug", "group_by", "import_role", "include_role", "include_tasks", "include_vars"),
+        *("pause", "set_fact", "validate_argument_spec"),
+    )
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
@@ -120,8 +130,14 @@ class Tally:
         self._bad_input = False
         self._rescued: set[str] = set()
         self._left_out: set[str] = set()
+        self._worked: set[str] = set()
+        # By server, whether it was reached: in the play, and in the task that ended last.
         self._reached: dict[str, bool] = {}
+        self._reached_last: dict[str, bool] = {}
+        self._last_task = ""
+        self._lost_last: set[str] = set()
         self._lost_play = False
+        self._cut_short = False
 
     def add(self, event: Event) -> None:
         """Take one event."""
@@ -138,12 +154,14 @@ class Tally:
 
     def _play_ended(self) -> None:
         # When all servers of a play become unreachable in it, Ansible stops there: the rest of the playbook never ran.
-        if self._reached and not any(self._reached.values()):
-            self._lost_play = True
+        # So it does when one is lost that did something for all; a task of each would have ended on the others too.
+        if self._reached:
+            self._lost_play = self._lost_play or not any(self._reached.values())
+            self._cut_short = not any(self._reached_last.values())
         self._reached = {}
 
     def _task(self, event: TaskFinished) -> None:
-        self._reached[event.place.host] = event.status != "unreachable"
+        self._whereabouts(event)
         counters = self._counters.setdefault(event.place.host, {})
         counters[event.status] = counters.get(event.status, 0) + 1
         if event.data:
@@ -173,12 +191,23 @@ class Tally:
             for change in event.changes
         ]
 
+    def _whereabouts(self, event: TaskFinished) -> None:
+        host, reached = event.place.host, event.status != "unreachable"
+        if event.place.id != self._last_task:
+            self._last_task, self._reached_last = event.place.id, {}
+        self._reached[host] = self._reached_last[host] = reached
+        if not reached:
+            self._lost_last = {name for name, there in self._reached_last.items() if not there}
+        if event.status in ("ok", "changed") and event.action not in _HERE:
+            self._worked.add(host)
+
     def result(self, *, run: str, check: bool, cancelled: bool, code: int, duration: float, log: str) -> Result:
         """The result of the run whose ``ansible-playbook`` ended with ``code``."""
         self._play_ended()
         failures = [failure for failure in self._failures if failure.host not in self._rescued]
         lost = {host for host, known in self._counters.items() if known.get("unreachable")}
-        unreachable = tuple(sorted(lost | self._left_out))
+        # Who missed the guard's question and then did its tasks was only busy.
+        unreachable = tuple(sorted(lost | (self._left_out - self._worked)))
         status = self._status(bool(failures), bool(unreachable), code)
         if cancelled and status not in (Status.DONE, Status.DEGRADED):
             status = Status.CANCELLED
@@ -205,7 +234,7 @@ class Tally:
             return Status.LOCKED
         if failed and self._bad_input:
             return Status.BAD_INPUT
-        if failed or self._lost_play or not self._counters:
+        if failed or self._lost_play or (self._cut_short and code != 0) or not self._counters:
             return Status.FAILED
         if unreachable or self._notices:
             # ansible-playbook ends with 4 when a server was unreachable; anything else is a fault of its own.
@@ -219,6 +248,10 @@ class Tally:
             return f"no server was left to go on with; unreachable: {', '.join(unreachable)}"
         if code == 0:
             return "the playbook matched no server, nothing ran"
+        if self._lost_last:
+            was, it = ("was", "it") if len(self._lost_last) == 1 else ("were", "they")
+            names = ", ".join(sorted(self._lost_last))
+            return f"the run ended early: {names} {was} lost while {it} did something for all servers; run it again"
         return f"ansible-playbook ended with {code} without saying why"
 
 

@@ -162,14 +162,17 @@ class Run:
                 self._state.notify_all()
 
     def _cancel(self) -> None:
-        if self._reached_servers and not self._forced:
-            self._emit(Cancelling(stage="marking"))
-            self._tell_servers("mark")
-            self._emit(Cancelling(stage="waiting"))
-            with self._state:
-                self._state.wait_for(self._at_safe_point, SAFE_POINT_TIMEOUT)
-        self._emit(Cancelling(stage="ending"))
-        self._process.end()
+        try:
+            if self._reached_servers and not self._forced:
+                self._emit(Cancelling(stage="marking"))
+                self._tell_servers("mark")
+                self._emit(Cancelling(stage="waiting"))
+                with self._state:
+                    self._state.wait_for(self._at_safe_point, SAFE_POINT_TIMEOUT)
+            self._emit(Cancelling(stage="ending"))
+        finally:
+            # Also when an event can't be written: nobody else would end it.
+            self._process.end()
         with self._state:
             self._state.wait_for(lambda: self._ended)
         if self._reached_servers and not self._forced:
@@ -181,10 +184,18 @@ class Run:
     def _tell_servers(self, what: str) -> None:
         if self.job.cancel_playbook is None:
             return
+        try:
+            self._run_cancel_playbook(self.job.cancel_playbook, what)
+        except Exception as error:
+            # No matter what it is, the processes are still to be ended.
+            text = f"the servers could not be told of the cancelling ({what}): {error.__cause__ or error}"
+            self._emit(Line(text=text, level="warning"))
+
+    def _run_cancel_playbook(self, playbook: str, what: str) -> None:
         telling = Run(
             dataclasses.replace(
                 self.job,
-                playbook=self.job.cancel_playbook,
+                playbook=playbook,
                 extra_variables={**self.job.variables(), "longshore_cancel": what},
                 check=False,
                 diff=False,

@@ -61,10 +61,18 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _rotate(parent: Path) -> None:
-    known = sorted((entry for entry in parent.iterdir() if entry.is_dir()), key=lambda entry: entry.stat().st_mtime)
+    known = sorted((entry for entry in parent.iterdir() if entry.is_dir()), key=_modified)
     for directory in known[: max(0, len(known) - KEPT + 1)]:
         if not _in_use(directory):
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _modified(directory: Path) -> float:
+    try:
+        return directory.stat().st_mtime
+    except FileNotFoundError:
+        # Another run, that began just now, has removed it: as good as the oldest.
+        return 0.0
 
 
 def _in_use(directory: Path) -> bool:

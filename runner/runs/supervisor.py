@@ -1,11 +1,12 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program that stands between ansible-runner and ``ansible-playbook``, so that nothing outlives a run.
+"""The program that stands between ansible-runner and ``ansible-playbook``, so that nothing of a run goes on after it.
 
 ansible-runner's own cancelling kills one process group, and Ansible's workers have groups of their own: they go on.
 This program adopts every descendant. It ends ``ansible-playbook`` in the orderly way (SIGTERM, which ends its workers),
-then kills what is left: when it is told to, and when whoever started it is gone, whatever became of him.
+then kills what is left: when it is told to, and when whoever started it is gone, whatever became of him. Only SSH's
+shared connections stay: other runs may be using them, and they end by themselves (ControlPersist).
 
     python -I -S supervisor.py SOCKET DIRECTORY PROGRAM [ARGUMENT…]
 
@@ -23,8 +24,13 @@ import os
 import select
 import signal
 import socket
+import stat
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # ansible-playbook ends its workers within a second of SIGTERM; ten are for a machine under load.
 GRACE = 10.0
@@ -127,7 +133,7 @@ def _reap(child: int) -> int | None:
 def _sweep() -> None:
     until = time.monotonic() + GRACE
     while time.monotonic() < until:
-        left = _descendants(os.getpid())
+        left = set(_descendants(os.getpid())) - shared_connections()
         if not left:
             return
         for pid in left:
@@ -139,6 +145,46 @@ def _sweep() -> None:
         time.sleep(0.01)
 
 
+def shared_connections() -> set[int]:
+    """The processes of SSH's shared connections (ControlPersist), whoever opened them.
+
+    That is each master, and what it goes through to its server, such as the ``ssh -W`` of a gateway: whatever reads
+    from a pipe that a master writes to. One who only uses a connection has given its own pipes to the master, but the
+    master holds the same ends of them.
+    """
+    known = _processes()
+    found = {pid for pid in known if _is_master(pid)}
+    news = found
+    while news:
+        written = set().union(*(_pipes(pid, writing=True) for pid in news))
+        news = {pid for pid in known if _pipes(pid, ("0",)) & written} - found
+        found |= news
+    return found
+
+
+def _is_master(pid: int) -> bool:
+    # A connection that has become a master names itself so: `ssh: /home/ops/.ansible/cp/1f2e3d4c5b [mux]`.
+    try:
+        title = _read(f"/proc/{pid}/cmdline").rstrip(b"\0")
+    except OSError:
+        return False
+    return title.startswith(b"ssh: ") and title.endswith(b" [mux]")
+
+
+def _pipes(pid: int, descriptors: Iterable[str] = (), *, writing: bool = False) -> set[str]:
+    """The pipes that a process has open for one direction, as the kernel names them."""
+    directory = f"/proc/{pid}/fd"
+    found = set()
+    with contextlib.suppress(OSError):
+        for name in descriptors or os.listdir(directory):  # noqa: PTH208 - pathlib takes longer to import than a scan
+            path = f"{directory}/{name}"
+            with contextlib.suppress(OSError):
+                may_write = bool(os.lstat(path).st_mode & stat.S_IWUSR)
+                if may_write == writing and (target := os.readlink(path)).startswith("pipe:"):  # noqa: PTH115 - as above
+                    found.add(target)
+    return found
+
+
 def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -147,13 +193,16 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _descendants(ancestor: int) -> list[int]:
-    children: dict[int, list[int]] = {}
+def _processes() -> list[int]:
     try:
-        known = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
+        return [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
     except OSError:
         return []
-    for pid in known:
+
+
+def _descendants(ancestor: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for pid in _processes():
         with contextlib.suppress(OSError):
             # pid (name, which may hold spaces and brackets) state ppid …
             fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()

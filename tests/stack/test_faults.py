@@ -80,13 +80,16 @@ def test_run_killed_with_the_lock_is_finished_by_the_next_that_says_so(lab: Lab,
     assert longshore(shop, "deploy", "web").code == 0
 
 
-def test_two_runs_at_once(shop: StackFile) -> None:
+def test_two_runs_at_once(lab: Lab, shop: StackFile) -> None:
     with shop.changed(lasting("TWO")):
         first = start(shop, "deploy", "web")
         held = lock_held(shop)
         second = longshore(shop, "scale", "web=6")
         assert second.code == 5, second.end
         assert held["run"] in second.everything
+        third = longshore(shop, "destroy", "--yes-destroy", "shop")
+        assert third.code == 5, third.end
+        assert lab.get(f"http://{lab.address('app1')}/", "-H", f"Host: {HOST}")[0] == 200
         output, _ = first.communicate(timeout=300)
         assert first.returncode == 0, output
     assert longshore(shop, "deploy", "web").code == 0

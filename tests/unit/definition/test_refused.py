@@ -145,6 +145,65 @@ def test_files_that_cannot_be_used_are_refused_before_a_run(tmp_path: Path) -> N
     ]
 
 
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAMc+g9vEPAMyDVEOJbqK3kI9PvKc9k9nQw+1n9wyh5m"
+OTHER = PUBLIC.replace("wyh5m", "wyh5n")
+
+
+def _with_users(directory: Path, users: str) -> str:
+    """What is wrong with a file whose servers are logged in to with the key ``id``."""
+    (directory / "id").touch()
+    try:
+        load_text(f"{HEAD}ssh: {{user: ops, key: id}}\nusers: {{{users}}}\n".encode(), directory / "shop.yml")
+    except DefinitionError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("users", "place"),
+    [
+        (f"ops: {{sudo: true, keys: ['{OTHER} me', others.pub]}}", "7:33: users.ops.keys"),
+        ("ops: {sudo: true, keys: []}", "7:33: users.ops.keys"),
+        ("ops: {sudo: true}", "7:9: users.ops"),
+    ],
+)
+def test_the_key_in_use_is_among_the_keys_of_who_logs_in(users: str, place: str, tmp_path: Path) -> None:
+    (tmp_path / "id.pub").write_text(f"{PUBLIC} me@here\n")
+    (tmp_path / "others.pub").write_text(f"# {PUBLIC}\n{OTHER}\n")
+    assert _with_users(tmp_path, users) == (
+        f"{tmp_path}/shop.yml:{place}: Longshore logs in to app1 as ops with {tmp_path}/id, whose public key is not "
+        f"among the keys (add {tmp_path}/id.pub to keys)"
+    )
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        f"ops: {{sudo: true, keys: ['{PUBLIC} other comment']}}",
+        f"ops: {{sudo: true, keys: ['from=\"192.0.2.0/24\" {PUBLIC}']}}",
+        "ops: {sudo: true, keys: [id.pub]}",
+        f"ops: {{sudo: true, keys: ['{OTHER}', others.pub]}}",
+        f"anna: {{keys: ['{OTHER}']}}",
+    ],
+)
+def test_a_key_is_known_by_type_and_key_alone(users: str, tmp_path: Path) -> None:
+    (tmp_path / "id.pub").write_text(f"{PUBLIC} me@here\n")
+    (tmp_path / "others.pub").write_text(f"{OTHER}\n{PUBLIC} me\n")
+    assert _with_users(tmp_path, users) == ""
+
+
+def test_of_keys_that_cannot_be_known_nothing_is_said(tmp_path: Path) -> None:
+    users = f"ops: {{sudo: true, keys: ['{OTHER}']}}"
+    assert _with_users(tmp_path, users) == ""
+    (tmp_path / "id.pub").write_text(PUBLIC)
+    # Whoever has signed the key lets it in.
+    (tmp_path / "id-cert.pub").touch()
+    assert _with_users(tmp_path, users) == ""
+    (tmp_path / "id-cert.pub").unlink()
+    missing = _with_users(tmp_path, "ops: {sudo: true, keys: [nofile]}")
+    assert missing == f"{tmp_path}/shop.yml:7:34: users.ops.keys.0: no file {tmp_path}/nofile"
+
+
 def test_the_home_of_nobody(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError) as raised:
         load_text(f"{HEAD}services: {{web: {{build: {{path: ~nobody.here/web}}}}}}".encode(), tmp_path / "shop.yml")

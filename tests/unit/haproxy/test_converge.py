@@ -17,6 +17,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import haproxy_doc
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import HaproxyError, normalize
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_render import quoted
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_unit import label_in, units_of
+from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 
 
 def fragment(stack: str) -> dict[str, Any]:
@@ -101,8 +102,8 @@ def test_the_image_is_pulled_with_its_registrys_login() -> None:
 
     docker = SimpleNamespace(stream=stream)
     login = {"username": "ann", "password": "sesame"}
-    haproxy_docker.pull(docker, "reg.example:5000/haproxy:3.0", {"reg.example:5000": login})  # type: ignore[arg-type]
-    haproxy_docker.pull(docker, "haproxy:3.0", {"reg.example:5000": login})  # type: ignore[arg-type]
+    for image in ("reg.example:5000/haproxy:3.0", "haproxy:3.0"):
+        haproxy_docker.pull(docker, image, {"reg.example:5000": login}, Run())  # type: ignore[arg-type]
     with_login, without = sent
     assert (with_login["to"], with_login["fromImage"]) == ("POST /images/create", "reg.example:5000/haproxy")
     given = json.loads(base64.urlsafe_b64decode(with_login["X-Registry-Auth"]))

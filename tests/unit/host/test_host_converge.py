@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import grp
+import json
 import os
 import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.longshore.stack.plugins.module_utils import run as run_module
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_converge import converge
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
+from ansible_collections.longshore.stack.plugins.modules import host_state
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +51,7 @@ class Server:
         self.root = root
         self.owned = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getgid()).gr_name}
 
-    def run(self, *, check: bool = False, **wanted: Any) -> dict[str, Any]:
+    def run(self, *, check: bool = False, work: Run | None = None, **wanted: Any) -> dict[str, Any]:
         """Converge with these parameters; all others are empty."""
         nothing: dict[str, Any] = {name: [] for name in LISTS}
         nothing.update(
@@ -57,7 +63,7 @@ class Server:
             sysctl=None,
             sysctl_ignore_unsupported=False,
         )
-        return converge({**nothing, **wanted}, check, str(self.root / "memory"))
+        return converge({**nothing, **wanted}, check, str(self.root / "memory"), work)
 
     def file(self, name: str, content: str, **more: Any) -> dict[str, Any]:
         """A wanted file."""
@@ -267,6 +273,78 @@ class TestUnits:
         )
         with pytest.raises(HostError, match=r"systemctl start a\.service failed: broken"):
             server.run(units=[server.unit()])
+
+
+class TestStopping:
+    @pytest.fixture
+    def mark(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """The mark of the cancelled run r1; a file that is checked with ``touch MARK`` cancels it in the middle."""
+        (server.root / "cancel").mkdir()
+        monkeypatch.setattr(run_module, "CANCEL_MARKS", str(server.root / "cancel"))
+        return server.root / "cancel/r1"
+
+    def test_what_is_under_way_is_finished_and_nothing_more_begun(self, server: Server, mark: Path) -> None:
+        server.run(units=[server.unit()])
+        first = server.file("a", "2", triggers=["a"], validate=["touch", str(mark)])
+        wanted = {"files": [first, server.file("b", "1")], "units": [server.unit()]}
+        with pytest.raises(Cancelled, match="by the operator"):
+            server.run(**wanted, work=Run("r1"))
+        assert (server.root / "a").read_text() == "2"
+        assert not (server.root / "b").exists()
+        assert server.log == ["start a.service"]
+
+        result = server.run(**wanted, work=Run("r2"))
+        assert result["resumed"]
+        assert result["changes"] == [f"file {server.root}/b", "a.service: restart"]
+        assert server.log == ["start a.service", "restart a.service"]
+        assert not server.run(**wanted)["changed"]
+        assert not list((server.root / "memory").iterdir())
+
+    @pytest.mark.parametrize("restart", ["now", "delegated"])
+    def test_what_a_change_calls_for_is_owed_by_the_next_run(self, server: Server, mark: Path, restart: str) -> None:
+        server.run(units=[server.unit()])
+        changed = server.file("a", "2", triggers=["a"], validate=["touch", str(mark)])
+        command = {"argv": ["touch", str(server.root / "ran")], "triggers": ["a"]}
+        wanted = {"files": [changed], "commands": [command], "units": [server.unit(restart=restart)]}
+        with pytest.raises(Cancelled):
+            server.run(**wanted, work=Run("r1"))
+        assert not (server.root / "ran").exists()
+        result = server.run(**wanted)
+        assert (server.root / "ran").exists()
+        if restart == "now":
+            assert server.log[-1] == "restart a.service"
+        else:
+            assert result["restart_needed"] == ["a.service"]
+
+    def test_a_change_that_was_not_made_is_owed_nothing(self, server: Server, mark: Path) -> None:
+        mark.touch()
+        wanted = {"files": [server.file("a", "2", triggers=["a"])], "units": [server.unit()]}
+        with pytest.raises(Cancelled):
+            server.run(**wanted, work=Run("r1"))
+        assert not (server.root / "memory").exists()
+        assert server.run(**wanted, work=Run("r1"), check=True)["changed"]
+
+    def test_it_stops_without_a_run_when_nobody_reads_its_answer(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(run_module, "_reader_is_gone", lambda _descriptor: True)
+        with pytest.raises(Cancelled, match="controller has gone"):
+            server.run(files=[server.file("a", "2")])
+        assert not (server.root / "a").exists()
+
+    def test_the_module_hands_its_run_over(
+        self, server: Server, mark: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        mark.touch()
+        monkeypatch.setattr(host_state, "held", lambda _name: contextlib.nullcontext())
+        wanted = {"path": str(server.root / "a"), "content": "1", **server.owned}
+        asked = {"name": "of a test", "files": [wanted], "run": {"id": "r1", "owner": "me@here"}}
+        with patch_module_args(asked), pytest.raises(SystemExit):
+            host_state.main()
+        answer = json.loads(capsys.readouterr().out)
+        assert (answer["failed"], answer["cancelled"]) == (True, True)
+        assert answer["msg"] == "stopped: cancelled by the operator"
+        assert not (server.root / "a").exists()
 
 
 @pytest.mark.parametrize("mode", ["rw-r--r--", "0x1ff", ""])

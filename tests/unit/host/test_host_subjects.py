@@ -154,7 +154,7 @@ class TestUsers:
         monkeypatch.setenv("SUDO_USER", "ops")
         monkeypatch.setattr(host_users, "SUDOERS", str(tmp_path))
         (tmp_path / "longshore-ops").touch()
-        wanted = {"name": "ops", "state": "present", "expires": None, "sudo": "", **more}
+        wanted = {"name": "ops", "state": "present", "expires": None, "sudo": "", "shell": "/bin/bash", **more}
         with pytest.raises(HostError, match=f"ops {expected}"):
             host_users.refuse_lockout([{**wanted, "name": "other"}, wanted])
         # Who isn't here, and sudo that was given by somebody else, are not ours to take away.
@@ -163,6 +163,48 @@ class TestUsers:
         )
         (tmp_path / "longshore-ops").unlink()
         host_users.refuse_lockout([{**wanted, "state": "present", "expires": "2999-01-01"}])
+
+    @pytest.mark.parametrize(
+        ("shell", "expected"),
+        [
+            ("missing", "is not on this server: .*Install it first, or keep /bin/bash. Nothing on this server was"),
+            ("text", "cannot be executed: .*Install it first"),
+            ("nologin", "is not in .*shells: .*Choose one that is, such as /bin/bash. Nothing on this server was"),
+            ("zsh", ""),
+        ],
+    )
+    def test_a_shell_that_lets_nobody_in(
+        self, shell: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, mode in (("text", 0o644), ("nologin", 0o755), ("zsh", 0o755)):
+            (tmp_path / name).touch(mode)
+        (tmp_path / "shells").write_text(f"# login shells\n{tmp_path}/zsh\n{tmp_path}/text\n{tmp_path}/missing\n")
+        account = pwd.struct_passwd(("ops", "x", 1200, 1200, "", str(tmp_path), "/bin/bash"))
+        monkeypatch.setenv("SUDO_USER", "ops")
+        monkeypatch.setattr(host_users, "SHELLS", str(tmp_path / "shells"))
+        monkeypatch.setattr(host_users.pwd, "getpwnam", lambda _name: account)
+        wanted = {"name": "ops", "state": "present", "expires": None, "sudo": "ALL", "shell": f"{tmp_path}/{shell}"}
+        # What the others may have is their own matter, and who came in with a shell can do so again.
+        host_users.refuse_lockout([{**wanted, "name": "other"}, {**wanted, "shell": "/bin/bash"}])
+        if not expected:
+            host_users.refuse_lockout([wanted])
+            return
+        with pytest.raises(HostError, match=f"ops does not get the shell {tmp_path}/{shell}, which {expected}"):
+            host_users.refuse_lockout([wanted])
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_nobody_gets_a_shell_that_is_not_there(
+        self, known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account = pwd.struct_passwd(("anna", "x", 1200, 1200, "", str(tmp_path), "/bin/bash"))
+        monkeypatch.setattr(host_users.pwd, "getpwnam", {"anna" if known else "": account}.__getitem__)
+        wanted = {"name": "anna", "state": "present", "uid": None, "home": None, "shell": f"{tmp_path}/zsh", "keys": [],
+                  "keys_exclusive": False, "expires": None, "sudo": "", "groups": [], "system": False}  # fmt: skip
+        with pytest.raises(HostError, match="zsh of anna is not on this server: install it first"):
+            next(host_users.plan_users([wanted], Host(check=False), str(tmp_path)))
+        # The package that brings it would be installed by now.
+        expected = "shell of anna" if known else "user anna"
+        assert next(host_users.plan_users([wanted], Host(check=True), str(tmp_path))).what == expected
 
     def test_only_groups_that_were_given_are_taken_away(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         members = {"adm": ["anna"], "docker": [], "sudo": []}

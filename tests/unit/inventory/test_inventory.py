@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -142,12 +143,14 @@ def test_the_load_balancers_image_has_its_registrys_login(listed: dict[str, Any]
     assert listed["_meta"]["hostvars"]["app1"]["haproxy_registry_auth"] == [login]
 
 
-def play(directory: Path, text: str, *sources: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the guard alone on a stack file, or on these inventory sources."""
+def play(
+    directory: Path, text: str, *sources: str, playbook: str = "guard", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the guard alone, or a ``playbook``, on a stack file, or on these inventory sources."""
     (directory / "stack.yml").write_text(text)
     given = [word for source in sources or ("stack.yml",) for word in ("-i", source)]
     return subprocess.run(
-        [str(BIN / "ansible-playbook"), *given, "longshore.stack.guard"],
+        [str(BIN / "ansible-playbook"), *given, f"longshore.stack.{playbook}"],
         cwd=directory,
         env={**os.environ, **environment},
         capture_output=True,
@@ -315,6 +318,41 @@ def test_reachable_is_who_greets_as_an_ssh_server() -> None:
         }
         refusing.close()
         assert reachability.unreachable(servers) == {"dead"}
+
+
+def test_who_is_turned_away_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reachability, "PAUSE", 0.05)
+    monkeypatch.setattr(reachability, "TIMEOUT", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as busy, socket.create_server(("127.0.0.1", 0)) as silent:
+
+        def drop_one() -> None:
+            busy.accept()[0].close()
+            connection, _ = busy.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-test\r\n")
+
+        threading.Thread(target=drop_one, daemon=True).start()
+        servers = {
+            name: {"ansible_host": "127.0.0.1", "ansible_port": server.getsockname()[1]}
+            for name, server in (("busy", busy), *((f"silent{number}", silent) for number in range(20)))
+        }
+        began = time.monotonic()
+        missing = reachability.unreachable(servers)
+    assert missing == servers.keys() - {"busy"}
+    # All at once, and who is silent only once.
+    assert 2.0 <= time.monotonic() - began < 20 * 2.0
+
+
+def test_the_state_can_be_seen_without_a_load_balancer(tmp_path: Path) -> None:
+    text = (
+        "plugin: longshore.stack.stack\nname: shop\nservers: {app1: {address: 127.0.0.1, tags: [lb], ssh: {port: 1}}}\n"
+        "services: {web: {image: x, routes: [{port: 80}]}}\n"
+    )
+    refused, shown = play(tmp_path, text), play(tmp_path, text, playbook="status")
+    assert "1 of 1 Swarm managers do not answer" in refused.stdout + refused.stderr
+    # The managers are asked themselves.
+    assert "nothing was touched" not in shown.stdout + shown.stderr
+    assert "TASK [See who manages the Swarm]" in shown.stdout
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from threading import Event
 
 import pytest
-from longshore.runs import Cancelling, ExitCode, Run, Status, orphans
+from longshore.runs import Cancelling, ExitCode, Line, Run, Status, orphans
 from longshore.runs import run as run_module
+from longshore.runs.events import Event
 from runs_bench import Bench, alive, command, pids, until
 
 # A task that notes its process and that of a child in a session of its own, and never ends by itself.
@@ -80,6 +81,45 @@ def test_the_second_cancel_does_not_wait(bench: Bench, patient: None) -> None:
     assert orphans.find(run.id) + orphans.find(f"{run.id}.mark") == []
 
 
+def test_servers_that_cannot_be_told_do_not_keep_the_run_from_being_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "SAFE_POINT_TIMEOUT", 0.5)
+    telling = bench.playbook(command("true"), name="cancel.yml", hosts="a")
+    notes = bench.directory / "pids"
+    run = bench.start(bench.playbook(command(ENDLESS.format(notes=notes))), cancel_playbook=str(telling), id="r1")
+    until(lambda: len(pids(notes)) == 4)
+    # Those that tell them are runs too, and find the directories of their ids taken.
+    for what in ("mark", "release"):
+        (run.directory.parent / f"r1.{what}").mkdir()
+    run.cancel()
+    assert run.wait(60).status is Status.CANCELLED
+    assert [pid for pid in pids(notes) if alive(pid)] == []
+    warnings = [event.text for event in run.events() if isinstance(event, Line) and event.level == "warning"]
+    assert [text.partition(":")[0] for text in warnings] == [
+        "the servers could not be told of the cancelling (mark)",
+        "the servers could not be told of the cancelling (release)",
+    ]
+
+
+def test_an_event_that_cannot_be_written_does_not_keep_the_run_from_being_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, notes = endless(bench)
+    emit = Run._emit
+
+    def full(run: Run, event: Event) -> None:
+        if isinstance(event, Cancelling):
+            raise OSError("no space left on device")
+        emit(run, event)
+
+    monkeypatch.setattr(Run, "_emit", full)
+    monkeypatch.setattr(threading, "excepthook", lambda _arguments: None)
+    run.cancel()
+    assert run.wait(60).status is Status.CANCELLED
+    assert [pid for pid in pids(notes) if alive(pid)] == []
+
+
 def test_cancelling_after_the_end_changes_nothing(bench: Bench) -> None:
     run = bench.start(bench.playbook({"name": "Say", "ansible.builtin.debug": {"msg": "x"}}))
     assert run.wait().status is Status.DONE
@@ -88,7 +128,7 @@ def test_cancelling_after_the_end_changes_nothing(bench: Bench) -> None:
 
 
 def test_a_run_that_breaks_down_lets_its_canceller_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = Event()
+    ended = threading.Event()
 
     def breaks(_process: run_module.Process) -> int:
         ended.wait(90)
