@@ -162,8 +162,8 @@ def _with_users(directory: Path, users: str) -> str:
 @pytest.mark.parametrize(
     ("users", "place"),
     [
-        (f"ops: {{sudo: true, keys: ['{OTHER} me', others.pub]}}", "7:33: users.ops.keys"),
-        ("ops: {sudo: true, keys: []}", "7:33: users.ops.keys"),
+        (f"ops: {{sudo: true, keys: ['{OTHER} me', others.pub]}}", "7:27: users.ops.keys"),
+        ("ops: {sudo: true, keys: []}", "7:27: users.ops.keys"),
         ("ops: {sudo: true}", "7:9: users.ops"),
     ],
 )
