@@ -30,11 +30,10 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Go on without the servers whose engine is dead
+- name: Go on without the managers that cannot tell
   longshore.stack.leave_out:
-    reason: no Docker engine answers on this server
-  ignore_errors: true
-  when: images_result.unable is defined
+    reason: "{{ manager.msg }}"
+  when: manager is failed
 """
 
 RETURN = r"""#"""
