@@ -64,15 +64,15 @@ def reconfigure(content: dict[str, Any]) -> None:
     content["services"]["web"]["environment"]["GREETING"] = f"Hello {uuid.uuid4().hex[:6]}"
 
 
-def as_they_are(shop: StackFile) -> None:
-    """A change is deployed without the builder, app1, and its image stays."""
+def as_they_are(shop: StackFile, builder: str) -> None:
+    """A change is deployed without the only builder, and its image stays."""
     before = image(shop)
     with shop.changed(reconfigure):
         done = longshore(shop, "deploy", "web", "--json")
         assert done.code == 4, done.end
-        assert done.json["unreachable"] == ["app1"]
+        assert done.json["unreachable"] == [builder]
         notice = next(one for one in done.json["notices"] if "built" in one)
-        assert "app1" in notice
+        assert builder in notice
         assert "web" in notice
         assert [change["change"]["name"] for change in done.json["changes"] if change["role"] == "services"] == ["web"]
     assert image(shop) == before
@@ -91,7 +91,7 @@ class TestDeadBuilder:
         assert longshore(shop, "deploy").code == 0
 
     def test_images_stay_as_they_are(self, shop: StackFile) -> None:
-        as_they_are(shop)
+        as_they_are(shop, "app1")
 
     def test_what_never_ran_cannot_be_kept(self, shop: StackFile) -> None:
         def add(content: dict[str, Any]) -> None:
@@ -112,12 +112,6 @@ class TestDeadBuilder:
         with shop.changed(two):
             done = longshore(shop, "build", "web", "--json")
             assert done.code == 0, done.end
-
-
-def test_a_builder_that_does_not_answer_leaves_images_as_they_are(lab: Lab, shop: StackFile) -> None:
-    with without(lab, "app1", "ssh"):
-        as_they_are(shop)
-    assert longshore(shop, "deploy").code == 0
 
 
 def test_a_dead_first_manager_hinders_nobody(lab: Lab, shop: StackFile) -> None:
