@@ -5,16 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible_collections.longshore.stack.plugins.plugin_utils.streaming import StreamingAction
+from ansible_collections.longshore.stack.plugins.plugin_utils.streaming import StreamedModule
 
 
-class ActionModule(StreamingAction):
-    """Adds the live view; what the module does is its own."""
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Give the module's result."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(self.stream_module(self._task.args, task_vars or {}))
-        return result
+class ActionModule(StreamedModule):
+    """What the module does is its own."""

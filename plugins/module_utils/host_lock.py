@@ -14,11 +14,12 @@ import os
 import time
 
 from .host_change import HostError
-from .run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .run import Run
 
 LOCK = "/run/longshore/host.lock"
 # Installing an engine over a slow line takes minutes. Seconds.
@@ -26,10 +27,10 @@ TIMEOUT = 600.0
 
 
 @contextlib.contextmanager
-def held(concern: str, path: str = LOCK, timeout: float = TIMEOUT) -> Iterator[None]:
-    """Hold the server's lock, after waiting for whoever has it.
+def held(concern: str, work: Run, path: str = LOCK, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Hold the server's lock for the run ``work``, after waiting for whoever has it.
 
-    Raises ``HostError`` that names the holder after ``timeout`` seconds, ``Cancelled`` when the controller goes away.
+    Raises ``HostError`` that names the holder after ``timeout`` seconds, ``Cancelled`` when ``work`` is to stop.
     """
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -41,7 +42,7 @@ def held(concern: str, path: str = LOCK, timeout: float = TIMEOUT) -> Iterator[N
                     f"another run is at work on this server: {_holder(descriptor)}. It was waited for {timeout:.0f} s; "
                     "run again when it has ended"
                 )
-            Run().wait(0.2)
+            work.wait(0.2)
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"the step {concern}, process {os.getpid()}, since {since}".encode(), 0)

@@ -528,7 +528,7 @@ def main() -> None:
         module.fail_json(msg=str(error), invocation=asked)
     try:
         # What only looks waits for nobody.
-        with contextlib.nullcontext() if module.check_mode else held(module.params["name"]):
+        with contextlib.nullcontext() if module.check_mode else held(module.params["name"], work):
             result = converge(module.params, module.check_mode, work=work)
     except HostError as error:
         more = {"conflicts": stacks} if (stacks := getattr(error, "stacks", [])) else {}

@@ -43,10 +43,7 @@ def _answers(address: tuple[str, int]) -> bool:
     try:
         if _greets(address):
             return True
-    except TimeoutError:
-        return False
-    time.sleep(PAUSE)
-    try:
+        time.sleep(PAUSE)
         return _greets(address)
     except TimeoutError:
         return False

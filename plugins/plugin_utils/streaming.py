@@ -18,6 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.longshore.stack.plugins.module_utils.run import PROGRESS
@@ -82,6 +83,27 @@ class StreamingAction(ActionBase):  # type: ignore[misc]  # core has no types
             # Where each fetch is slow (no shared connection), it shall not be all that is done.
             if not last:
                 over.wait(max(EVERY, 3 * (time.monotonic() - begun)))
+
+
+class StreamedModule(StreamingAction):
+    """Adds the live view; what the module does is its own."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Give the module's result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        result.update(self.stream_module(self._task.args, task_vars or {}))
+        return result
+
+
+class EngineModule(StreamedModule):
+    """The same, for a module that ends with ``unable`` where there is no engine and none is required."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Give the module's result. Ansible leaves out the servers of a task that has lost its connection."""
+        result = super().run(tmp, task_vars)
+        if "unable" in result and not result.get("failed"):
+            raise AnsibleConnectionFailure(result["msg"])
+        return result
 
 
 class Twin:

@@ -192,6 +192,11 @@ def split_host(text: str) -> tuple[str | None, str, int | None]:
     return (user if at else None), host, port
 
 
+def names_a_file(key: str) -> bool:
+    """Whether one of ``keys`` is a file: a key has blanks in it; a file that holds one has none in its name."""
+    return " " not in key.strip()
+
+
 def resolved(stack_file: Path, path: str | None) -> Path | None:
     """``path`` as an absolute one: ``~`` is the home, anything relative stands beside the stack file."""
     if path is None:

@@ -17,7 +17,7 @@ from .later import Backups, Database, Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
 from .scalars import Pairs, SecretName, ServerName, ServiceName, StackName, Texts, UserName, VolumeName, matching
-from .servers import Server, Ssh, User, resolved
+from .servers import Server, Ssh, User, names_a_file, resolved
 from .service import Service
 
 # A server with no tag but this one runs no containers.
@@ -109,6 +109,13 @@ class Stack(Model):
     def text(self, path: str) -> str:
         """The text of a file that the stack file names; the checks have read it before."""
         return read(self.file(path))
+
+    def public_keys(self, keys: list[str]) -> list[str]:
+        """The lines of ``keys`` of a user, files among them read. Raises ValueError for one that can't be."""
+        texts = (self.text(key) if names_a_file(key) else key for key in keys)
+        return [
+            line for text in texts for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+        ]
 
     def docker_hosts(self) -> list[str]:
         """Servers that run containers: all but those whose only tag is db, unless a service asks for that tag."""

@@ -183,6 +183,7 @@ def test_removal_is_refused_without_a_majority_and_then_done(host: Any) -> None:
     assert "its engine is not restarted: without it only 1 of 3 managers answer" in restart.stdout
     assert nodes(host)["app2"]["Spec"]["Availability"] == "active"
     refused = play("command.yml", "-e", "command=remove", "-e", "server=app2")
+    assert refused.returncode != 0
     assert "only 1 answer, and 2 are needed" in refused.stdout
     assert nodes(host)["app2"]["Spec"]["Role"] == "manager"
 

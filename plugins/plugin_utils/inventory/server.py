@@ -38,7 +38,7 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
             {
                 "name": user,
                 "state": person.state,
-                "keys": _keys(definition, person.keys),
+                "keys": definition.public_keys(person.keys),
                 "shell": person.shell,
                 "groups": person.groups,
                 "sudo": "ALL=(ALL) NOPASSWD:ALL" if person.sudo else "",
@@ -68,24 +68,13 @@ def _cluster(definition: Stack, name: str) -> dict[str, Any]:
         "registry.server": f"{registry} at {definition.servers[registry].private}" if registry is not None else None,
     }
     for user, person in definition.users.items():
-        says[f"users.{user}"] = person.model_dump(mode="json") | {"keys": _keys(definition, person.keys)}
+        says[f"users.{user}"] = person.model_dump(mode="json") | {"keys": definition.public_keys(person.keys)}
     if name in definition.docker_hosts():
         # What is left out there has an effect too: daemon.json has our default.
         for section, model in (("docker", definition.docker), ("swarm", definition.swarm)):
             for key, value in model.model_dump(mode="json").items():
                 says[f"{section}.{key}"] = "default" if value is None else value
     return says
-
-
-def _keys(definition: Stack, keys: list[str]) -> list[str]:
-    found: list[str] = []
-    for key in keys:
-        if " " in key:
-            found.append(key)
-        else:
-            lines = definition.text(key).splitlines()
-            found += [line for line in lines if line and not line.startswith("#")]
-    return found
 
 
 def _docker_host(docker: Docker) -> dict[str, Any]:

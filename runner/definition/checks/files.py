@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..env_file import parse
 from ..file_text import read
 from ..problems import Problem
-from ..servers import resolved
+from ..servers import names_a_file, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +58,7 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
     for index, file in enumerate(stack.ca_certificates):
         yield ("ca_certificates", index), file
     keys = [(name, index, key) for name, user in stack.users.items() for index, key in enumerate(user.keys)]
-    # A key has blanks in it; a file that holds one has none in its name.
-    yield from ((("users", name, "keys", index), key) for name, index, key in keys if " " not in key.strip())
+    yield from ((("users", name, "keys", index), key) for name, index, key in keys if names_a_file(key))
 
 
 def _readable(context: Context, path: Path, name: str) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..file_text import read
-from ..servers import resolved
 
 if TYPE_CHECKING:
     from ..servers import Connection, User
@@ -51,8 +50,10 @@ def _has_keys_in_use(context: Context, user: str, wanted: User, ways: dict[str, 
     for name, way in ways.items():
         if way.key is not None:
             used.setdefault(way.key, name)
-    given = _given(context.stack.path, wanted.keys) if used else None
-    if given is None:
+    try:
+        given = _parsed(context.stack.public_keys(wanted.keys) if used else [])
+    except ValueError:
+        # The check of files says so.
         return
     written = "keys" in wanted.model_fields_set
     for key, server in used.items():
@@ -67,26 +68,13 @@ def _has_keys_in_use(context: Context, user: str, wanted: User, ways: dict[str, 
             return
 
 
-def _given(stack_file: Path, keys: list[str]) -> set[tuple[str, ...]] | None:
-    found: set[tuple[str, ...]] = set()
-    for key in keys:
-        file = resolved(stack_file, key) if " " not in key.strip() else None
-        try:
-            found |= _keys(key if file is None else read(file))
-        except ValueError:
-            # The check of files says so.
-            return None
-    return found
-
-
 def _public(key: Path) -> set[tuple[str, ...]]:
     """The public half of a private key's file; empty when it is not there, or a certificate takes its place."""
     try:
-        return set() if Path(f"{key}-cert.pub").exists() else _keys(read(Path(f"{key}.pub")))
+        return set() if Path(f"{key}-cert.pub").exists() else _parsed([read(Path(f"{key}.pub"))])
     except (OSError, ValueError):
         return set()
 
 
-def _keys(text: str) -> set[tuple[str, ...]]:
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+def _parsed(lines: list[str]) -> set[tuple[str, ...]]:
     return {found.groups() for line in lines for found in _KEY.finditer(line)}

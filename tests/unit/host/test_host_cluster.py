@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import host_cluster, host_lock
+from ansible_collections.longshore.stack.plugins.module_utils import run as run_module
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import Host, HostError
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,11 +82,11 @@ class TestStatements:
 class TestLock:
     def test_second_run_waits_and_then_names_the_first(self, tmp_path: Path) -> None:
         lock = str(tmp_path / "run/host.lock")
-        late = host_lock.held("server", lock, timeout=0.1)
+        late = host_lock.held("server", Run(), lock, timeout=0.1)
         named = pytest.raises(HostError, match=r"the step docker_host, process [0-9]+, since 20")
-        with host_lock.held("docker_host", lock), named, late:
+        with host_lock.held("docker_host", Run(), lock), named, late:
             pass
-        with host_lock.held("server", lock, timeout=0.1):
+        with host_lock.held("server", Run(), lock, timeout=0.1):
             pass
 
     def test_waits_until_the_first_has_ended(self, tmp_path: Path) -> None:
@@ -92,13 +94,21 @@ class TestLock:
 
         def second() -> None:
             begun.set()
-            with host_lock.held("second", lock, timeout=30):
+            with host_lock.held("second", Run(), lock, timeout=30):
                 order.append("second")
 
         thread = threading.Thread(target=second)
-        with host_lock.held("first", lock):
+        with host_lock.held("first", Run(), lock):
             thread.start()
             assert begun.wait(10)
             order.append("first")
         thread.join(10)
         assert order == ["first", "second"]
+
+    def test_who_is_cancelled_waits_no_longer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(run_module, "CANCEL_MARKS", str(tmp_path))
+        lock = str(tmp_path / "host.lock")
+        (tmp_path / "r1").touch()
+        late = host_lock.held("server", Run("r1"), lock, timeout=30)
+        with host_lock.held("docker_host", Run(), lock), pytest.raises(Cancelled), late:
+            pass

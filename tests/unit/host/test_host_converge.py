@@ -336,7 +336,7 @@ class TestStopping:
         self, server: Server, mark: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         mark.touch()
-        monkeypatch.setattr(host_state, "held", lambda _name: contextlib.nullcontext())
+        monkeypatch.setattr(host_state, "held", lambda _name, _work: contextlib.nullcontext())
         wanted = {"path": str(server.root / "a"), "content": "1", **server.owned}
         asked = {"name": "of a test", "files": [wanted], "run": {"id": "r1", "owner": "me@here"}}
         with patch_module_args(asked), pytest.raises(SystemExit):

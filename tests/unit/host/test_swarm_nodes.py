@@ -11,11 +11,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import known_nodes, swarm_membership, swarm_nodes
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker, DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.lease import LeaseLost
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_plan import SwarmError
+from ansible_collections.longshore.stack.plugins.modules import swarm_node
 from ansible_collections.longshore.stack.plugins.modules import swarm_nodes as module
 
 
@@ -61,6 +63,29 @@ def test_a_leader_is_waited_for() -> None:
         swarm_nodes.nodes_once_led(engine(NO_LEADER), 0, Instant())
     with pytest.raises(DockerError, match="no such"):
         swarm_nodes.nodes_once_led(engine(DockerError(404, "no such"), three), 5, Instant())
+
+
+def test_who_calls_itself_no_manager_is_believed_after_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = DockerError(503, "This node is not a swarm manager. Worker nodes can't be used to view or modify")
+    three = [manager(0)]
+    assert len(swarm_nodes.nodes_once_led(engine(worker, three), 300, Instant())) == 1
+    monkeypatch.setattr(swarm_nodes, "RETURN_TIMEOUT", 0)
+    with pytest.raises(DockerError, match="not a swarm manager"):
+        swarm_nodes.nodes_once_led(engine(worker, three), 300, Instant())
+
+
+def test_a_forgotten_node_leaves_without_waiting_for_its_managers(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def report(_docker: Docker, *, as_it_is: bool = False) -> dict[str, Any]:
+        asked.append(as_it_is)
+        return {"active": True}
+
+    monkeypatch.setattr(swarm_node, "report", report)
+    for state in ("left", "reported"):
+        given = SimpleNamespace(params={"state": state, "claim": False}, check_mode=False)
+        swarm_node.look(engine(), cast("AnsibleModule", given), Run())
+    assert asked == [True, False]
 
 
 def test_the_manager_that_was_restarted_before_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
