@@ -131,6 +131,26 @@ class Stack:
         found: list[dict[str, Any]] = result.data["stack_info"].get("releases") or []
         return found
 
+    def db_status(self, on_event: OnEvent | None = None) -> Result:
+        """How the databases are: ``Result.databases``."""
+        return self.run_job(self.jobs.db_status(), on_event)
+
+    def db_order(self, database: str, order: str, server: str = "", on_event: OnEvent | None = None) -> Result:
+        """``switchover``, ``promote`` or ``resync`` of a database, as ``order_of`` takes them."""
+        return self.run_job(self.order_of(database, order, server), on_event)
+
+    def order_of(self, database: str, order: str, server: str = "") -> Job:
+        """The job that has ``server`` (empty: the best replica) become primary, or copy the primary's data anew.
+
+        Raises ``BadInput`` for a database or server that is not in the file, or that has no replica.
+        """
+        known = self.definition.databases[_known("database", database, self.definition.databases)]
+        if server:
+            _known(f"server of {database}", server, known.servers)
+        if len(known.servers) == 1:
+            raise BadInput(f"{database} is on one server, {known.servers[0]}: there is no replica")
+        return self.jobs.db_order(f"{self.name}-{database}", known.servers, order, server)
+
     def server_drain(self, server: str, on_event: OnEvent | None = None) -> Result:
         """Move the tasks away from a server."""
         return self.run_job(self.jobs.server_drain(self.server(server)), on_event)

@@ -56,7 +56,7 @@ def status(options: Common) -> None:
     from longshore.cli.summary import state  # noqa: PLC0415 - as above
 
     stack = options.load()
-    _show(options, stack, lambda result: state(result, stack.definition))
+    show(options, stack, stack.jobs.status(), lambda result: state(result, stack.definition))
 
 
 @app.command()
@@ -70,7 +70,12 @@ def ps(
     from longshore.cli import tables  # noqa: PLC0415 - as above
 
     stack = options.load()
-    _show(options, stack, lambda result: tables.tasks(_info(result).get("tasks") or [], ended=ended) or "no task runs")
+    show(
+        options,
+        stack,
+        stack.jobs.status(),
+        lambda result: tables.tasks(_info(result).get("tasks") or [], ended=ended) or "no task runs",
+    )
 
 
 @app.command()
@@ -81,14 +86,20 @@ def releases(options: Common) -> None:
     from longshore.cli import tables  # noqa: PLC0415 - as above
 
     stack = options.load()
-    _show(options, stack, lambda result: tables.releases(_info(result).get("releases") or []) or "no release yet")
+    show(
+        options,
+        stack,
+        stack.jobs.status(),
+        lambda result: tables.releases(_info(result).get("releases") or []) or "no release yet",
+    )
 
 
 def _info(result: Result) -> dict[str, list[dict[str, object]]]:
     return result.data.get("stack_info") or {}
 
 
-def _show(options: Common, stack: Stack, tell: Callable[[Result], str]) -> NoReturn:
+def show(options: Common, stack: Stack, job: Job, tell: Callable[[Result], str]) -> NoReturn:
+    """Run a job that only looks, and tell what it saw."""
     from longshore.cli.drive import finish  # noqa: PLC0415 - as above
     from longshore.cli.summary import summary  # noqa: PLC0415 - as above
     from longshore.cli.views import QuietView, choose  # noqa: PLC0415 - as above
@@ -99,7 +110,7 @@ def _show(options: Common, stack: Stack, tell: Callable[[Result], str]) -> NoRet
         return tell(result) if shown else summary(result, stack.definition)
 
     view = choose(as_json=True, result_only=True) if options.as_json else QuietView()
-    finish(stack.jobs.status(), view, _telling(options, told))
+    finish(job, view, _telling(options, told))
 
 
 def _telling(options: Common, tell: Callable[[Result], str]) -> Callable[[Result], None] | None:

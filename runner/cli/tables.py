@@ -45,6 +45,42 @@ def tasks(known: Sequence[Mapping[str, Any]], *, ended: bool = False) -> str:
     return table(("TASK", "SERVER", "STATE", "SINCE (UTC)", "ERROR"), rows)
 
 
+def databases(known: Mapping[str, Mapping[str, Mapping[str, Any]]], servers: Mapping[str, Sequence[str]]) -> str:
+    """One line per server of each database, those of which nothing is known too; ``servers`` are the file's."""
+    rows = []
+    for name, listed in servers.items():
+        for server in listed:
+            found = known.get(name, {}).get(server)
+            rows.append((name, server, *(_database(found) if found else ("-", "not reached", "", "", "", "", ""))))
+    head = ("DATABASE", "SERVER", "ROLE", "STATE", "LAG", "TIMELINE", "SIZE", "CONNECTIONS", "VERSION")
+    return table(head, rows)
+
+
+def _database(found: Mapping[str, Any]) -> tuple[str, ...]:
+    role = f"{found['role']}, synchronous" if found.get("synchronous") else str(found["role"] or "-")
+    state = f"{found['state']}, restart pending" if found.get("pending_restart") else str(found["state"])
+    lag, primary = found.get("lag"), found["role"] == "primary"
+    taken = f"{found['connections']}/{found['connections_limit']}" if "connections" in found else ""
+    return (
+        role,
+        state,
+        "" if primary or lag is None else size(lag) if isinstance(lag, int) else str(lag),
+        str(found.get("timeline") or ""),
+        size(found["size"]) if "size" in found else "",
+        taken,
+        str(found.get("version") or ""),
+    )
+
+
+def size(number: float) -> str:
+    """Bytes for people: ``0 B``, ``7.4 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
 def nodes(known: Sequence[Mapping[str, Any]]) -> str:
     """One line per server of the cluster."""
     rows = [

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from .base import INTEGER, TEXT, Model, Short, many, one
-from .resources import Schedule
 from .scalars import Address, CheckPath, Command, Duration, Port, ServerName, ServiceName, Texts, Whole
 
 
@@ -22,18 +21,6 @@ class Job(Model):
     timezone: str = one("The schedule's time zone.", "UTC")
     overlap: Literal["forbid", "allow", "replace"] = one("When the last run still runs.", "forbid")
     deadline: Duration | None = one("A run that takes longer is ended.", None)
-
-
-class Database(Model):
-    """A managed database outside of containers."""
-
-    engine: Literal["postgresql", "mariadb", "redis", "rabbitmq", "memcached"] = one("Which.")
-    version: str | None = one("Its major version; default: the newest that is supported.", None)
-    servers: list[ServerName] = one("Data servers, the first is the primary when it is made.", min_length=1)
-    witnesses: list[ServerName] = many("Further members of the quorum, without data.", list)
-    synchronous: Literal["strict"] | bool = one("Whether a commit waits for a second server.", False)
-    backup: Schedule | None = one("Backs it up.", None)
-    settings: dict[str, str] = many("Settings in the engine's words.", dict)
 
 
 class FirewallRule(Model):

@@ -11,7 +11,7 @@ from .healthcheck import Healthcheck
 from .mounts import Mount, TmpfsOptions
 from .scalars import expand_range
 from .servers import resolved
-from .values import is_secret, plain, unexpanded
+from .values import is_secret, plain, references, unexpanded
 
 if TYPE_CHECKING:
     from .mounts import Grant
@@ -76,10 +76,19 @@ def normalized(service: Service) -> dict[str, Any]:
             {"host": route.host or "", "path": route.path, "port": route.port, "sticky": route.sticky}
             for route in service.routes
         ],
-        "depends_on": {name: {"condition": need.condition} for name, need in service.depends_on.items()},
+        "depends_on": {
+            # Whoever asks for a database at its start would not find it before its router is there.
+            **{name: {"condition": "service_healthy"} for name in used_databases(service)},
+            **{name: {"condition": need.condition} for name, need in service.depends_on.items()},
+        },
         "before_deploy": _words(service.before_deploy),
         "endpoint_mode": service.endpoint_mode,
     }
+
+
+def used_databases(service: Service) -> list[str]:
+    """The databases that a service's environment names."""
+    return sorted({name for value in service.secret_values().values() for name in references(value)[1]})
 
 
 def mounts(service: Service) -> list[Mount]:

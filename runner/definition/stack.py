@@ -12,11 +12,23 @@ from pydantic import PrivateAttr
 
 from .base import Model, Short, many, one
 from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
+from .databases import Database, data_servers, quorum, routers
 from .file_text import read
-from .later import Backups, Database, Failover, Firewall, Job, Monitoring
+from .later import Backups, Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
-from .scalars import Pairs, SecretName, ServerName, ServiceName, StackName, Texts, UserName, VolumeName, matching
+from .scalars import (
+    DatabaseName,
+    Pairs,
+    SecretName,
+    ServerName,
+    ServiceName,
+    StackName,
+    Texts,
+    UserName,
+    VolumeName,
+    matching,
+)
 from .servers import Server, Ssh, User, names_a_file, resolved
 from .service import Service
 
@@ -61,7 +73,7 @@ class Stack(Model):
         "The distribution's security updates.", UnattendedUpgrades
     )
     jobs: dict[ServiceName, Job] = many("Commands on a schedule.", dict)
-    databases: dict[ServiceName, Database] = many("Managed databases.", dict)
+    databases: dict[DatabaseName, Database] = many("Managed databases.", dict)
     firewall: Firewall | None = one("Who may reach what.", None)
     failover: dict[str, Failover] = many("Public names that move to a backup.", dict)
     backups: Backups | None = one("Where backups go.", None)
@@ -92,6 +104,8 @@ class Stack(Model):
         ]
         for name, service in self.services.items():
             service._name, service._stack = name, self
+        for name, database in self.databases.items():
+            database._name = name
 
     def settle(self) -> None:
         """Fill in what the checks have shown to be clear: the server of a local volume that can be on one only."""
@@ -158,6 +172,18 @@ class Stack(Model):
     def load_balancers(self) -> list[str]:
         """Servers tagged lb, when a service has routes."""
         return self._tagged("lb") if self.has_routes() else []
+
+    def data_servers(self) -> list[str]:
+        """Servers that hold a database."""
+        return data_servers(self)
+
+    def quorum(self) -> list[str]:
+        """Servers that agree on which data server is primary; none without databases."""
+        return quorum(self)
+
+    def routers(self) -> dict[str, Service]:
+        """The services that take containers to the databases, by name."""
+        return routers(self)
 
     def volume_hosts(self) -> list[str]:
         """Servers on which a local volume's directory stands."""

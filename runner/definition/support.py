@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 # Path in the file (``*``: every name or item; ``key=value``: that value) → what is missing.
 NOT_YET: dict[tuple[str, ...], str] = {
     ("jobs",): "scheduled jobs",
-    ("databases",): "managed databases",
+    ("databases", "*", "engine=mariadb"): "MariaDB",
+    ("databases", "*", "engine=redis"): "Redis and Valkey",
+    ("databases", "*", "engine=rabbitmq"): "RabbitMQ",
+    ("databases", "*", "engine=memcached"): "memcached",
+    ("databases", "*", "backup"): "backups of databases",
     ("firewall",): "the firewall",
     ("failover",): "DNS failover",
     ("backups",): "backups",

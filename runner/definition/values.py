@@ -104,8 +104,9 @@ def template(value: str) -> str:
 
 def _strict(expression: str) -> str:
     # As an attribute, a name with '-' would be a subtraction, and 'keys' a method.
-    if found := _SECRET.fullmatch(expression):
-        return f"{expression[: found.start(1) - 1]}['{found[1]}']{expression[found.end(1) :]}"
+    for known in (_SECRET, _DATABASE):
+        if found := known.fullmatch(expression):
+            return f"{expression[: found.start(1) - 1]}['{found[1]}']{expression[found.end(1) :]}"
     return _VARIABLE.sub(r"\1, default=undef())", expression)
 
 

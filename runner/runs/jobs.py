@@ -79,6 +79,15 @@ class Jobs:
         job = self._job("run", longshore_run_service=service, longshore_run_command=list(command))
         return replace(job, log=False)
 
+    def db_status(self) -> Job:
+        """How the databases are; changes nothing."""
+        return self._job("database_status")
+
+    def db_order(self, instance: str, servers: Sequence[str], order: str, server: str = "") -> Job:
+        """``switchover``, ``promote`` or ``resync`` of a database's instance on ``servers``."""
+        wanted = {"instance": instance, "servers": list(servers), "order": order, "server": server}
+        return self._job("database_order", longshore_database=wanted)
+
     def server_drain(self, server: str) -> Job:
         """Move the tasks away from a server."""
         return self._job("server_drain", longshore_server=server)

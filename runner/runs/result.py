@@ -85,7 +85,7 @@ class Result:
     Attributes: ``counters`` per server (``localhost`` is this machine), ``unreachable`` servers, ``notices`` (what is
     less than was asked for, and why), ``locked_by`` (who holds the lock, when the run was refused for it), ``data``
     (what our modules returned, by the module's short name, the last one winning), ``kept`` (by server, the paths of
-    data that a removal left there), ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own
+    data that a removal left there), ``databases`` (by instance and server, how it is), ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own
     output).
     """
 
@@ -101,6 +101,7 @@ class Result:
     locked_by: str = ""
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    databases: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     log: str = ""
 
     @property
@@ -126,6 +127,7 @@ class Tally:
         self._data: dict[str, dict[str, Any]] = {}
         self._notices: dict[str, None] = {}
         self._kept: dict[str, tuple[str, ...]] = {}
+        self._databases: dict[str, dict[str, dict[str, Any]]] = {}
         self._locked_by = ""
         self._bad_input = False
         self._rescued: set[str] = set()
@@ -170,6 +172,9 @@ class Tally:
             self._notices.update(dict.fromkeys(str(notice) for notice in event.data.get("notices") or []))
             if name == "kept_data":
                 self._kept[event.place.host] = tuple(str(path) for path in event.data.get("kept") or [])
+            if name == "database_info":
+                for instance, found in (event.data.get("instances") or {}).items():
+                    self._databases.setdefault(instance, {})[event.place.host] = found
             if name == "guard":
                 # Servers that did not answer are left out from the start, so no task tells of them.
                 self._left_out |= {str(server) for server in event.data.get("unreachable_servers") or []}
@@ -225,6 +230,7 @@ class Tally:
             notices=tuple(self._notices),
             locked_by=self._locked_by if status is Status.LOCKED else "",
             data=self._data,
+            databases=self._databases,
             kept={host: paths for host, paths in sorted(self._kept.items()) if paths},
             log=log,
         )

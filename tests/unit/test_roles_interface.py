@@ -15,7 +15,17 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 # The groups that the inventory plugin makes: docs/architecture.md, "Groups and hosts".
-GROUPS = ("longshore", "docker_host", "swarm_manager", "registry", "builder", "load_balancer", "volume_host")
+GROUPS = (
+    "longshore",
+    "docker_host",
+    "swarm_manager",
+    "registry",
+    "builder",
+    "load_balancer",
+    "volume_host",
+    "etcd",
+    "postgresql",
+)
 TASKS = re.compile(r"groups\s*(\[\s*['\"]|\.)(" + "|".join(GROUPS) + r")\b")
 
 YAML = re.compile(r"```ya?ml\n(- .*?)```", re.DOTALL)

@@ -21,6 +21,8 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "builder": definition.builders(),
         "load_balancer": definition.load_balancers(),
         "volume_host": definition.volume_hosts(),
+        "etcd": definition.quorum(),
+        "postgresql": definition.data_servers(),
     }
     for name, server in definition.servers.items():
         for tag in server.tags:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import registries, secrets
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import databases, registries, secrets
 
 if TYPE_CHECKING:
     from longshore.definition.resources import Config, Network
@@ -21,6 +21,7 @@ RUN = trust_as_template("{{ longshore_run }}")
 def variables(definition: Stack) -> dict[str, Any]:
     """What is the same on every server."""
     normalized = {name: service.normalized() for name, service in definition.services.items()}
+    normalized |= databases.services(definition)
     return {
         "secrets": secrets.of_stack(definition),
         "services_stack": definition.name,
@@ -53,7 +54,9 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
     """``images_services``: the services whose tasks this server may run."""
     return {
         "images_services": [
-            service.name for service in definition.services.values() if name in definition.eligible_servers(service)
+            service.name
+            for service in (*definition.services.values(), *definition.routers().values())
+            if name in definition.eligible_servers(service)
         ]
     }
 

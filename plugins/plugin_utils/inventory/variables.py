@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
+    databases,
     edge,
     registries,
     secrets,
@@ -37,13 +38,14 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     """Variables of the group ``longshore``."""
     return {
         "longshore_run": _run(),
-        "credentials_sets": {"cluster": CLUSTER_CREDENTIALS, "stack": secrets.made_once(definition)},
+        "credentials_sets": _credentials(definition),
         "swarm_manager_files": _manager_files(definition),
         "swarm_run": services.RUN,
         "docker_host_run": services.RUN,
         **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),
+        **databases.of_stack(definition),
     }
 
 
@@ -53,12 +55,17 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         connection.variables(definition.servers[name])
         | server.variables(definition, name)
         | services.of_server(definition, name)
+        | databases.of_server(definition, name)
     )
 
 
+def _credentials(definition: Stack) -> dict[str, Any]:
+    sets = {"cluster": CLUSTER_CREDENTIALS, "stack": secrets.made_once(definition)}
+    return {**sets, "databases": databases.made_once(definition)} if definition.databases else sets
+
+
 def _manager_files(definition: Stack) -> list[str]:
-    sets = (CLUSTER_CREDENTIALS, secrets.made_once(definition))
-    made = [f"{each['directory']}/{name}" for each in sets for name in each["names"]]
+    made = [f"{each['directory']}/{name}" for each in _credentials(definition).values() for name in each["names"]]
     return [f"{CLUSTER_CREDENTIALS['directory']}/ca.key", *made]
 
 

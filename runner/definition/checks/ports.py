@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from ..databases import PORTS as DATABASE_PORTS
+from ..databases import quorum
 from ..normalize import order
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 # What Swarm uses between servers (docs.docker.com, "Open protocols and ports between the hosts").
 _SWARM = ((2377, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
 REGISTRY_PORT = 5000
+# Of etcd: for clients and between its members.
+QUORUM_PORTS = (2379, 2380)
 # A load balancer learns a service's addresses from one answer of DNS, which holds no more.
 MOST_ROUTED = 750
 
@@ -117,4 +121,10 @@ def _reserved(context: Context) -> _Taken:
     reserve(balancers, balancer.stats.port, "the load balancer's statistics", "load_balancer", "stats", "port")
     if balancer.tls is not None:
         reserve(balancers, balancer.https_port, "the load balancer", "load_balancer", "https_port")
+    for name, database in stack.databases.items():
+        if database.engine in DATABASE_PORTS:
+            for number in (database.listens, database.health_port):
+                reserve(database.servers, number, f"the database '{name}'", "databases", name)
+    for number in QUORUM_PORTS:
+        reserve(quorum(stack), number, "the databases' quorum", "databases")
     return taken

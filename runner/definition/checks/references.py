@@ -145,8 +145,7 @@ def _references(context: Context, value: str, path: Path) -> None:
     for name in sorted(secrets):
         context.expect("secrets", name, path, "secret")
     for name in sorted(databases):
-        if context.expect("databases", name, path, "database"):
-            context.complain(path, "managed databases: not supported yet")
+        context.expect("databases", name, path, "database")
 
 
 def _fits(path: Path, pattern: tuple[str, ...]) -> bool:

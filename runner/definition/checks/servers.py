@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .context import Context
 
 # Ansible's own names, and the inventory's groups: a host of the same name would be mistaken for one.
-RESERVED = frozenset({"all", "builder", "localhost", "longshore", "registry", "ungrouped"})
+RESERVED = frozenset({"all", "builder", "etcd", "localhost", "longshore", "postgresql", "registry", "ungrouped"})
 
 
 def check(context: Context) -> None:

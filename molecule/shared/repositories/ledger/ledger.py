@@ -1,0 +1,146 @@
+"""A client that judges a database: it commits numbered rows as fast as it can, and remembers which were acknowledged.
+
+DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
+
+    /healthz          200 as soon as it listens
+    /begin?name=N     begin to write into the table N
+    /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), twice, longest (seconds
+                      between two acknowledged commits), gaps (those longer than half a second), errors
+    /replica?name=N   how many rows a replica has, and its address
+    /primary          who answers as the primary
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg2
+
+# A commit that hangs for longer is given up: whether it was made is then unknown, so it counts as neither.
+OPTIONS = "&connect_timeout=2&keepalives_idle=2&keepalives_interval=1&keepalives_count=3&tcp_user_timeout=3000"
+WRITERS: dict[str, Writer] = {}
+
+
+def connect(variable: str) -> Any:
+    """A connection that commits each statement."""
+    connection = psycopg2.connect(os.environ[variable] + OPTIONS)
+    connection.autocommit = True
+    return connection
+
+
+class Writer:
+    """Writes into one table until it is told to stop."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self.acknowledged: list[int] = []
+        self.gaps: list[float] = []
+        self.errors: dict[str, int] = {}
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._write, daemon=True)
+        with connect("DATABASE_URL") as connection, connection.cursor() as cursor:
+            cursor.execute(f"create table {table} (id bigint primary key, at timestamptz default now())")
+        self.thread.start()
+
+    def _write(self) -> None:
+        connection, number, last = None, 0, time.monotonic()
+        while not self.over.is_set():
+            number += 1
+            try:
+                connection = connection or connect("DATABASE_URL")
+                with connection.cursor() as cursor:
+                    cursor.execute(f"insert into {self.table} (id) values (%s)", (number,))
+            except psycopg2.Error as error:
+                words = str(error).strip().splitlines()
+                self.errors[words[0] if words else type(error).__name__] = (
+                    self.errors.get(words[0] if words else "", 0) + 1
+                )
+                if connection is not None:
+                    connection.close()
+                connection = None
+                time.sleep(0.05)
+                continue
+            now = time.monotonic()
+            if now - last > 0.5:
+                self.gaps.append(round(now - last, 2))
+            last = now
+            self.acknowledged.append(number)
+        if connection is not None:
+            connection.close()
+
+    def report(self) -> dict[str, Any]:
+        """Stop, and compare with what is there."""
+        self.over.set()
+        self.thread.join()
+        with connect("DATABASE_URL") as connection, connection.cursor() as cursor:
+            cursor.execute(f"select id from {self.table}")
+            there = {row[0] for row in cursor.fetchall()}
+        return {
+            "acknowledged": len(self.acknowledged),
+            "lost": len(set(self.acknowledged) - there),
+            "longest": max(self.gaps, default=0.0),
+            "gaps": self.gaps,
+            "errors": self.errors,
+        }
+
+
+class Handler(BaseHTTPRequestHandler):
+    """See the module."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        parts = urlsplit(self.path)
+        name = parse_qs(parts.query).get("name", ["ledger"])[0]
+        try:
+            answer = self._answer(parts.path, name)
+        except (KeyError, psycopg2.Error) as error:
+            self._send(500, {"error": str(error)})
+        else:
+            self._send(200 if answer is not None else 404, answer or {})
+
+    def _answer(self, path: str, name: str) -> dict[str, Any] | None:
+        if path == "/healthz":
+            return {"ok": True}
+        if path == "/begin":
+            WRITERS[name] = Writer(name)
+            return {"table": name}
+        if path == "/end":
+            return WRITERS.pop(name).report()
+        if path in ("/replica", "/primary"):
+            return look("REPLICA_URL" if path == "/replica" else "DATABASE_URL", name)
+        return None
+
+    def _send(self, status: int, answer: dict[str, Any]) -> None:
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def look(variable: str, table: str) -> dict[str, Any]:
+    """Who answers, and how many rows it has."""
+    with connect(variable) as connection, connection.cursor() as cursor:
+        cursor.execute("select host(inet_server_addr()), pg_is_in_recovery(), to_regclass(%s) is not null", (table,))
+        address, standby, there = cursor.fetchone()
+        cursor.execute("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()")
+        tls = cursor.fetchone()
+        rows = 0
+        if there:
+            cursor.execute(f"select count(*) from {table}")
+            rows = cursor.fetchone()[0]
+    return {"address": address, "standby": standby, "rows": rows, "tls": tls}
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("", 8000), Handler).serve_forever()

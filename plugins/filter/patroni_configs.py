@@ -1,0 +1,52 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Instances of PostgreSQL → what Patroni is told of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible_collections.longshore.stack.plugins.plugin_utils.patroni_config import dynamic, member, parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def patroni_configs(  # noqa: PLR0917 - filters are called by name
+    instances: Sequence[Mapping[str, Any]],
+    member_name: str,
+    etcd: Sequence[str],
+    tls: Mapping[str, str],
+    passwords: Mapping[str, Mapping[str, str]],
+    timing: Mapping[str, int],
+    size: Mapping[str, int],
+    share: float,
+) -> list[dict[str, Any]]:
+    """Each instance with ``text`` (this member's file), ``dynamic`` (what all members share) and ``passwords``."""
+    memory = (size.get("memory") or 2**31) * float(share) / max(1, len(instances))
+    result = []
+    for instance in instances:
+        shared = dynamic(instance, timing)
+        settings = parameters(instance, tls, memory, size.get("processors") or 2)
+        known = passwords[instance["name"]]
+        text = member(instance, member_name, etcd, tls, known, shared, settings)
+        keys = ("name", "version", "port", "health_port", "servers", "database")
+        result.append(
+            {
+                **{key: instance[key] for key in keys},
+                "extensions": list(instance.get("extensions") or []),
+                "passwords": {key: known[key] for key in ("owner", "reader", "monitor")},
+                "dynamic": shared,
+                "text": text,
+            }
+        )
+    return result
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """By name."""
+        return {"patroni_configs": patroni_configs}

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A member of a group of PostgreSQL servers, and on the primary what the whole group shares.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .host_change import HostError, attempt, run
+from .patroni import PRIMARY, Group, differences, log_of, serves
+from .postgresql_sql import Instance, plan
+from .rest import Rest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .run import Run
+
+BASE = "/var/lib/postgresql"
+
+
+def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]:
+    """Make the members of this server serve, and on a primary its group as wanted; the module's result.
+
+    ``given`` are the parameters of ``postgresql_instances``. Raises ``HostError``, ``RestError`` and ``Cancelled``.
+    """
+    rest = Rest(given["authority"], given["certificate"], given["key"])
+    changes: list[str] = []
+    notices: list[str] = []
+    roles = {}
+    for instance in given["instances"]:
+        servers = {each["name"]: each["address"] for each in instance["servers"]}
+        group = Group(rest, servers, instance["health_port"], work)
+        wanted = {**{key: given[key] for key in ("member", "present", "reloaded", "patience", "deadline")}, **instance}
+        made, roles[instance["name"]], absent = _instance(group, wanted, check)
+        changes += [f"{instance['name']}: {change}" for change in made]
+        notices += absent
+    return {"changed": bool(changes), "changes": changes, "roles": roles, "notices": notices}
+
+
+def _instance(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[list[str], str, list[str]]:
+    """What was changed, the member's role, and what is missing."""
+    changes = []
+    name, unit = wanted["member"], f"patroni@{wanted['name']}.service"
+    if not _runs(unit):
+        changes.append("start")
+        if check:
+            return changes, "", []
+        _start(group, wanted, unit)
+    if check and not serves(group.of(name)):
+        return changes, "", []
+    try:
+        group.await_member(name, wanted["patience"], wanted["deadline"])
+    except HostError as error:
+        raise HostError(f"{error}. Its log ends: {log_of(unit)}") from error
+    if group.of(name).get("role") not in PRIMARY:
+        return changes, "replica", []
+    absent = _others(group, wanted, check)
+    changes += _shared(group, wanted, check, absent)
+    for change in plan(Instance(wanted["port"]), wanted["database"], wanted["passwords"], wanted["extensions"]):
+        changes.append(change.what)
+        if not check:
+            group.work.check()
+            change.apply()
+    return changes, "primary", list(absent.values())
+
+
+def _runs(unit: str) -> bool:
+    code, _out, _error = attempt(["systemctl", "is-active", unit])
+    return code == 0
+
+
+def _start(group: Group, wanted: Mapping[str, Any], unit: str) -> None:
+    """Start the agent. Where there are no data, whoever comes first makes the database: that is to be the first."""
+    empty = not os.path.exists(os.path.join(BASE, wanted["version"], wanted["name"], "PG_VERSION"))
+    first = next(iter(group.servers))
+    if empty and wanted["member"] != first:
+        until = time.monotonic() + wanted["patience"]
+        while not group.primary():
+            if time.monotonic() >= until:
+                raise HostError(
+                    f"there is no primary to copy: neither {first} nor another member has become one within "
+                    f"{wanted['patience']} s"
+                )
+            group.work.wait(0.5)
+    run(["systemctl", "start", unit], timeout=60.0)
+
+
+def _others(group: Group, wanted: Mapping[str, Any], check: bool) -> dict[str, str]:
+    """Name → words, of the other members that do not serve. Those of the run are waited for: they may be starting."""
+    absent = {}
+    for name in group.servers:
+        if name == wanted["member"] or serves(group.of(name)):
+            continue
+        try:
+            if check or name not in wanted["present"]:
+                raise HostError(f"PostgreSQL on {name} does not serve {wanted['name']}")
+            group.await_member(name, wanted["patience"], wanted["deadline"])
+        except HostError as error:
+            absent[name] = str(error)
+    return absent
+
+
+def _shared(group: Group, wanted: Mapping[str, Any], check: bool, absent: Mapping[str, str]) -> list[str]:
+    """Converge what all members share, and restart those that need it: replicas first, one at a time."""
+    name = wanted["member"]
+    more = differences(wanted["dynamic"], group.config(name))
+    changes = [f"configuration of the group: {', '.join(sorted(_words(more)))}"] if more else []
+    if more and not check:
+        group.configure(name, more)
+    present = [each for each in group.servers if each not in absent]
+    due = _due(group, present, 0.0 if check or not (more or wanted["reloaded"]) else _applied_after(wanted))
+    for each in sorted(due, key=lambda member: (member == name, member)):
+        changes.append(f"restart of {each}")
+        if not check:
+            group.work.check()
+            group.restart(each)
+    return changes
+
+
+def _words(tree: Mapping[str, Any]) -> list[str]:
+    return [word for key, value in tree.items() for word in (_words(value) if isinstance(value, dict) else [key])]
+
+
+def _applied_after(wanted: Mapping[str, Any]) -> float:
+    # Each member sees a change in its next round; then it needs a moment to see which settings want a restart.
+    return float(wanted["dynamic"].get("loop_wait", 10)) + 4.0
+
+
+def _due(group: Group, names: list[str], patience: float) -> list[str]:
+    """The members that wait for a restart, as far as they know within ``patience`` seconds."""
+    until = time.monotonic() + patience
+    while True:
+        due = [name for name in names if group.of(name).get("pending_restart")]
+        if len(due) == len(names) or time.monotonic() >= until:
+            return due
+        group.work.wait(0.5)

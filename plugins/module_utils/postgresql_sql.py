@@ -1,0 +1,147 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles, databases and extensions of an instance, by psql(1) over its local socket as the user postgres.
+
+Private to the collection. Passwords never travel: PostgreSQL is given the verifier that it would store (RFC 5802), so
+that no log of statements can hold one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+
+from .host_change import Change, HostError, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+# PostgreSQL's own number (scram_iterations).
+ITERATIONS = 4096
+_VERIFIER = re.compile(r"SCRAM-SHA-256\$(\d+):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)")
+_STATE = """
+select json_build_object(
+  'roles', (select json_object_agg(rolname, json_build_object('password', rolpassword, 'login', rolcanlogin,
+      'memberships', (select coalesce(json_agg(g.rolname), '[]') from pg_auth_members m join pg_roles g on g.oid = m.roleid
+                      where m.member = a.oid)))
+    from pg_authid a where rolname !~ '^pg_'),
+  'databases', (select json_object_agg(datname, json_build_object('owner', pg_get_userbyid(datdba),
+      'public', has_database_privilege('public', oid, 'connect'))) from pg_database where not datistemplate))
+"""
+
+
+class Instance:
+    """The instance of this server that listens on ``port``."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def sql(self, text: str, database: str = "postgres") -> str:
+        """What statements give, unaligned. Raises ``HostError`` with PostgreSQL's words."""
+        return run(
+            [
+                *("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1"),
+                *("-h", "/run/postgresql", "-p", str(self._port), "-d", database, "-f", "-"),
+            ],
+            given=text,
+            environment={"PGAPPNAME": "longshore", "PGOPTIONS": "-c statement_timeout=60s -c synchronous_commit=local"},
+        ).strip()
+
+    def state(self) -> dict[str, Any]:
+        """``roles`` and ``databases`` by name."""
+        found: dict[str, Any] = json.loads(self.sql(_STATE))
+        return {"roles": found["roles"] or {}, "databases": found["databases"] or {}}
+
+
+def plan(
+    instance: Instance, database: str, passwords: Mapping[str, str], extensions: Sequence[str]
+) -> Iterator[Change]:
+    """Changes that make a database with its owner, its reader, who watches the instance, and its extensions.
+
+    ``passwords`` has those of ``owner``, ``reader`` and ``monitor``. What else there is stays.
+    """
+    state = instance.state()
+    roles = {
+        database: (passwords["owner"], []),
+        f"{database}_reader": (passwords["reader"], ["pg_read_all_data"]),
+        "monitor": (passwords["monitor"], ["pg_monitor"]),
+    }
+    for name, (password, groups) in roles.items():
+        yield from _role(instance, name, state["roles"].get(name), password, groups)
+    live = state["databases"].get(database)
+    name = identifier(database)
+    if live is None:
+        yield Change(f"database {database}", _runner(instance, f"create database {name} owner {name}"))
+    elif live["owner"] != database:
+        yield Change(f"owner of {database}", _runner(instance, f"alter database {name} owner to {name}"))
+    if live is None or live["public"]:
+        grants = ", ".join(identifier(role) for role in roles)
+        text = f"revoke all on database {name} from public; grant connect on database {name} to {grants};"
+        yield Change(f"access to {database}", _runner(instance, text))
+    yield from _extensions(instance, database, live is not None, extensions)
+
+
+def _role(
+    instance: Instance, name: str, live: Mapping[str, Any] | None, password: str, groups: Sequence[str]
+) -> Iterator[Change]:
+    quoted = identifier(name)
+    if live is None:
+        text = f"create role {quoted} login password '{verifier(password)}'"
+        yield Change(f"role {name}", _runner(instance, text))
+    elif not fits(live["password"] or "", password) or not live["login"]:
+        text = f"alter role {quoted} login password '{verifier(password)}'"
+        yield Change(f"password of {name}", _runner(instance, text))
+    for group in groups:
+        if live is None or group not in live["memberships"]:
+            yield Change(f"{name} in {group}", _runner(instance, f"grant {identifier(group)} to {quoted}"))
+
+
+def _extensions(instance: Instance, database: str, there: bool, wanted: Sequence[str]) -> Iterator[Change]:
+    live: list[str] = []
+    if wanted and there:
+        live = instance.sql("select extname from pg_extension", database).splitlines()
+    for name in wanted:
+        if name not in live:
+            text = f"create extension if not exists {identifier(name)} cascade"
+            yield Change(f"extension {name} in {database}", _runner(instance, text, database))
+
+
+def _runner(instance: Instance, text: str, database: str = "postgres") -> Any:
+    def call() -> None:
+        instance.sql(text, database)
+
+    return call
+
+
+def identifier(name: str) -> str:
+    """A name as SQL takes it, whatever it holds."""
+    if "\0" in name:
+        raise HostError("a name holds a NUL character")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def verifier(password: str, salt: bytes = b"", iterations: int = ITERATIONS) -> str:
+    """What PostgreSQL stores instead of the password, which has to be ASCII."""
+    salt = salt or os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, iterations)
+    client = hmac.new(salted, b"Client Key", hashlib.sha256).digest()
+    stored = hashlib.sha256(client).digest()
+    server = hmac.new(salted, b"Server Key", hashlib.sha256).digest()
+    words = [base64.b64encode(each).decode() for each in (salt, stored, server)]
+    return f"SCRAM-SHA-256${iterations}:{words[0]}${words[1]}:{words[2]}"
+
+
+def fits(stored: str, password: str) -> bool:
+    """Whether ``stored`` was made of ``password``."""
+    found = _VERIFIER.fullmatch(stored)
+    if found is None:
+        return False
+    again = verifier(password, base64.b64decode(found[2]), int(found[1]))
+    return hmac.compare_digest(again, stored)

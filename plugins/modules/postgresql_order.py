@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgresql_order
+short_description: Tell a group of PostgreSQL servers to change
+version_added: 0.2.0
+author: The Longshore founders (@longshore)
+description:
+  - Has another server become primary, or copies a replica anew, through Patroni, and waits for the end.
+extends_documentation_fragment:
+  - longshore.stack.postgresql
+  - longshore.stack.run
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what a real run would change.
+  diff_mode:
+    support: none
+options:
+  instance:
+    description: The instance, as the role P(longshore.stack.postgresql#role) takes it.
+    type: dict
+    required: true
+  order:
+    description:
+      - V(switchover) makes O(server), or without one the replica that is least behind, the primary. Nothing is lost.
+      - V(promote) does the same where there is no primary that could hand over. What only the lost primary has is lost.
+      - V(resync) removes the data of the replica on O(server) and copies the primary's. That server's own data is what goes.
+    type: str
+    choices: [switchover, promote, resync]
+    required: true
+  server:
+    description: The server that is meant. Empty lets Patroni choose, for V(switchover).
+    type: str
+    default: ''
+  deadline:
+    description: Seconds until a copy must be there.
+    type: int
+    default: 3600
+"""
+
+EXAMPLES = r"""
+- name: Have another server become primary
+  longshore.stack.postgresql_order:
+    member: db1
+    authority: /etc/longshore/postgresql/ca.crt
+    certificate: /etc/longshore/postgresql/member.crt
+    key: /etc/longshore/postgresql/member.key
+    instance: "{{ postgresql_instances[0] }}"
+    order: switchover
+"""
+
+RETURN = r"""
+before:
+  description: The primary's server before; empty for none.
+  returned: success
+  type: str
+after:
+  description: The primary's server afterwards.
+  returned: success
+  type: str
+seconds:
+  description: How long it took.
+  returned: success
+  type: float
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.patroni import Group
+from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest, RestError
+from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def give(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
+    instance = given["instance"]
+    servers = {each["name"]: each["address"] for each in instance["servers"]}
+    rest = Rest(given["authority"], given["certificate"], given["key"])
+    group = Group(rest, servers, instance["health_port"], work)
+    order, server = given["order"], given["server"]
+    if server and server not in servers:
+        raise HostError(f"{server} is no server of {instance['name']}: there are {', '.join(servers)}")
+    before = group.primary()
+    refuse(instance["name"], order, server, before)
+    if order != "resync" and server and server == before:
+        return {"changed": False, "before": before, "after": before, "seconds": 0.0}
+    began = time.monotonic()
+    after = before
+    if not check:
+        if order == "resync":
+            group.resync(server, given["deadline"])
+        else:
+            after = group.hand_over(before, server)
+    return {"changed": True, "before": before, "after": after, "seconds": round(time.monotonic() - began, 2)}
+
+
+def refuse(name: str, order: str, server: str, primary: str) -> None:
+    """Raise ``HostError`` for what must not be asked."""
+    if order == "switchover" and not primary:
+        raise HostError(f"{name} has no primary that could hand over; if it is lost for good: longshore db promote")
+    if order == "promote" and primary and server != primary:
+        raise HostError(f"{name} has a primary, {primary}; let it hand over: longshore db switchover")
+    if order == "resync" and server == primary:
+        raise HostError(f"{server} is the primary of {name}: its data are what the others copy")
+    if order == "resync" and not primary:
+        raise HostError(f"{name} has no primary whose data could be copied")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "member": {"type": "str", "required": True},
+            "authority": {"type": "path", "required": True},
+            "certificate": {"type": "path", "required": True},
+            "key": {"type": "path", "required": True, "no_log": False},
+            "instance": {"type": "dict", "required": True},
+            "order": {"type": "str", "choices": ["switchover", "promote", "resync"], "required": True},
+            "server": {"type": "str", "default": ""},
+            "deadline": {"type": "int", "default": 3600},
+            **RUN,
+        },
+        required_if=[("order", "promote", ["server"]), ("order", "resync", ["server"])],
+        supports_check_mode=True,
+    )
+    try:
+        result = give(module.params, module.check_mode, Run.of(module.params))
+    except (HostError, RestError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    except Cancelled as error:
+        module.fail_json(msg=f"stopped: {error}", cancelled=True)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of the roles that run databases and lead to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ansible.template import trust_as_template
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import HELPER, HELPER_ON_HOST
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets
+
+if TYPE_CHECKING:
+    from longshore.definition.databases import Database
+    from longshore.definition.stack import Stack
+
+_PASSWORDS = ("replication", "rewind", "owner", "reader", "monitor")
+# Where containers find the authority's certificate: in the helper's directory, which each with a secret environment has.
+_AUTHORITY = f"{HELPER}/ca.crt"
+_RUN = trust_as_template("{{ longshore_run }}")
+# The members that etcd itself knows, from whoever was asked in this run.
+_ETCD = trust_as_template(
+    "{{ groups['etcd'] | map('extract', hostvars) | selectattr('etcd_result.members', 'defined') "
+    "| map(attribute='etcd_result') | map(attribute='members') | combine | dict2items | map(attribute='value') | unique | sort "
+    "| map('regex_replace', '^(.*:.*)$', '[\\\\1]') | map('regex_replace', '$', ':2379') }}"
+)
+
+
+def made_once(definition: Stack) -> dict[str, Any]:
+    """The passwords that the managers make and keep, as the role ``credentials`` takes a set of them."""
+    return {
+        "directory": f"/etc/longshore/{definition.name}/credentials/databases",
+        "directory_mode": "0700",
+        "names": {
+            f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric"}
+            for name in definition.databases
+            for password in _PASSWORDS
+        },
+    }
+
+
+def of_stack(definition: Stack) -> dict[str, Any]:
+    """What is the same on every server."""
+    if not definition.databases:
+        return {}
+    directory = f"/etc/longshore/{definition.name}"
+    return {
+        "databases": {name: _reference(definition, database) for name, database in definition.databases.items()},
+        "etcd_servers": [{"name": name, "address": definition.servers[name].private} for name in definition.quorum()],
+        "etcd_certificate": "/etc/longshore/cluster/server.crt",
+        "etcd_key": "/etc/longshore/cluster/server.key",
+        "etcd_run": _RUN,
+        "postgresql_etcd": _ETCD,
+        "postgresql_directory": f"{directory}/postgresql",
+        "postgresql_certificate": f"{directory}/databases.crt",
+        "postgresql_key": f"{directory}/databases.key",
+        "postgresql_passwords": {
+            _instance(definition, name): {
+                password: trust_as_template(f"{{{{ {secrets.KEPT}.databases['{name}.{password}'] }}}}")
+                for password in _PASSWORDS
+            }
+            for name in definition.databases
+        },
+        "postgresql_run": _RUN,
+        "database_router_stack": definition.name,
+        "database_router_names": {
+            name: _router(definition, database, name == database.reader)
+            for database in definition.databases.values()
+            for name in filter(None, (database.name, database.reader))
+        },
+    }
+
+
+def of_server(definition: Stack, name: str) -> dict[str, Any]:
+    """``postgresql_*`` of one server, and what its certificates are good for."""
+    if not definition.databases:
+        return {}
+    address = definition.servers[name].private
+    held = [each for each in definition.databases.values() if name in each.servers]
+    domain = f"{definition.name}.internal"
+    names = [known for each in held for known in filter(None, (each.name, each.reader))]
+    return {
+        "longshore_member_certificate": {
+            "path": "/etc/longshore/cluster/server",
+            "name": name,
+            "sans": [f"DNS:{name}", "DNS:localhost", f"IP:{address}", "IP:127.0.0.1"],
+        },
+        "longshore_database_certificate": {
+            "path": f"/etc/longshore/{definition.name}/databases",
+            "name": name,
+            "sans": [
+                *(f"DNS:{known}" for short in names for known in (short, f"{short}.{domain}")),
+                f"DNS:{name}",
+                "DNS:localhost",
+                f"IP:{address}",
+                "IP:127.0.0.1",
+            ],
+        },
+        "postgresql_instances": [_postgresql(definition, each) for each in held],
+        # Containers live here too, and their share is theirs.
+        "postgresql_memory": 0.5 if name in definition.docker_hosts() else 1.0,
+        "ca_copies": [f"{HELPER_ON_HOST}/ca.crt"] if name in definition.docker_hosts() else [],
+    }
+
+
+def services(definition: Stack) -> dict[str, Any]:
+    """The services through which containers reach the databases, in the normalized form."""
+    return {name: router.normalized() for name, router in definition.routers().items()}
+
+
+def _instance(definition: Stack, name: str) -> str:
+    return f"{definition.name}-{name}"
+
+
+def _postgresql(definition: Stack, database: Database) -> dict[str, Any]:
+    return {
+        "name": _instance(definition, database.name),
+        "title": database.name,
+        "version": database.major,
+        "port": database.listens,
+        "health_port": database.health_port,
+        "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
+        "clients": [_host(server.private) for server in definition.servers.values()],
+        "synchronous": database.synchronous,
+        "automatic": len(definition.quorum()) > 1,
+        "database": database.inside,
+        "extensions": database.extensions,
+        "settings": database.settings,
+    }
+
+
+def _host(address: str) -> str:
+    return f"{address}/{128 if ':' in address else 32}"
+
+
+def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any]:
+    return {
+        "port": database.listens,
+        "health_port": database.health_port,
+        "reads": reads,
+        "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
+    }
+
+
+def _reference(definition: Stack, database: Database) -> dict[str, Any]:
+    """What ``{{ databases.<name>.… }}`` gives."""
+    inside, port = database.inside, database.listens
+    reader = database.reader or database.name
+    password = f"{{{{ {secrets.KEPT}.databases['{database.name}.owner'] }}}}"
+
+    def url(host: str) -> Any:
+        trust = f"sslmode=verify-full&sslrootcert={_AUTHORITY}"
+        return trust_as_template(f"postgresql://{inside}:{password}@{host}:{port}/{inside}?{trust}")
+
+    return {
+        "host": database.name,
+        "port": str(port),
+        "name": inside,
+        "user": inside,
+        "password": trust_as_template(password),
+        "url": url(database.name),
+        "replica_host": reader,
+        "replica_url": url(reader),
+    }

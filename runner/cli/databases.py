@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``longshore db``: the databases, and which server is primary."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from longshore.cli import look
+from longshore.cli.guarding import refusing
+from longshore.cli.options import Common, shared
+
+app = typer.Typer(help="Databases: how they are, who is primary.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="DATABASE", help="Its name in the stack file.")]
+Server = Annotated[str, typer.Argument(metavar="SERVER", help="Its name in the stack file.")]
+
+
+@app.command()
+@shared
+@refusing
+def status(options: Common) -> None:
+    """Each server's role, lag, timeline, size and connections."""
+    from longshore.cli import tables  # noqa: PLC0415 - as in look
+
+    stack = options.load()
+    servers = {name: database.servers for name, database in stack.definition.databases.items()}
+    look.show(options, stack, stack.jobs.db_status(), lambda result: tables.databases(result.databases, servers))
+
+
+@app.command()
+@shared
+@refusing
+def switchover(
+    options: Common,
+    database: Name,
+    to: Annotated[str, typer.Option("--to", metavar="SERVER", help="Default: the replica that is least behind.")] = "",
+) -> None:
+    """Have another server become primary. Nothing is lost; writes wait for a second or two."""
+    stack = options.load()
+    look.run(options, stack, stack.order_of(database, "switchover", to))
+
+
+@app.command()
+@shared
+@refusing
+def promote(options: Common, database: Name, server: Server) -> None:
+    """Make a replica primary where the primary is lost for good.
+
+    What only the lost primary has is lost. Refused while there is a primary.
+    """
+    stack = options.load()
+    look.run(options, stack, stack.order_of(database, "promote", server))
+
+
+@app.command()
+@shared
+@refusing
+def resync(options: Common, database: Name, server: Server) -> None:
+    """Remove a replica's data and copy the primary's. The primary serves on."""
+    stack = options.load()
+    look.run(options, stack, stack.order_of(database, "resync", server))

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Managed databases: what stands in the file, and the services through which the stack's containers reach them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import PrivateAttr
+
+from .base import Model, many, one
+from .normalize import used_databases
+from .resources import Schedule
+from .scalars import Extension, Pairs, Port, ServerName
+from .service import Service
+
+if TYPE_CHECKING:
+    from .stack import Stack
+
+# Engine → the versions that Debian 13 has, the newest first.
+VERSIONS = {"postgresql": ("17",)}
+# Engine → the port that its clients expect.
+PORTS = {"postgresql": 5432}
+# Patroni's own default, for PostgreSQL's own port; with another port it is as far away.
+_HEALTH_PORT = 8008
+# One lost server leaves two of them; each asks each data server once a second, so more would only ask more.
+_ROUTERS = 3
+# What a router reads; a directory, since a mounted file would stay the old one when it is replaced.
+_ROUTER_HEALTH = 8405  # as roles/database_router/templates/haproxy.cfg.j2 has it
+_ROUTER_DIRECTORY = "/usr/local/etc/haproxy"
+# Members of a quorum: three survive the loss of one, five of two.
+_QUORUM = (5, 3)
+
+
+class Database(Model):
+    """A managed database outside of containers."""
+
+    engine: Literal["postgresql", "mariadb", "redis", "rabbitmq", "memcached"] = one("Which.")
+    version: str | None = one("Its major version; default: the newest that is supported.", None)
+    servers: list[ServerName] = one("Data servers, the first is the primary when it is made.", min_length=1)
+    witnesses: list[ServerName] = many(
+        "Members of the quorum besides the data servers; default: the stack's other servers, up to three in all.", list
+    )
+    synchronous: Literal["strict"] | bool = one(
+        "true: a commit waits for a second server while there is one, and only a server that has every commit is "
+        "promoted. strict: without a second server nothing is committed. false: a lost server may take its last "
+        "commits with it.",
+        False,
+    )
+    port: Port | None = one("The port; default: the engine's own. Two databases on one server need two.", None)
+    extensions: list[Extension] = many("Extensions in SQL's words, such as vector; their packages come along.", list)
+    backup: Schedule | None = one("Backs it up.", None)
+    settings: Pairs = many("Settings in the engine's words. They win over those worked out from the server.", dict)
+
+    _name: str = PrivateAttr("")
+
+    @property
+    def name(self) -> str:
+        """Its name in the stack file."""
+        return self._name
+
+    @property
+    def major(self) -> str:
+        """The major version."""
+        return self.version or VERSIONS[self.engine][0]
+
+    @property
+    def listens(self) -> int:
+        """The port of the data servers, and of the names in the stack's networks."""
+        return self.port or PORTS[self.engine]
+
+    @property
+    def health_port(self) -> int:
+        """The port on which a data server says what it is."""
+        return _HEALTH_PORT + self.listens - PORTS[self.engine]
+
+    @property
+    def inside(self) -> str:
+        """The name of the logical database and of its owner: one that SQL takes without quotes."""
+        return self._name.replace("-", "_")
+
+    @property
+    def reader(self) -> str | None:
+        """The name by which its replicas are reached; None when it has none."""
+        return f"{self._name}-ro" if len(self.servers) > 1 else None
+
+
+def quorum(stack: Stack) -> list[str]:
+    """The servers that agree on who is primary: data servers and witnesses first, then the stack's others.
+
+    One for a stack of one or two servers: a majority of two is both of them.
+    """
+    named = dict.fromkeys(name for each in stack.databases.values() for name in (*each.servers, *each.witnesses))
+    if not named:
+        return []
+    able = list(dict.fromkeys([*named, *stack.servers]))
+    size = next((size for size in _QUORUM if len(named) >= size), 3 if len(able) >= 3 else 1)
+    return able[:size]
+
+
+def data_servers(stack: Stack) -> list[str]:
+    """The servers that hold a database, in the order of ``servers``."""
+    holding = {name for database in stack.databases.values() for name in database.servers}
+    return [name for name in stack.servers if name in holding]
+
+
+def routers(stack: Stack) -> dict[str, Service]:
+    """The services that take containers to the databases, by name.
+
+    One for each name of a database, since both of its names are to have the same port.
+    """
+    result = {}
+    for database in stack.databases.values():
+        for name in filter(None, (database.name, database.reader)):
+            router = Service.model_validate(_router(stack, database, name))
+            router._name, router._stack = name, stack
+            result[name] = router
+    return result
+
+
+def _router(stack: Stack, database: Database, name: str) -> dict[str, Any]:
+    hosts = len(stack.docker_hosts())
+    networks = [
+        "default",
+        *(net for each in stack.services.values() if database.name in used_databases(each) for net in each.networks),
+    ]
+    router: dict[str, Any] = {
+        "image": stack.load_balancer.image,
+        "command": ["haproxy", "-W", "-db", "-f", f"{_ROUTER_DIRECTORY}/haproxy.cfg"],
+        "user": "99:99",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        # No new sessions, and this long for those that are there to end by themselves.
+        "stop_signal": "SIGUSR1",
+        "stop_grace_period": "10s",
+        "healthcheck": {"http": "/", "port": _ROUTER_HEALTH, "interval": "2s", "start_period": "10s"},
+        "replicas": min(hosts, _ROUTERS),
+        "volumes": [
+            {
+                "type": "bind",
+                "source": f"/etc/longshore/{stack.name}/databases/{name}",
+                "target": _ROUTER_DIRECTORY,
+                "read_only": True,
+            }
+        ],
+        "networks": {network: {} for network in networks},
+        "update": {"monitor": "3s"},
+    }
+    if hosts > 1:
+        # Where each server has its router there is no room for one more.
+        router["placement"] = {"max_per_server": 1}
+        router["update"]["order"] = "stop-first"
+    return router

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL on three servers, judged by a client that remembers what was acknowledged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stack.support import Outcome, longshore, until
+
+from .conftest import SERVERS, Ledger
+
+
+def test_plan_on_blank_servers_foresees_the_databases(first_up: tuple[Outcome, Outcome]) -> None:
+    predicted, _done = first_up
+    assert predicted.code == 2, predicted.end
+    roles = {change["role"].rpartition(".")[2] for change in predicted.json["changes"]}
+    assert {"etcd", "postgresql", "database_router", "services"} <= roles
+
+
+def test_the_first_server_is_primary_and_the_service_reaches_it(ledger: Ledger) -> None:
+    assert ledger.primary() in SERVERS
+    primary = ledger.ask("/primary")
+    assert not primary["standby"]
+    assert primary["tls"][0] is True, "connected without TLS"
+    replica = ledger.ask("/replica")
+    assert replica["standby"]
+    assert replica["address"] != primary["address"]
+
+
+def test_a_second_up_changes_nothing(ledger: Ledger) -> None:
+    before = {server: started(ledger, server) for server in SERVERS}
+    done = longshore(ledger.stack, "up", "--json")
+    assert done.code == 0, done.end
+    assert not done.json["changes"], done.json["changes"]
+    assert {server: started(ledger, server) for server in SERVERS} == before
+
+
+def test_extensions_are_there(ledger: Ledger) -> None:
+    assert (
+        sql(ledger, ledger.primary(), "select extname from pg_extension where extname = 'vector'", "main") == "vector"
+    )
+
+
+def test_nobody_gets_in_from_outside_or_without_tls(ledger: Ledger) -> None:
+    server = ledger.primary()
+    address = ledger.lab.described["hosts"][server]["private"]["v4"]
+    for mode, user in (("disable", "main"), ("require", "postgres")):
+        url = f"host={address} user={user} dbname=main sslmode={mode} password=wrong"
+        done = ledger.lab.on(server, "psql", "-At", url, "-c", "select 1", check=False)
+        assert done.returncode != 0
+        assert "pg_hba.conf" in done.stderr, done.stderr
+    ports = ledger.lab.on("client", "nc", "-zw2", ledger.lab.address(server), "5432", check=False)
+    assert ports.returncode != 0, "PostgreSQL listens on the public address"
+
+
+def test_a_switchover_loses_nothing(ledger: Ledger) -> None:
+    old = ledger.primary()
+    ledger.ask("/begin?name=switchover")
+    until(lambda: rows(ledger, "switchover") > 20, 30, "rows are written")
+    done = longshore(ledger.stack, "db", "switchover", "main")
+    assert done.code == 0, done.end
+    new = until(lambda: (name := ledger.primary()) not in ("", old) and name, 30, "another primary")
+    before = rows(ledger, "switchover")
+    until(lambda: rows(ledger, "switchover") > before + 20, 30, "rows are written again")
+    report = ledger.ask("/end?name=switchover")
+    print(f"switchover from {old} to {new}: {report}")
+    assert report["lost"] == 0, report
+
+
+def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
+    """Synchronous: no acknowledged row is lost, and the old primary comes back as a replica by itself."""
+    old = ledger.primary()
+    ledger.ask("/begin?name=lost")
+    until(lambda: rows(ledger, "lost") > 20, 30, "rows are written")
+    ledger.lab.run("kill", "--name", ledger.lab.name, old)
+    try:
+        new = until(lambda: (name := ledger.primary()) not in ("", old) and name, 90, "another primary")
+        before = rows(ledger, "lost")
+        until(lambda: rows(ledger, "lost") > before + 20, 60, "rows are written again")
+        report = ledger.ask("/end?name=lost")
+    finally:
+        ledger.lab.run("start", "--name", ledger.lab.name, old)
+    print(f"{old} lost, {new} took over: {report}")
+    assert report["lost"] == 0, report
+    ledger.await_whole()
+    assert ledger.members()[old]["role"] != "leader"
+
+
+def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) -> None:
+    def larger(content: dict[str, Any]) -> None:
+        content["databases"]["main"]["settings"] |= {"max_connections": "210", "work_mem": "5MB"}
+
+    with ledger.stack.changed(larger):
+        done = longshore(ledger.stack, "up", "--json")
+        assert done.code == 0, done.end
+        primary = ledger.primary()
+        assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["210"] * 3
+        assert sql(ledger, primary, "show work_mem") == "5MB"
+        times = sorted((started(ledger, server), server) for server in SERVERS)
+        assert times[-1][1] == primary, times
+        again = longshore(ledger.stack, "up", "--json")
+        assert not again.json["changes"], again.json["changes"]
+    assert longshore(ledger.stack, "up").code == 0
+
+
+def test_status_tells_who_is_what(ledger: Ledger) -> None:
+    done = longshore(ledger.stack, "db", "status", "--json")
+    assert done.code == 0, done.end
+    told = done.json["databases"]["main"]
+    assert sorted(member["role"] for member in told.values()) == ["primary", "replica", "replica"]
+    assert told[ledger.primary()]["role"] == "primary"
+    assert [member["synchronous"] for member in told.values()].count(True) == 1
+    assert all(member["size"] > 0 for member in told.values())
+
+
+def test_no_password_is_seen(ledger: Ledger) -> None:
+    secret = ledger.lab.on("app1", "cat", "/etc/longshore/ledger/credentials/databases/main.owner").stdout.strip()
+    assert len(secret) == 32
+    shown = longshore(ledger.stack, "up", "-vvv", "--diff").everything
+    assert secret not in shown
+    for server in SERVERS:
+        for words in (
+            ("ps", "axww"),
+            ("journalctl", "--no-pager", "-o", "cat"),
+            ("sh", "-c", "cat /var/log/postgresql/* || true"),
+        ):
+            assert secret not in ledger.lab.on(server, *words).stdout, (server, words)
+    inspected = ledger.lab.on("app1", "sh", "-c", "docker service inspect $(docker service ls -q)").stdout
+    assert secret not in inspected
+
+
+def rows(ledger: Ledger, table: str) -> int:
+    """How many rows a table has, as the service's primary sees it; 0 while nobody answers."""
+    url = f"http://{ledger.lab.address('app1')}/primary?name={table}"
+    status, body = ledger.lab.get(url, "-H", "Host: ledger.example")
+    return int(json.loads(body)["rows"]) if status == 200 else 0
+
+
+def sql(ledger: Ledger, server: str, text: str, database: str = "postgres") -> str:
+    """What a statement gives on a server."""
+    done = ledger.lab.on(server, "runuser", "-u", "postgres", "--", "psql", "-XAt", "-d", database, "-c", text)
+    return done.stdout.strip()
+
+
+def started(ledger: Ledger, server: str) -> str:
+    """When PostgreSQL of a server was started."""
+    return sql(ledger, server, "select pg_postmaster_start_time() at time zone 'utc'")
