@@ -74,8 +74,10 @@ def first_answer(rest: Rest, addresses: Sequence[str]) -> tuple[str, list[dict[s
 
 
 def start(initial: Mapping[str, str], state: str) -> None:
-    """Start the member of this server for the first time; ``initial`` is name → address of all members, ``state`` ``new`` or
-    ``existing``. What an attempt that was killed has left is of no use: nobody has been told of it."""
+    """Start the member of this server for the first time.
+
+    ``initial`` is name → address of all members, ``state`` ``new`` or ``existing``.
+    """
     lines = [
         "# Read at the first start only.",
         f"ETCD_INITIAL_CLUSTER={','.join(f'{name}={peer_url(address)}' for name, address in initial.items())}",
@@ -113,7 +115,7 @@ def await_health(rest: Rest, address: str, work: Run, patience: float = PATIENCE
     until = time.monotonic() + patience
     while True:
         try:
-            status, answer = rest.ask(address, CLIENTS, "GET", "/health")
+            status, answer = rest.ask((address, CLIENTS), "GET", "/health")
             if status == 200 and str((answer or {}).get("health")) == "true":
                 return
             why = f"it says {answer}"
@@ -126,7 +128,7 @@ def await_health(rest: Rest, address: str, work: Run, patience: float = PATIENCE
 
 
 def _call(rest: Rest, address: str, path: str, body: Any) -> dict[str, Any]:
-    status, answer = rest.ask(address, CLIENTS, "POST", f"/v3/cluster/{path}", body)
+    status, answer = rest.ask((address, CLIENTS), "POST", f"/v3/cluster/{path}", body)
     if status != 200 or not isinstance(answer, dict):
         words = (answer or {}).get("message") or (answer or {}).get("error") or f"HTTP {status}"
         raise RestError(f"etcd at {address} refuses {path}: {words}", status)

@@ -39,10 +39,13 @@ class Group:
         self.port = port
         self.work = work
 
+    def _at(self, name: str) -> tuple[str, int]:
+        return self.servers[name], self.port
+
     def of(self, name: str) -> dict[str, Any]:
         """What a member says of itself (``GET /patroni``); empty when it does not answer."""
         try:
-            _status, answer = self.rest.ask(self.servers[name], self.port, "GET", "/patroni", timeout=3.0)
+            _status, answer = self.rest.ask(self._at(name), "GET", "/patroni", timeout=3.0)
         except RestError:
             return {}
         return answer if isinstance(answer, dict) else {}
@@ -51,7 +54,7 @@ class Group:
         """Name → what the first member that answers knows of all (``GET /cluster``); empty when none does."""
         for address in self.servers.values():
             try:
-                status, answer = self.rest.ask(address, self.port, "GET", "/cluster", timeout=3.0)
+                status, answer = self.rest.ask((address, self.port), "GET", "/cluster", timeout=3.0)
             except RestError:
                 continue
             if status == 200 and isinstance(answer, dict):
@@ -67,14 +70,14 @@ class Group:
 
     def config(self, name: str) -> dict[str, Any]:
         """What all members share. Raises ``RestError``."""
-        status, answer = self.rest.ask(self.servers[name], self.port, "GET", "/config")
+        status, answer = self.rest.ask(self._at(name), "GET", "/config")
         if status != 200 or not isinstance(answer, dict):
             raise RestError(f"{name} does not tell the configuration of its group: HTTP {status}", status)
         return answer
 
     def configure(self, name: str, config: Mapping[str, Any]) -> None:
         """Change what all members share. Raises ``RestError``."""
-        status, answer = self.rest.ask(self.servers[name], self.port, "PATCH", "/config", config)
+        status, answer = self.rest.ask(self._at(name), "PATCH", "/config", config)
         if status != 200:
             raise RestError(f"{name} refuses the configuration of its group: HTTP {status} {answer}", status)
 
@@ -82,7 +85,7 @@ class Group:
         """Restart PostgreSQL of a member and wait until it serves again. Raises ``HostError``."""
         try:
             status, answer = self.rest.ask(
-                self.servers[name], self.port, "POST", "/restart", {"restart_pending": True}, RESTART
+                self._at(name), "POST", "/restart", {"restart_pending": True}, timeout=RESTART
             )
         except RestError as error:
             raise HostError(f"{name} was told to restart PostgreSQL: {error}") from error
@@ -98,8 +101,8 @@ class Group:
         """
         path = "/switchover" if primary else "/failover"
         body = {name: value for name, value in (("leader", primary), ("candidate", server)) if value}
-        asked = self.servers[primary or server]
-        status, answer = self.rest.ask(asked, self.port, "POST", path, body, HANDING_OVER)
+        at = self._at(primary or server)
+        status, answer = self.rest.ask(at, "POST", path, body, timeout=HANDING_OVER)
         if status != 200:
             raise HostError(f"no other server became primary: HTTP {status} {answer or ''}".rstrip())
         until = time.monotonic() + HANDING_OVER
@@ -113,7 +116,7 @@ class Group:
 
     def resync(self, name: str, deadline: float) -> None:
         """Have a replica copy the primary's data anew. Raises ``HostError``."""
-        status, answer = self.rest.ask(self.servers[name], self.port, "POST", "/reinitialize", {"force": True}, 60.0)
+        status, answer = self.rest.ask(self._at(name), "POST", "/reinitialize", {"force": True}, timeout=60.0)
         if status != 200:
             raise HostError(f"{name} does not begin to copy: HTTP {status} {answer or ''}".rstrip())
         until = time.monotonic() + 30.0

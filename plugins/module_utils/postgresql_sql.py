@@ -29,8 +29,8 @@ _VERIFIER = re.compile(r"SCRAM-SHA-256\$(\d+):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]
 _STATE = """
 select json_build_object(
   'roles', (select json_object_agg(rolname, json_build_object('password', rolpassword, 'login', rolcanlogin,
-      'memberships', (select coalesce(json_agg(g.rolname), '[]') from pg_auth_members m join pg_roles g on g.oid = m.roleid
-                      where m.member = a.oid)))
+      'memberships', (select coalesce(json_agg(g.rolname), '[]') from pg_auth_members m
+                      join pg_roles g on g.oid = m.roleid where m.member = a.oid)))
     from pg_authid a where rolname !~ '^pg_'),
   'databases', (select json_object_agg(datname, json_build_object('owner', pg_get_userbyid(datdba),
       'public', has_database_privilege('public', oid, 'connect'))) from pg_database where not datistemplate))

@@ -33,17 +33,20 @@ class Rest:
         self._context: ssl.SSLContext | None = None
 
     def ask(
-        self, address: str, port: int, method: str, path: str, body: Any = None, timeout: float = 5.0
+        self, where: tuple[str, int], method: str, path: str, body: Any = None, *, timeout: float = 5.0
     ) -> tuple[int, Any]:
-        """Status and JSON answer (None for what is no JSON). Raises ``RestError`` when nobody answers in time."""
-        connection = http.client.HTTPSConnection(address, port, timeout=timeout, context=self._trust())
+        """Status and JSON answer (None for what is no JSON) of the address and port ``where``.
+
+        Raises ``RestError`` when nobody answers in time.
+        """
+        connection = http.client.HTTPSConnection(*where, timeout=timeout, context=self._trust())
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             text = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise RestError(f"{address}:{port} does not answer: {error}") from error
+            raise RestError(f"{place(*where)} does not answer: {error}") from error
         finally:
             connection.close()
         try:

@@ -19,6 +19,7 @@ attributes:
     description: Changes nothing.
   diff_mode:
     support: none
+    description: Changes nothing.
 options:
   instances:
     description: The instances, as the role P(longshore.stack.postgresql#role) takes them.
@@ -40,9 +41,9 @@ EXAMPLES = r"""
 RETURN = r"""
 instances:
   description:
-    - By title or else name, C(role) (V(primary), V(replica) or empty), C(state), C(timeline), C(synchronous) (a commit waits for it), C(lag) (bytes
-      behind the primary; for replicas), C(pending_restart), C(version), C(size) (bytes of all databases), C(connections) and
-      C(connections_limit).
+    - By title or else name, C(role) (V(primary), V(replica) or empty), C(state), C(timeline), C(synchronous) (a commit
+      waits for it), C(lag) (bytes behind the primary; for replicas), C(pending_restart), C(version), C(size) (bytes of
+      all databases), C(connections) and C(connections_limit).
   returned: success
   type: dict
 """
@@ -60,7 +61,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FIGURES = """
-select (select sum(pg_database_size(oid)) from pg_database), (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+select (select sum(pg_database_size(oid)) from pg_database),
+  (select count(*) from pg_stat_activity where backend_type = 'client backend'),
   current_setting('max_connections'), current_setting('server_version')
 """
 

@@ -20,6 +20,7 @@ attributes:
     description: Can run in check mode and tell what a real run would change.
   diff_mode:
     support: none
+    description: A membership has no text.
 options:
   state:
     description:

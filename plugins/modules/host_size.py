@@ -17,6 +17,7 @@ attributes:
     description: Changes nothing.
   diff_mode:
     support: none
+    description: Changes nothing.
 options: {}
 """
 

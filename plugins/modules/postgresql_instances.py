@@ -11,8 +11,8 @@ version_added: 0.2.0
 author: The Longshore founders (@longshore)
 description:
   - Starts this server's member of each group and waits until it serves, as primary or as a replica that follows.
-  - On the primary, in the same call, what the whole group shares is converged - Patroni's dynamic configuration, restarts
-    that settings need (replicas first, one at a time), the database with its roles and extensions.
+  - On the primary, in the same call, what the whole group shares is converged - Patroni's dynamic configuration,
+    restarts that settings need (replicas first, one at a time), the database with its roles and extensions.
   - Packages, F(/etc/patroni/NAME.yml) and the units are there already; the role P(longshore.stack.postgresql#role)
     does all of it.
   - Data are never removed by this module. It is Patroni that copies a replica's data anew when it must.
@@ -25,6 +25,7 @@ attributes:
     description: Can run in check mode and tell what a real run would change.
   diff_mode:
     support: none
+    description: RV(changes) tells it.
 options:
   instances:
     description: The instances of this server.

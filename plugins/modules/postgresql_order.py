@@ -20,6 +20,7 @@ attributes:
     description: Can run in check mode and tell what a real run would change.
   diff_mode:
     support: none
+    description: RV(before) and RV(after) tell it.
 options:
   instance:
     description: The instance, as the role P(longshore.stack.postgresql#role) takes it.
@@ -29,7 +30,7 @@ options:
     description:
       - V(switchover) makes O(server), or without one the replica that is least behind, the primary. Nothing is lost.
       - V(promote) does the same where there is no primary that could hand over. What only the lost primary has is lost.
-      - V(resync) removes the data of the replica on O(server) and copies the primary's. That server's own data is what goes.
+      - V(resync) removes the data of the replica on O(server) and copies the primary's.
     type: str
     choices: [switchover, promote, resync]
     required: true

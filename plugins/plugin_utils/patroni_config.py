@@ -118,7 +118,7 @@ def parameters(instance: Mapping[str, Any], tls: Mapping[str, str], memory: floa
     }
 
 
-def member(
+def member(  # noqa: PLR0917 - each is a subject of its own
     instance: Mapping[str, Any],
     name: str,
     etcd: Sequence[str],
@@ -127,8 +127,11 @@ def member(
     shared: Mapping[str, Any],
     settings: Mapping[str, str],
 ) -> str:
-    """The text of a member's file. ``tls`` has the paths of ``authority``, and of ``certificate`` and ``key`` for clients of
-    PostgreSQL, ``member_certificate`` and ``member_key`` for Patroni and etcd."""
+    """The text of a member's file.
+
+    ``tls`` has the paths of ``authority``, and of ``certificate`` and ``key`` for clients of PostgreSQL,
+    ``member_certificate`` and ``member_key`` for Patroni and etcd.
+    """
     address = next(server["address"] for server in instance["servers"] if server["name"] == name)
     here = f"[{address}]" if ":" in address else address
     base = f"/var/lib/postgresql/{instance['version']}/{instance['name']}"

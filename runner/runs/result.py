@@ -85,8 +85,8 @@ class Result:
     Attributes: ``counters`` per server (``localhost`` is this machine), ``unreachable`` servers, ``notices`` (what is
     less than was asked for, and why), ``locked_by`` (who holds the lock, when the run was refused for it), ``data``
     (what our modules returned, by the module's short name, the last one winning), ``kept`` (by server, the paths of
-    data that a removal left there), ``databases`` (by instance and server, how it is), ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own
-    output).
+    data that a removal left there), ``databases`` (by name and server, how it is), ``duration`` in seconds, ``log``
+    (the directory with the events and Ansible's own output).
     """
 
     run: str

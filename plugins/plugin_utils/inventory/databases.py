@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 _PASSWORDS = ("replication", "rewind", "owner", "reader", "monitor")
-# Where containers find the authority's certificate: in the helper's directory, which each with a secret environment has.
+# Where containers find the authority's certificate: the helper's directory is in each that has a secret environment.
 _AUTHORITY = f"{HELPER}/ca.crt"
 _RUN = trust_as_template("{{ longshore_run }}")
 # The members that etcd itself knows, from whoever was asked in this run.
 _ETCD = trust_as_template(
     "{{ groups['etcd'] | map('extract', hostvars) | selectattr('etcd_result.members', 'defined') "
-    "| map(attribute='etcd_result') | map(attribute='members') | combine | dict2items | map(attribute='value') | unique | sort "
+    "| map(attribute='etcd_result') | map(attribute='members') | combine | dict2items | map(attribute='value') "
+    "| unique | sort "
     "| map('regex_replace', '^(.*:.*)$', '[\\\\1]') | map('regex_replace', '$', ':2379') }}"
 )
 
@@ -46,7 +47,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         return {}
     directory = f"/etc/longshore/{definition.name}"
     return {
-        "databases": {name: _reference(definition, database) for name, database in definition.databases.items()},
+        "databases": {name: _reference(database) for name, database in definition.databases.items()},
         "etcd_servers": [{"name": name, "address": definition.servers[name].private} for name in definition.quorum()],
         "etcd_certificate": "/etc/longshore/cluster/server.crt",
         "etcd_key": "/etc/longshore/cluster/server.key",
@@ -143,7 +144,7 @@ def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any
     }
 
 
-def _reference(definition: Stack, database: Database) -> dict[str, Any]:
+def _reference(database: Database) -> dict[str, Any]:
     """What ``{{ databases.<name>.… }}`` gives."""
     inside, port = database.inside, database.listens
     reader = database.reader or database.name

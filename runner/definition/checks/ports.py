@@ -9,12 +9,12 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from ..databases import PORTS as DATABASE_PORTS
-from ..databases import quorum
 from ..normalize import order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from ..stack import Stack
     from .context import Context
 
 # What Swarm uses between servers (docs.docker.com, "Open protocols and ports between the hosts").
@@ -121,10 +121,16 @@ def _reserved(context: Context) -> _Taken:
     reserve(balancers, balancer.stats.port, "the load balancer's statistics", "load_balancer", "stats", "port")
     if balancer.tls is not None:
         reserve(balancers, balancer.https_port, "the load balancer", "load_balancer", "https_port")
+    for servers, number, holder, place in _databases(stack):
+        reserve(servers, number, holder, *place)
+    return taken
+
+
+def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[str, ...]]]:
+    """Servers, port, what it is, and the place in the file."""
     for name, database in stack.databases.items():
         if database.engine in DATABASE_PORTS:
             for number in (database.listens, database.health_port):
-                reserve(database.servers, number, f"the database '{name}'", "databases", name)
+                yield database.servers, number, f"the database '{name}'", ("databases", name)
     for number in QUORUM_PORTS:
-        reserve(quorum(stack), number, "the databases' quorum", "databases")
-    return taken
+        yield stack.quorum(), number, "the databases' quorum", ("databases",)

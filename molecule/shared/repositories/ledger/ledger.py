@@ -1,3 +1,6 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """A client that judges a database: it commits numbered rows as fast as it can, and remembers which were acknowledged.
 
 DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
@@ -21,6 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
+from psycopg2 import sql
 
 # A commit that hangs for longer is given up: whether it was made is then unknown, so it counts as neither.
 OPTIONS = "&connect_timeout=2&keepalives_idle=2&keepalives_interval=1&keepalives_count=3&tcp_user_timeout=3000"
@@ -34,6 +38,11 @@ def connect(variable: str) -> Any:
     return connection
 
 
+def named(text: str, table: str) -> sql.Composed:
+    """A statement about a table."""
+    return sql.SQL(text).format(sql.Identifier(table))
+
+
 class Writer:
     """Writes into one table until it is told to stop."""
 
@@ -45,7 +54,7 @@ class Writer:
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._write, daemon=True)
         with connect("DATABASE_URL") as connection, connection.cursor() as cursor:
-            cursor.execute(f"create table {table} (id bigint primary key, at timestamptz default now())")
+            cursor.execute(named("create table {} (id bigint primary key, at timestamptz default now())", table))
         self.thread.start()
 
     def _write(self) -> None:
@@ -55,12 +64,10 @@ class Writer:
             try:
                 connection = connection or connect("DATABASE_URL")
                 with connection.cursor() as cursor:
-                    cursor.execute(f"insert into {self.table} (id) values (%s)", (number,))
+                    cursor.execute(named("insert into {} (id) values (%s)", self.table), (number,))
             except psycopg2.Error as error:
-                words = str(error).strip().splitlines()
-                self.errors[words[0] if words else type(error).__name__] = (
-                    self.errors.get(words[0] if words else "", 0) + 1
-                )
+                words = (str(error).strip() or type(error).__name__).splitlines()[0]
+                self.errors[words] = self.errors.get(words, 0) + 1
                 if connection is not None:
                     connection.close()
                 connection = None
@@ -79,7 +86,7 @@ class Writer:
         self.over.set()
         self.thread.join()
         with connect("DATABASE_URL") as connection, connection.cursor() as cursor:
-            cursor.execute(f"select id from {self.table}")
+            cursor.execute(named("select id from {}", self.table))
             there = {row[0] for row in cursor.fetchall()}
         return {
             "acknowledged": len(self.acknowledged),
@@ -137,7 +144,7 @@ def look(variable: str, table: str) -> dict[str, Any]:
         tls = cursor.fetchone()
         rows = 0
         if there:
-            cursor.execute(f"select count(*) from {table}")
+            cursor.execute(named("select count(*) from {}", table))
             rows = cursor.fetchone()[0]
     return {"address": address, "standby": standby, "rows": rows, "tls": tls}
 
