@@ -139,6 +139,21 @@ class Stack:
         """``switchover``, ``promote`` or ``resync`` of a database, as ``order_of`` takes them."""
         return self.run_job(self.order_of(database, order, server), on_event)
 
+    def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
+        """The job that makes, proves, lists, restores or drops backups of databases (none: of all that have some).
+
+        ``more``: ``full``, ``name``, ``at``, ``label``. Raises ``BadInput`` for one that has no backups.
+        """
+        kept = [name for name, database in self.definition.databases.items() if database.backup is not None]
+        for name in databases:
+            _known("database", name, self.definition.databases)
+            if name not in kept:
+                raise BadInput(f"{name} is not backed up: give it a `backup` in the stack file")
+        if not kept:
+            raise BadInput("no database of this stack is backed up")
+        stanzas = [f"{self.name}-{name}" for name in databases or kept]
+        return self.jobs.backup(action, stanzas, **more)
+
     def order_of(self, database: str, order: str, server: str = "") -> Job:
         """The job that has ``server`` (empty: the best replica) become primary, or copy the primary's data anew.
 

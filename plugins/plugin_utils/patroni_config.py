@@ -79,6 +79,7 @@ def dynamic(instance: Mapping[str, Any], timing: Mapping[str, int]) -> dict[str,
     """What all members share, kept in etcd. ``timing`` has ``ttl``, ``loop`` and ``retry``, in seconds."""
     settings = instance.get("settings") or {}
     synchronous = instance.get("synchronous") or False
+    archive = instance.get("archive") or {}
     return {
         "ttl": timing["ttl"],
         "loop_wait": timing["loop"],
@@ -94,7 +95,11 @@ def dynamic(instance: Mapping[str, Any], timing: Mapping[str, int]) -> dict[str,
             # A former primary whose last writes nobody has, and that can't be set back, is copied anew.
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,
-            "parameters": {name: str(settings.get(name, value)) for name, value in SHARED.items()},
+            "parameters": {
+                **{name: str(settings.get(name, value)) for name, value in SHARED.items()},
+                **({"archive_command": archive["command"], "archive_timeout": "60s"} if archive else {}),
+            },
+            **({"recovery_conf": {"restore_command": archive["restore"]}} if archive else {}),
         },
     }
 

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-def run(options: Common, stack: Stack, job: Job) -> NoReturn:
-    """Run a job to its end, with a summary unless JSON is wanted, and its exit code."""
+def run(options: Common, stack: Stack, job: Job, more: Callable[[Result], str] = lambda _result: "") -> NoReturn:
+    """Run a job to its end, with a summary and ``more`` unless JSON is wanted, and its exit code."""
     from longshore.cli.drive import finish  # noqa: PLC0415 - only when something runs
     from longshore.cli.summary import summary  # noqa: PLC0415 - as above
     from longshore.cli.views import choose  # noqa: PLC0415 - as above
 
     view = choose(as_json=options.as_json, verbosity=options.verbosity, diff=options.diff)
-    finish(job, view, _telling(options, lambda result: summary(result, stack.definition)))
+
+    def told(result: Result) -> str:
+        return "\n\n".join(part for part in (summary(result, stack.definition), more(result)) if part)
+
+    finish(job, view, _telling(options, told))
 
 
 def plan(options: Common, stack: Stack, job: Job, command: str = "longshore up") -> NoReturn:

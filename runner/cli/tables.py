@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -69,6 +70,38 @@ def _database(found: Mapping[str, Any]) -> tuple[str, ...]:
         size(found["size"]) if "size" in found else "",
         taken,
         str(found.get("version") or ""),
+    )
+
+
+def backups(known: Mapping[str, Mapping[str, Any]], prefix: str) -> str:
+    """One line per backup of each database, whose instance is called as it with ``prefix``."""
+    words = {True: "yes", False: "FAILED", None: "no"}
+    rows = [
+        (
+            name.removeprefix(prefix),
+            str(backup["label"]),
+            str(backup["type"]),
+            datetime.fromtimestamp(backup["time"], UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            size(backup["size"]),
+            size(backup["stored"]),
+            words[backup["proved"]],
+            f"{backup['restored']:.1f} s" if backup["restored"] is not None else "",
+            str(backup["rows"] or ""),
+        )
+        for name, found in sorted(known.items())
+        for backup in found["backups"]
+    ]
+    return table(("DATABASE", "BACKUP", "TYPE", "TIME (UTC)", "SIZE", "STORED", "PROVED", "RESTORED IN", "ROWS"), rows)
+
+
+def restored(found: Mapping[str, Any], server: str) -> str:
+    """A restored instance, and how to ask it."""
+    rows = found.get("rows") or {}
+    until = f", as of {found['until']}" if found.get("until") else ""
+    ask = f"runuser -u postgres -- psql -h {found['socket']} -p {found['port']} {found['database']}"
+    return (
+        f"Restored in {found['seconds']:.1f} s{until}: {sum(rows.values())} rows in {len(rows)} tables.\n"
+        f"It runs on {server} until `longshore backup drop {found['name']}`:\n  {ask}"
     )
 
 

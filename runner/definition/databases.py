@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PrivateAttr
 
+from .backups import ScheduleItem
 from .base import Model, many, one
 from .normalize import used_databases
-from .resources import Schedule
 from .scalars import Extension, Pairs, Port, ServerName
 from .service import Service
 
@@ -50,7 +50,7 @@ class Database(Model):
     )
     port: Port | None = one("The port; default: the engine's own. Two databases on one server need two.", None)
     extensions: list[Extension] = many("Extensions in SQL's words, such as vector; their packages come along.", list)
-    backup: Schedule | None = one("Backs it up.", None)
+    backup: ScheduleItem | None = one("Backs it up, and every moment since with it.", None)
     settings: Pairs = many("Settings in the engine's words. They win over those worked out from the server.", dict)
 
     _name: str = PrivateAttr("")

@@ -64,22 +64,6 @@ class Failover(Model):
     ttl: Whole = one("Seconds that others may remember the answer.", 5, ge=1)
 
 
-class Repository(Model):
-    """Where backups are kept."""
-
-    type: Literal["s3", "sftp", "local"] = one("s3, sftp or local.")
-    endpoint: str | None = one("The S3 service's URL.", None)
-    bucket: str | None = one("The S3 bucket.", None)
-    host: str | None = one("The SFTP server.", None)
-    path: str | None = one("The directory.", None)
-
-
-class Backups(Model):
-    """Where backups go."""
-
-    repository: Repository = one("The place.")
-
-
 class Alerts(Model):
     """When somebody is told."""
 

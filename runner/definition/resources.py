@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
+from .backups import ScheduleItem
 from .base import NULL, TEXT, Flag, Model, Short, many, one
-from .scalars import AbsolutePath, Duration, Mode, NetworkAddress, Owner, ServerName, Whole, matching
+from .scalars import AbsolutePath, Mode, NetworkAddress, Owner, ServerName, Whole, matching
 from .values import SecretText, is_secret
 
 
@@ -53,15 +54,6 @@ class Config(Model):
         return self
 
 
-class Schedule(Model):
-    """When something is backed up, and how long it is kept."""
-
-    schedule: str = one('A cron expression such as "0 3 * * *", or @hourly, @daily, @weekly.')
-    full: Literal["daily", "weekly", "monthly"] | None = one("How often a whole backup is made.", None)
-    keep: Duration | None = one("How long backups are kept, such as 14d.", None)
-    verify: Flag = one("Restore each backup elsewhere to prove it.", False)
-
-
 class Volume(Model):
     """Data that outlives containers. Leaving a volume out never deletes it."""
 
@@ -76,7 +68,7 @@ class Volume(Model):
         None,
     )
     nfs: NfsSource | None = one("Where an NFS volume comes from.", None)
-    backup: Schedule | None = one("Backs it up.", None)
+    backup: ScheduleItem | None = one("Backs it up.", None)
 
 
 class NfsSource(Model):

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import PrivateAttr
 
+from .backups import Backups, backup_server, directory
 from .base import Model, Short, many, one
 from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
 from .databases import Database, data_servers, quorum, routers
 from .file_text import read
-from .later import Backups, Failover, Firewall, Job, Monitoring
+from .later import Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
 from .scalars import (
@@ -180,6 +181,14 @@ class Stack(Model):
     def quorum(self) -> list[str]:
         """Servers that agree on which data server is primary; none without databases."""
         return quorum(self)
+
+    def backup_server(self) -> str | None:
+        """The server that makes and keeps backups; None when there are none to make."""
+        return backup_server(self)
+
+    def backup_directory(self) -> str:
+        """Where the backup server keeps them."""
+        return directory(self)
 
     def routers(self) -> dict[str, Service]:
         """The services that take containers to the databases, by name."""

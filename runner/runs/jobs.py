@@ -88,6 +88,10 @@ class Jobs:
         wanted = {"instance": instance, "servers": list(servers), "order": order, "server": server}
         return self._job("database_order", longshore_database=wanted)
 
+    def backup(self, action: str, stanzas: Sequence[str], **more: Any) -> Job:
+        """``made``, ``proved``, ``listed``, ``restored`` or ``dropped``; databases by the names of their instances."""
+        return self._job("backup", longshore_backup={"action": action, "stanzas": list(stanzas), **more})
+
     def server_drain(self, server: str) -> Job:
         """Move the tasks away from a server."""
         return self._job("server_drain", longshore_server=server)

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from longshore.definition.databases import Database
     from longshore.definition.stack import Stack
 
+_CIPHER = "backups.passphrase"
 _PASSWORDS = ("replication", "rewind", "owner", "reader", "monitor")
 # Where containers find the authority's certificate: the helper's directory is in each that has a secret environment.
 _AUTHORITY = f"{HELPER}/ca.crt"
+# Seconds between two whole backups; an hour less, since a timer is never early.
+_WHOLE = {"daily": 86400 - 3600, "weekly": 7 * 86400 - 3600, "monthly": 30 * 86400 - 3600}
 _RUN = trust_as_template("{{ longshore_run }}")
 # The members that etcd itself knows, from whoever was asked in this run.
 _ETCD = trust_as_template(
@@ -37,7 +40,8 @@ def made_once(definition: Stack) -> dict[str, Any]:
             f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric"}
             for name in definition.databases
             for password in _PASSWORDS
-        },
+        }
+        | {_CIPHER: {"length": 64, "alphabet": "alphanumeric"}},
     }
 
 
@@ -64,6 +68,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
             for name in definition.databases
         },
         "postgresql_run": _RUN,
+        **_backups(definition),
         "database_router_stack": definition.name,
         "database_router_names": {
             name: _router(definition, database, name == database.reader)
@@ -98,6 +103,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
                 "IP:127.0.0.1",
             ],
         },
+        "pgbackrest_address": address,
         "postgresql_instances": [_postgresql(definition, each) for each in held],
         # Containers live here too, and their share is theirs.
         "postgresql_memory": 0.5 if name in definition.docker_hosts() else 1.0,
@@ -128,11 +134,51 @@ def _postgresql(definition: Stack, database: Database) -> dict[str, Any]:
         "database": database.inside,
         "extensions": database.extensions,
         "settings": database.settings,
+        "archive": _archive(definition, database),
     }
 
 
 def _host(address: str) -> str:
     return f"{address}/{128 if ':' in address else 32}"
+
+
+def _archive(definition: Stack, database: Database) -> dict[str, str]:
+    """The commands that keep PostgreSQL's log, and bring it back; none without backups."""
+    if database.backup is None:
+        return {}
+    config = f"/etc/longshore/{definition.name}/pgbackrest/pgbackrest.conf"
+    program = f"pgbackrest --config={config} --stanza={_instance(definition, database.name)}"
+    return {"command": f"{program} archive-push %p", "restore": f'{program} archive-get %f "%p"'}
+
+
+def _backups(definition: Stack) -> dict[str, Any]:
+    server = definition.backup_server()
+    if server is None:
+        return {}
+    return {
+        "pgbackrest_name": definition.name,
+        "pgbackrest_server": server,
+        "pgbackrest_repository": definition.backup_directory(),
+        "pgbackrest_passphrase": trust_as_template(f"{{{{ {secrets.KEPT}.databases['{_CIPHER}'] }}}}"),
+        "pgbackrest_stanzas": [
+            {
+                "name": _instance(definition, database.name),
+                "version": database.major,
+                "port": database.listens,
+                "servers": database.servers,
+                "database": database.inside,
+                "calendar": database.backup.calendar,
+                "gap": database.backup.gap,
+                "full": _WHOLE[database.backup.full],
+                "keep": round(database.backup.keep / 86400),
+                "verify": database.backup.verify,
+                "extensions": database.extensions,
+            }
+            for database in definition.databases.values()
+            if database.backup is not None
+        ],
+        "pgbackrest_run": _RUN,
+    }
 
 
 def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any]:

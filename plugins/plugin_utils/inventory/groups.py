@@ -23,6 +23,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "volume_host": definition.volume_hosts(),
         "etcd": definition.quorum(),
         "postgresql": definition.data_servers(),
+        "backup_server": [keeper] if (keeper := definition.backup_server()) else [],
     }
     for name, server in definition.servers.items():
         for tag in server.tags:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .context import Context
 
 Path = tuple[str | int, ...]
+_DAY = 86400.0
 # The logical databases that PostgreSQL brings (initdb's manual), and what Patroni and we log in as.
 _TAKEN = frozenset({"postgres", "template0", "template1", "replicator", "rewinder", "monitor"})
 # What {{ databases.NAME.… }} knows.
@@ -21,7 +22,10 @@ PARTS = ("host", "name", "password", "port", "replica_host", "replica_url", "url
 
 
 def check(context: Context) -> None:
-    """Check the section ``databases``."""
+    """Check the sections ``databases`` and ``backups``."""
+    backups = context.stack.backups
+    if backups is not None and backups.server is not None:
+        context.expect("servers", backups.server, ("backups", "server"), "server")
     for name, database in context.stack.databases.items():
         if database.engine not in PORTS:
             # What is not supported yet has been said.
@@ -30,6 +34,7 @@ def check(context: Context) -> None:
         _version(context, database, base)
         _servers(context, database, base)
         _names(context, name, database, base)
+        _backup(context, database, base)
         if not 1 <= database.health_port <= 65535:
             words = f"its health would be told on port {database.health_port}, which there is not"
             context.complain((*base, "port"), words)
@@ -55,6 +60,11 @@ def _servers(context: Context, database: Database, base: Path) -> None:
     if database.synchronous and len(database.servers) == 1:
         words = "there is no second server for which a commit could wait"
         context.complain((*base, "synchronous"), words, "name two servers, or leave it out")
+
+
+def _backup(context: Context, database: Database, base: Path) -> None:
+    if database.backup is not None and database.backup.keep < _DAY:
+        context.complain((*base, "backup", "keep"), "is less than a day, and a backup is kept for whole days")
 
 
 def _names(context: Context, name: str, database: Database, base: Path) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SWARM = ((2377, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
 REGISTRY_PORT = 5000
 # Of etcd: for clients and between its members.
+BACKUP_PORT = 8432
 QUORUM_PORTS = (2379, 2380)
 # A load balancer learns a service's addresses from one answer of DNS, which holds no more.
 MOST_ROUTED = 750
@@ -132,5 +133,9 @@ def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[st
         if database.engine in DATABASE_PORTS:
             for number in (database.listens, database.health_port):
                 yield database.servers, number, f"the database '{name}'", ("databases", name)
+    server = stack.backup_server()
+    if server is not None:
+        servers = dict.fromkeys([server, *stack.data_servers()])
+        yield servers, BACKUP_PORT, "the backups of databases", ("databases",)
     for number in QUORUM_PORTS:
         yield stack.quorum(), number, "the databases' quorum", ("databases",)

@@ -218,6 +218,44 @@ def test_tables_of_tasks_leave_out_what_has_ended() -> None:
     assert "exit code 1" in tables.tasks([running, over], ended=True)
 
 
+def test_databases_show_each_server_of_the_file_the_unreached_too() -> None:
+    well = {"timeline": 3, "size": 12_345_678, "connections": 7, "connections_limit": 200, "version": "17.5"}
+    behind = {"role": "replica", "state": "streaming", "synchronous": True, "lag": 2_500, "pending_restart": True}
+    known = {
+        "main": {
+            "db1": {"role": "primary", "state": "running", "lag": 0, **well},
+            "db2": {**behind, **well},
+            "db3": {"role": "replica", "state": "starting", "lag": "unknown"},
+            "db9": {"role": "replica", "state": "streaming"},
+        }
+    }
+    told = tables.databases(known, {"main": ["db1", "db2", "db3", "db4"], "other": ["db1"]})
+    assert [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in told.splitlines()] == [
+        ["DATABASE", "SERVER", "ROLE", "STATE", "LAG", "TIMELINE", "SIZE", "CONNECTIONS", "VERSION"],
+        ["main", "db1", "primary", "running", "3", "12.3 MB", "7/200", "17.5"],
+        [
+            "main",
+            "db2",
+            "replica, synchronous",
+            "streaming, restart pending",
+            "2.5 kB",
+            "3",
+            "12.3 MB",
+            "7/200",
+            "17.5",
+        ],
+        ["main", "db3", "replica", "starting", "unknown"],
+        ["main", "db4", "-", "not reached"],
+        ["other", "db1", "-", "not reached"],
+    ]
+    assert tables.databases({}, {}) == ""
+
+
+def test_sizes_are_in_units_that_people_read() -> None:
+    known = {0: "0 B", 999: "999 B", 1000: "1.0 kB", 7_400_000: "7.4 MB", 2.5e9: "2.5 GB", 4e15: "4000.0 TB"}
+    assert {number: tables.size(number) for number in known} == known
+
+
 def test_words_for_times_and_servers() -> None:
     assert [seconds(value) for value in (0.04, 9.94, 42.4, 185)] == ["0.0 s", "9.9 s", "42 s", "3 min 05 s"]
     assert hosts(["a", "b"]) == "a b"

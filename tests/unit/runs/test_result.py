@@ -80,6 +80,16 @@ def test_a_server_that_is_lost_in_the_last_task_of_each_only_degrades() -> None:
     assert result(*last, code=4).status is Status.DEGRADED
 
 
+def test_databases_are_gathered_by_name_and_server() -> None:
+    def seen(host: str, **instances: dict[str, str]) -> Event:
+        return ended("See", host, action="longshore.stack.database_info", instances=instances)
+
+    primary, replica = {"role": "primary"}, {"role": "replica"}
+    found = result(seen("a", main=primary, other=replica), seen("b", main=replica), seen("c"), ended("Work", "a"))
+    assert found.databases == {"main": {"a": primary, "b": replica}, "other": {"a": replica}}
+    assert result(ended("Work", "a", instances={"main": primary})).databases == {}
+
+
 @pytest.mark.parametrize("options", [{}, {"max_fail_percentage": 0}])
 def test_a_server_that_is_lost_while_it_works_for_all_ends_the_run(bench: Bench, options: dict[str, Any]) -> None:
     bench.hosts(a=DEAD, b={})

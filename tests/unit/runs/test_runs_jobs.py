@@ -26,6 +26,7 @@ def stack(tmp_path: Path) -> Stack:
         "name": "shop",
         "servers": {"app1": {"address": "192.0.2.1"}},
         "services": {"web": {"image": "nginx:1"}, "agent": {"image": "nginx:1", "mode": "global"}},
+        "databases": {"main": {"engine": "postgresql", "servers": ["app1"]}},
     }
     path.write_text(yaml.safe_dump(content))
     return Stack.load(path)
@@ -81,6 +82,28 @@ def test_bad_input_is_refused_before_anything_is_started(stack: Stack) -> None:
     ):
         with pytest.raises(BadInput):
             call()
+
+
+def test_an_order_for_a_database_names_its_instance_and_servers(stack: Stack) -> None:
+    assert JOBS.db_status().playbook == "longshore.stack.database_status"
+    content = yaml.safe_load(stack.path.read_text())
+    content["servers"]["db1"] = {"address": "192.0.2.2", "tags": ["db"]}
+    content["databases"]["main"]["servers"] = ["db1", "app1"]
+    stack.path.write_text(yaml.safe_dump(content))
+    job = Stack.load(stack.path).order_of("main", "promote", "app1")
+    assert job.playbook == "longshore.stack.database_order"
+    wanted = {"instance": "shop-main", "servers": ["db1", "app1"], "order": "promote", "server": "app1"}
+    assert job.extra_variables == {"longshore_database": wanted}
+    assert Stack.load(stack.path).order_of("main", "switchover").extra_variables["longshore_database"]["server"] == ""
+
+
+@pytest.mark.parametrize(
+    ("database", "server", "words"),
+    [("mian", "", "mian"), ("main", "app9", "app9"), ("main", "", "main is on one server, app1: there is no replica")],
+)
+def test_an_order_that_nobody_could_follow_is_refused(stack: Stack, database: str, server: str, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        stack.db_order(database, "resync", server)
 
 
 def test_numbers_and_signs_are_replicas(stack: Stack) -> None:

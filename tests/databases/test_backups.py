@@ -1,0 +1,100 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of PostgreSQL: made, proved, restored to a moment; what is broken is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stack.support import longshore, until
+
+from .conftest import Ledger
+from .test_postgresql import sql
+
+REPOSITORY = "/var/lib/longshore/ledger/backups"
+
+
+def listed(ledger: Ledger) -> dict[str, Any]:
+    """What ``backup list`` says of the database."""
+    found: dict[str, Any] = longshore(ledger.stack, "backup", "list", "--json").json["data"]["database_backup"]
+    return dict(found["backups"]["ledger-main"])
+
+
+def restored(ledger: Ledger, name: str, text: str) -> str:
+    """What a statement gives in a restored instance."""
+    place = f"/var/lib/longshore/ledger/backup-reports/restored/{name}"
+    words = ("runuser", "-u", "postgres", "--", "psql", "-XAt", "-h", place, "-d", "main", "-c", text)
+    return ledger.lab.on("app1", *words).stdout.strip()
+
+
+def test_the_first_backup_is_made_and_proved_by_itself(ledger: Ledger) -> None:
+    found = until(
+        lambda: (known := listed(ledger))["backups"] and known["backups"][0]["proved"] is not None and known,
+        120,
+        "proof",
+    )
+    assert found["backups"][0]["type"] == "full"
+    assert found["backups"][0]["proved"] is True
+    assert not found["problems"]
+
+
+def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
+    """Also after another server has become primary: the log of both is kept."""
+    primary = ledger.primary()
+    sql(ledger, primary, "create table orders as select n, md5(n::text) from generate_series(1, 1000) n", "main")
+    sums = sql(ledger, primary, "select md5(string_agg(n || md5, ',' order by n)) from orders", "main")
+    made = longshore(ledger.stack, "backup", "now", "main")
+    assert made.code == 0, made.end
+    assert longshore(ledger.stack, "db", "switchover", "main").code == 0
+    primary = until(ledger.primary, 30, "a primary")
+    sql(ledger, primary, "insert into orders values (1001, 'late')", "main")
+    moment = sql(ledger, primary, "select clock_timestamp() + interval '1 second'", "main")
+    sql(ledger, primary, "select pg_sleep(2)", "main")
+    sql(ledger, primary, "drop table orders", "main")
+    # Its log is kept once it is full, or after a minute.
+    sql(ledger, primary, "select pg_switch_wal()")
+    archived = "select last_archived_time > now() - interval '1 minute' from pg_stat_archiver"
+    until(lambda: sql(ledger, primary, archived) == "t", 60, "the log is kept")
+    done = longshore(ledger.stack, "backup", "restore", "main", "before", "--at", moment, "--json")
+    assert done.code == 0, done.end
+    try:
+        assert done.json["data"]["database_backup"]["restored"]["rows"]["public.orders"] == 1001
+        assert (
+            restored(ledger, "before", "select md5(string_agg(n || md5, ',' order by n)) from orders where n < 1001")
+            == sums
+        )
+        assert longshore(ledger.stack, "backup", "restore", "main", "before").code == 1, "there is one of that name"
+    finally:
+        assert longshore(ledger.stack, "backup", "drop", "before").code == 0
+
+
+def test_a_damaged_backup_is_found(ledger: Ledger) -> None:
+    script = (
+        f"cp -a {REPOSITORY} {REPOSITORY}.kept && cd {REPOSITORY}/backup/ledger-main && "
+        "for file in $(find . -type f -path '*bundle*' -size +8k); do "
+        "printf 'XXXXXXXX' | dd of=$file bs=1 seek=4000 conv=notrunc status=none; done"
+    )
+    ledger.lab.on("app1", "sh", "-c", script)
+    try:
+        done = longshore(ledger.stack, "backup", "verify", "main")
+        assert done.code == 1, done.end
+        assert "could not be proved" in done.everything
+        told = longshore(ledger.stack, "backup", "list")
+        assert told.code == 4, told.end
+        assert "FAILED" in told.output
+    finally:
+        ledger.lab.on("app1", "sh", "-c", f"rm -rf {REPOSITORY} && mv {REPOSITORY}.kept {REPOSITORY}")
+    good = longshore(ledger.stack, "backup", "verify", "main")
+    assert good.code == 0, good.end
+    assert longshore(ledger.stack, "backup", "list").code == 0
+
+
+def test_the_passphrase_is_not_seen(ledger: Ledger) -> None:
+    path = "/etc/longshore/ledger/credentials/databases/backups.passphrase"
+    secret = ledger.lab.on("app1", "cat", path).stdout.strip()
+    assert len(secret) == 64
+    seen = ledger.lab.on("app1", "sh", "-c", "ps axww; journalctl --no-pager -o cat; cat /var/log/pgbackrest/*").stdout
+    assert secret not in seen
+    modes = ledger.lab.on("app1", "sh", "-c", "stat -c '%a %U %G' /etc/longshore/ledger/pgbackrest/*.conf").stdout
+    assert set(modes.splitlines()) == {"640 root postgres"}

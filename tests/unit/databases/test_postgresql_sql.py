@@ -1,0 +1,175 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Roles, databases and extensions: what is changed, and that a password travels in none of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import Any
+
+import pytest
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.postgresql_sql import (
+    Instance,
+    fits,
+    identifier,
+    plan,
+    verifier,
+)
+
+PASSWORDS = {"owner": "owners-password", "reader": "readers-password", "monitor": "monitors-password"}
+# RFC 7677, section 3.
+NONCE = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
+SALT = "W22ZaJ0SNY7soEsUEjb6gQ=="
+MESSAGE = f"n=user,r={NONCE[:20]},r={NONCE},s={SALT},i=4096,c=biws,r={NONCE}".encode()
+PROOF, SIGNATURE = "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=", "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+
+
+class Fake(Instance):
+    """An instance that remembers what it is told."""
+
+    def __init__(self, state: dict[str, Any], extensions: tuple[str, ...] = ()) -> None:
+        super().__init__(5432)
+        self._state = state
+        self._extensions = extensions
+        self.told: list[tuple[str, str]] = []
+
+    def state(self) -> dict[str, Any]:
+        return self._state
+
+    def sql(self, text: str, database: str = "postgres") -> str:
+        if text.startswith("select "):
+            assert database == "main"
+            return "\n".join(self._extensions)
+        self.told.append((database, text))
+        return ""
+
+
+def converged() -> dict[str, Any]:
+    """What PostgreSQL has when nothing is to be done."""
+
+    def role(password: str, *groups: str) -> dict[str, Any]:
+        return {"password": verifier(password), "login": True, "memberships": list(groups)}
+
+    return {
+        "roles": {
+            "postgres": {"password": None, "login": True, "memberships": []},
+            "main": role(PASSWORDS["owner"]),
+            "main_reader": role(PASSWORDS["reader"], "pg_read_all_data"),
+            "monitor": role(PASSWORDS["monitor"], "pg_monitor"),
+        },
+        "databases": {"main": {"owner": "main", "public": False}},
+    }
+
+
+def changes(fake: Fake, *extensions: str) -> list[str]:
+    """Make them all; gives their words."""
+    made = []
+    for change in plan(fake, "main", PASSWORDS, extensions):
+        made.append(change.what)
+        change.apply()
+    assert not any(password in text for _database, text in fake.told for password in PASSWORDS.values())
+    return made
+
+
+def test_the_verifier_is_that_of_the_standard() -> None:
+    kind, numbers, keys = verifier("pencil", base64.b64decode(SALT)).split("$")
+    assert (kind, numbers) == ("SCRAM-SHA-256", f"4096:{SALT}")
+    stored, server = (base64.b64decode(key) for key in keys.split(":"))
+    assert base64.b64encode(hmac.digest(server, MESSAGE, "sha256")).decode() == SIGNATURE
+    signed = hmac.digest(stored, MESSAGE, "sha256")
+    client = bytes(a ^ b for a, b in zip(base64.b64decode(PROOF), signed, strict=True))
+    assert hashlib.sha256(client).digest() == stored
+
+
+def test_only_the_password_that_it_was_made_of_fits() -> None:
+    made = verifier("right")
+    assert fits(made, "right")
+    assert not fits(made, "wrong")
+    assert fits(verifier("right", b"another salt", 8192), "right")
+    assert verifier("right") != made, "the salt is the same"
+    assert not any(fits(stored, "right") for stored in ("", "right", "md5" + "0" * 32, f"{made}x"))
+
+
+def test_a_name_cannot_end_its_quotes() -> None:
+    assert identifier("my-db") == '"my-db"'
+    assert identifier('a"; drop role x; --') == '"a""; drop role x; --"'
+    with pytest.raises(HostError, match="NUL"):
+        identifier("a\0b")
+
+
+def test_a_blank_instance_gets_all_of_it_in_an_order_that_works() -> None:
+    fake = Fake({"roles": {}, "databases": {}})
+    foreseen = [change.what for change in plan(fake, "main", PASSWORDS, ["vector"])]
+    assert fake.told == [], "a check changes something"
+    assert changes(fake, "vector") == foreseen
+    assert foreseen == [
+        "role main",
+        "role main_reader",
+        "main_reader in pg_read_all_data",
+        "role monitor",
+        "monitor in pg_monitor",
+        "database main",
+        "access to main",
+        "extension vector in main",
+    ]
+    database, created = fake.told[0]
+    assert database == "postgres"
+    assert fits(created.removeprefix('create role "main" login password \'').removesuffix("'"), PASSWORDS["owner"])
+    assert fake.told[5:] == [
+        ("postgres", 'create database "main" owner "main"'),
+        (
+            "postgres",
+            'revoke all on database "main" from public; '
+            'grant connect on database "main" to "main", "main_reader", "monitor";',
+        ),
+        ("main", 'create extension if not exists "vector" cascade'),
+    ]
+
+
+def test_what_is_as_wanted_is_left_alone() -> None:
+    fake = Fake(converged(), ("plpgsql", "vector"))
+    assert changes(fake, "vector") == []
+    assert fake.told == []
+
+
+@pytest.mark.parametrize("wrong", [{"password": verifier("an older one")}, {"password": None}, {"login": False}])
+def test_a_role_that_could_not_log_in_with_its_password(wrong: dict[str, Any]) -> None:
+    state = converged()
+    state["roles"]["main"] |= wrong
+    fake = Fake(state)
+    assert changes(fake) == ["password of main"]
+    ((_database, text),) = fake.told
+    assert fits(text.removeprefix('alter role "main" login password \'').removesuffix("'"), PASSWORDS["owner"])
+
+
+def test_a_membership_that_was_taken_away_is_given_again() -> None:
+    state = converged()
+    state["roles"]["main_reader"]["memberships"] = []
+    fake = Fake(state)
+    assert changes(fake) == ["main_reader in pg_read_all_data"]
+    assert fake.told == [("postgres", 'grant "pg_read_all_data" to "main_reader"')]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what", "text"),
+    [
+        ({"public": True}, "access to main", "from public"),
+        ({"owner": "postgres"}, "owner of main", 'alter database "main" owner to "main"'),
+    ],
+)
+def test_a_database_that_is_another_ones_or_everybodys(wrong: dict[str, Any], what: str, text: str) -> None:
+    state = converged()
+    state["databases"]["main"] |= wrong
+    fake = Fake(state)
+    assert changes(fake) == [what]
+    assert text in fake.told[0][1]
+
+
+def test_only_extensions_that_are_missing_are_made() -> None:
+    fake = Fake(converged(), ("plpgsql", "vector"))
+    assert changes(fake, "vector", "hstore") == ["extension hstore in main"]
+    assert fake.told == [("main", 'create extension if not exists "hstore" cascade')]
