@@ -136,7 +136,7 @@ class Stack:
         return self.run_job(self.jobs.db_status(), on_event)
 
     def db_order(self, database: str, order: str, server: str = "", on_event: OnEvent | None = None) -> Result:
-        """``switchover``, ``promote`` or ``resync`` of a database, as ``order_of`` takes them."""
+        """``switchover``, ``promote``, ``resync`` or ``remove`` of a database, as ``order_of`` takes them."""
         return self.run_job(self.order_of(database, order, server), on_event)
 
     def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
@@ -155,7 +155,7 @@ class Stack:
         return self.jobs.backup(action, stanzas, **more)
 
     def order_of(self, database: str, order: str, server: str = "") -> Job:
-        """The job that has ``server`` (empty: the best replica) become primary, or copy the primary's data anew.
+        """The job that has ``server`` (empty: the best replica) become primary, copy the primary's data anew, or leave.
 
         Raises ``BadInput`` for a database or server that is not in the file, or that has no replica.
         """

@@ -63,13 +63,16 @@ def _instance(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[lis
     if group.of(name).get("role") not in PRIMARY:
         return changes, "replica", []
     absent = _others(group, wanted, check)
+    strangers = sorted(set(group.cluster()) - set(group.servers))
     changes += _shared(group, wanted, check, absent)
     for change in plan(Instance(wanted["port"]), wanted["database"], wanted["passwords"], wanted["extensions"]):
         changes.append(change.what)
         if not check:
             group.work.check()
             change.apply()
-    return changes, "primary", list(absent.values())
+    # A server that was only left out of the file goes on, and may become primary where nobody looks for it.
+    told = [f"{name} is still a server of {wanted['name']}: longshore db remove ends it" for name in strangers]
+    return changes, "primary", [*absent.values(), *told]
 
 
 def _runs(unit: str) -> bool:

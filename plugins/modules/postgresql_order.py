@@ -31,8 +31,9 @@ options:
       - V(switchover) makes O(server), or without one the replica that is least behind, the primary. Nothing is lost.
       - V(promote) does the same where there is no primary that could hand over. What only the lost primary has is lost.
       - V(resync) removes the data of the replica on O(server) and copies the primary's.
+      - V(remove) ends the replica on O(server), which has to be this one. Its data stay there.
     type: str
-    choices: [switchover, promote, resync]
+    choices: [switchover, promote, resync, remove]
     required: true
   server:
     description: The server that is meant. Empty lets Patroni choose, for V(switchover).
@@ -74,6 +75,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import run as run_program
 from ansible_collections.longshore.stack.plugins.module_utils.patroni import Group
 from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest, RestError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
@@ -82,6 +84,9 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import Cancell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+# Seconds. What PostgreSQL has in memory is written when it stops.
+STOPPING = 900.0
 
 
 def give(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
@@ -94,12 +99,14 @@ def give(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         raise HostError(f"{server} is no server of {instance['name']}: there are {', '.join(servers)}")
     before = group.primary()
     refuse(instance["name"], order, server, before)
-    if order != "resync" and server and server == before:
+    if order in ("switchover", "promote") and server and server == before:
         return {"changed": False, "before": before, "after": before, "seconds": 0.0}
     began = time.monotonic()
     after = before
     if not check:
-        if order == "resync":
+        if order == "remove":
+            run_program(["systemctl", "disable", "--now", f"patroni@{instance['name']}.service"], timeout=STOPPING)
+        elif order == "resync":
             group.resync(server, given["deadline"])
         else:
             after = group.hand_over(before, server)
@@ -114,6 +121,8 @@ def refuse(name: str, order: str, server: str, primary: str) -> None:
         raise HostError(f"{name} has a primary, {primary}; let it hand over: longshore db switchover")
     if order == "resync" and server == primary:
         raise HostError(f"{server} is the primary of {name}: its data are what the others copy")
+    if order == "remove" and server == primary:
+        raise HostError(f"{server} is the primary of {name}; let it hand over first: longshore db switchover")
     if order == "resync" and not primary:
         raise HostError(f"{name} has no primary whose data could be copied")
 
@@ -126,12 +135,12 @@ def main() -> None:
             "certificate": {"type": "path", "required": True},
             "key": {"type": "path", "required": True, "no_log": False},
             "instance": {"type": "dict", "required": True},
-            "order": {"type": "str", "choices": ["switchover", "promote", "resync"], "required": True},
+            "order": {"type": "str", "choices": ["switchover", "promote", "resync", "remove"], "required": True},
             "server": {"type": "str", "default": ""},
             "deadline": {"type": "int", "default": 3600},
             **RUN,
         },
-        required_if=[("order", "promote", ["server"]), ("order", "resync", ["server"])],
+        required_if=[("order", order, ["server"]) for order in ("promote", "resync", "remove")],
         supports_check_mode=True,
     )
     try:

@@ -58,6 +58,18 @@ def promote(options: Common, database: Name, server: Server) -> None:
 @app.command()
 @shared
 @refusing
+def remove(options: Common, database: Name, server: Server) -> None:
+    """End a replica; then take its server out of the database's servers in the stack file.
+
+    Its data stay there. The primary serves on.
+    """
+    stack = options.load()
+    look.run(options, stack, stack.order_of(database, "remove", server))
+
+
+@app.command()
+@shared
+@refusing
 def resync(options: Common, database: Name, server: Server) -> None:
     """Remove a replica's data and copy the primary's. The primary serves on."""
     stack = options.load()

@@ -84,7 +84,7 @@ class Jobs:
         return self._job("database_status")
 
     def db_order(self, instance: str, servers: Sequence[str], order: str, server: str = "") -> Job:
-        """``switchover``, ``promote`` or ``resync`` of a database's instance on ``servers``."""
+        """``switchover``, ``promote``, ``resync`` or ``remove``, of a database's instance on ``servers``."""
         wanted = {"instance": instance, "servers": list(servers), "order": order, "server": server}
         return self._job("database_order", longshore_database=wanted)
 

@@ -171,7 +171,9 @@ class Tally:
             self._data[name] = event.data
             self._notices.update(dict.fromkeys(str(notice) for notice in event.data.get("notices") or []))
             if name == "kept_data":
-                self._kept[event.place.host] = tuple(str(path) for path in event.data.get("kept") or [])
+                before = self._kept.get(event.place.host, ())
+                found = [str(path) for path in event.data.get("kept") or []]
+                self._kept[event.place.host] = tuple(dict.fromkeys([*before, *found]))
             if name == "database_info":
                 for instance, found in (event.data.get("instances") or {}).items():
                     self._databases.setdefault(instance, {})[event.place.host] = found

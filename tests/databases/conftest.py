@@ -30,6 +30,34 @@ class Ledger:
         answer: dict[str, Any] = json.loads(body)
         return answer
 
+    def rows(self, table: str) -> int:
+        """How many rows a table has, as the service's primary sees it; 0 while nobody answers."""
+        url = f"http://{self.lab.address('app1')}/primary?name={table}"
+        status, body = self.lab.get(url, "-H", "Host: ledger.example")
+        return int(json.loads(body)["rows"]) if status == 200 else 0
+
+    def begin(self, table: str) -> None:
+        """Have rows written into a table, and wait until some are there."""
+        self.ask(f"/begin?name={table}")
+        self.await_more(table, 30)
+
+    def await_more(self, table: str, seconds: float) -> None:
+        """Wait until more rows are acknowledged than there are now."""
+        before = self.rows(table)
+        until(lambda: self.rows(table) > before + 20, seconds, f"rows are written into {table}")
+
+    def end(self, table: str) -> dict[str, Any]:
+        """The writer's report, which must have no loss in it."""
+        report = self.ask(f"/end?name={table}")
+        print(f"{table}: {report}")
+        assert report["acknowledged"] > 0, report
+        assert report["lost"] == 0, report
+        return report
+
+    def await_other(self, old: str, seconds: float) -> str:
+        """Wait for another primary than ``old``; gives it."""
+        return str(until(lambda: (name := self.primary()) not in ("", old) and name, seconds, "another primary"))
+
     def members(self) -> dict[str, dict[str, Any]]:
         """What Patroni says of each member, by name, asked on the first server that answers."""
         for server in SERVERS:
@@ -43,6 +71,27 @@ class Ledger:
         """The primary's server; empty when there is none."""
         found = [name for name, member in self.members().items() if member["role"] == "leader"]
         return found[0] if found else ""
+
+    def primary_elsewhere(self, old: str) -> bool:
+        """Whether a server that is not ``old``, and does not believe it, is primary: what ``old`` says is not asked."""
+        for server in SERVERS:
+            if server == old:
+                continue
+            address = self.lab.described["hosts"][server]["private"]["v4"]
+            words = (
+                "curl",
+                "-sk",
+                "-m",
+                "3",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                f"https://{address}:8008/primary",
+            )
+            if self.lab.on(server, *words, check=False).stdout == "200":
+                return True
+        return False
 
     def whole(self) -> bool:
         """Whether all three servers serve: one primary, two that follow it, on one timeline."""

@@ -81,18 +81,15 @@ def test_each_name_of_a_database_has_a_router() -> None:
         assert (router["healthcheck"]["http"], router["healthcheck"]["port"]) == ("/", 8405)
 
 
-@pytest.mark.parametrize(("servers", "replicas"), [(2, 2), (3, 3), (5, 3)])
-def test_routers_are_on_several_servers_one_each(servers: int, replicas: int) -> None:
+@pytest.mark.parametrize(
+    ("servers", "replicas", "most", "order"),
+    # Where each server has its router there is no room for one more.
+    [(1, 1, None, "start-first"), (2, 2, 1, "stop-first"), (3, 3, 1, "stop-first"), (5, 3, 1, "stop-first")],
+)
+def test_routers_are_on_several_servers_one_each(servers: int, replicas: int, most: int | None, order: str) -> None:
     router = routers(servers, main("s1"))["main"]
-    assert (router["replicas"], router["placement"]["max_per_server"]) == (replicas, 1)
-    # Where each server has one there is no room for one more.
-    assert router["update"]["order"] == "stop-first"
-
-
-def test_on_one_server_the_new_router_comes_first() -> None:
-    router = routers(1, main("s1"))["main"]
-    assert (router["replicas"], router["placement"]["max_per_server"]) == (1, None)
-    assert router["update"]["order"] == "start-first"
+    found = (router["replicas"], router["placement"]["max_per_server"], router["update"]["order"])
+    assert found == (replicas, most, order)
 
 
 def test_routers_stand_in_the_networks_of_those_who_use_the_database() -> None:
