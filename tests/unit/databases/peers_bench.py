@@ -57,11 +57,12 @@ class Peers:
     servers: dict[str, ThreadingHTTPServer] = field(default_factory=dict)
 
     def serve(self, address: str, answer: Answer, files: Path | None = None) -> None:
-        """Answer at ``address``, with certificates of the test's own or of ``files``."""
+        """Answer at ``address``, with a certificate of the test's own or of ``files``, whoever shows one of either."""
         own = files or self.files
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(own / "tls.crt", own / "tls.key")
-        context.load_verify_locations(own / "ca.crt")
+        for each in (own, self.files):
+            context.load_verify_locations(each / "ca.crt")
         context.verify_mode = ssl.CERT_REQUIRED
         server = _Server((address, self.port), _handler(answer))
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

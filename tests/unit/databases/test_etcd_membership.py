@@ -86,6 +86,7 @@ def test_one_that_lost_its_data_is_a_new_member(cluster: Cluster) -> None:
 
 
 def test_another_server_that_is_only_announced_is_none_to_start_with(cluster: Cluster) -> None:
+    cluster.announced("10.0.0.3")
     cluster.announced("10.0.0.4")
     found = etcd.announce(cluster.rest, SPEAKER, "c", "10.0.0.3")
     assert found == {"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.3"}

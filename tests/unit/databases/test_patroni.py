@@ -180,8 +180,11 @@ def test_how_a_member_comes_is_told_once_for_each_state(patroni: Patroni, clock:
 
 @pytest.mark.parametrize("candidate", ["", "db2"])
 def test_handing_over_ends_when_the_new_primary_serves(patroni: Patroni, clock: Clock, candidate: str) -> None:
+    # Others have heard of it before it serves.
+    known = {"members": [{"name": "db2", "role": "leader", "state": "running"}]}
+    patroni.says["db2"] = {**PRIMARY, "state": "starting"}
     clock.events = [
-        (2.0, lambda: patroni.says.update(db1={"state": "stopped"}, db2={**PRIMARY, "state": "starting"})),
+        (2.0, lambda: patroni.answers.update({"/cluster": (200, known)})),
         (4.0, lambda: patroni.says.update(db2=PRIMARY)),
     ]
     assert patroni.group.hand_over("db1", candidate) == "db2"

@@ -54,6 +54,7 @@ class Writer:
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._write, daemon=True)
         with connect("DATABASE_URL") as connection, connection.cursor() as cursor:
+            cursor.execute(named("drop table if exists {}", table))
             cursor.execute(named("create table {} (id bigint primary key, at timestamptz default now())", table))
         self.thread.start()
 
