@@ -130,7 +130,7 @@ class Group:
 
         ``patience`` is in seconds; while it copies the primary's data, ``copying`` is, if that is more.
         """
-        began = time.monotonic()
+        began = since = time.monotonic()
         told = ""
         while True:
             member = self.of(name)
@@ -141,7 +141,10 @@ class Group:
                 self.work.progress(f"{name}: {state}")
                 told = state
             limit = max(patience, copying) if state in _COPYING else patience
-            if time.monotonic() - began >= limit:
+            if state in _COPYING and time.monotonic() - began < limit:
+                # What comes after a copy has the ordinary patience.
+                since = time.monotonic()
+            if time.monotonic() - (began if state in _COPYING else since) >= limit:
                 raise HostError(f"PostgreSQL on {name} is not there after {limit:.0f} s: {state}")
             self.work.wait(0.5)
 

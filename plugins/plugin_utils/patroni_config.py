@@ -75,9 +75,14 @@ def sized(memory: float, processors: int) -> dict[str, str]:
     }
 
 
+def _settings(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """The file's settings; PostgreSQL does not tell capitals from small letters, Patroni does."""
+    return {name.lower(): value for name, value in (instance.get("settings") or {}).items()}
+
+
 def dynamic(instance: Mapping[str, Any], timing: Mapping[str, int]) -> dict[str, Any]:
     """What all members share, kept in etcd. ``timing`` has ``ttl``, ``loop`` and ``retry``, in seconds."""
-    settings = instance.get("settings") or {}
+    settings = _settings(instance)
     synchronous = instance.get("synchronous") or False
     archive = instance.get("archive") or {}
     return {
@@ -107,7 +112,7 @@ def dynamic(instance: Mapping[str, Any], timing: Mapping[str, int]) -> dict[str,
 def parameters(instance: Mapping[str, Any], tls: Mapping[str, str], memory: float, processors: int) -> dict[str, str]:
     """The settings of one member; the file's win over all but those of TLS and passwords."""
     preloaded = ["pg_stat_statements", *(name for name in instance.get("extensions") or [] if name in PRELOADED)]
-    settings = instance.get("settings") or {}
+    settings = _settings(instance)
     return {
         **sized(memory, processors),
         **USUAL,
@@ -143,7 +148,6 @@ def member(  # noqa: PLR0917 - each is a subject of its own
     peers = {"cacert": tls["authority"], "cert": tls["member_certificate"], "key": tls["member_key"]}
     replication = {"sslmode": "verify-ca", "sslrootcert": tls["authority"]}
     health = f"{here}:{instance['health_port']}"
-    first = instance["servers"][0]["name"]
     document = {
         "scope": instance["name"],
         "namespace": "/longshore/",
@@ -191,7 +195,6 @@ def member(  # noqa: PLR0917 - each is a subject of its own
             "parameters": dict(settings),
             "pg_hba": _access(instance),
         },
-        "tags": {"nofailover": instance.get("automatic", True) is False and name != first},
     }
     # Ansible's texts are of classes of their own, which YAML would not take.
     text: str = yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False, width=200)

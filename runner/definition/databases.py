@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import PrivateAttr
 
 from .backups import ScheduleItem
-from .base import Model, many, one
+from .base import Model, Short, many, one
 from .normalize import used_databases
 from .scalars import Extension, Pairs, Port, ServerName
 from .service import Service
@@ -33,6 +33,18 @@ _ROUTER_DIRECTORY = "/usr/local/etc/haproxy"
 _QUORUM = (5, 3)
 
 
+def _synchronous(value: Any) -> Any:
+    """``true``, ``false`` or ``strict``."""
+    known = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    value = known.get(value, value) if isinstance(value, str) else value
+    if value != "strict" and not isinstance(value, bool):
+        raise ValueError("must be true, false or strict")
+    return value
+
+
+Synchronous = Annotated[bool | str, Short(_synchronous, {"enum": [True, False, "strict"]}, alone=True)]
+
+
 class Database(Model):
     """A managed database outside of containers."""
 
@@ -42,7 +54,7 @@ class Database(Model):
     witnesses: list[ServerName] = many(
         "Members of the quorum besides the data servers; default: the stack's other servers, up to three in all.", list
     )
-    synchronous: Literal["strict"] | bool = one(
+    synchronous: Synchronous = one(
         "true: a commit waits for a second server while there is one, and only a server that has every commit is "
         "promoted. strict: without a second server nothing is committed. false: a lost server may take its last "
         "commits with it.",

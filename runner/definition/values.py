@@ -81,6 +81,14 @@ def references(value: str) -> tuple[set[str], set[str], list[str]]:
     return secrets, databases, wrong
 
 
+def database_parts(value: str) -> set[tuple[str, str]]:
+    """Name and part of each ``{{ databases.NAME.PART }}`` in ``value``."""
+    if isinstance(value, VaultValue):
+        return set()
+    found = (_DATABASE.fullmatch(expression) for expression in _expressions(value))
+    return {(each[1], each[2]) for each in found if each}
+
+
 def has_reference(text: str) -> bool:
     """Whether ``text`` holds a ``{{`` that is not one of Docker's own templates, and not meant as such."""
     text = _BRACES.sub("", text)

@@ -101,12 +101,12 @@ def password(ledger: Ledger) -> str:
     return secret
 
 
-def sql(ledger: Ledger, server: str, text: str, database: str = "postgres") -> str:
-    """What a statement gives on a server."""
-    done = ledger.lab.on(server, "runuser", "-u", "postgres", "--", "psql", "-XAt", "-d", database, "-c", text)
-    return done.stdout.strip()
+def sql(ledger: Ledger, server: str, text: str, database: str = "postgres", *, check: bool = True) -> str:
+    """What a statement gives on a server; without ``check`` nothing, while PostgreSQL does not answer."""
+    words = ("runuser", "-u", "postgres", "--", "psql", "-XAt", "-d", database, "-c", text)
+    return ledger.lab.on(server, *words, check=check).stdout.strip()
 
 
 def started(ledger: Ledger, server: str) -> str:
-    """When PostgreSQL of a server was started."""
-    return sql(ledger, server, "select pg_postmaster_start_time() at time zone 'utc'")
+    """When PostgreSQL of a server was started; empty while it does not answer."""
+    return sql(ledger, server, "select pg_postmaster_start_time() at time zone 'utc'", check=False)

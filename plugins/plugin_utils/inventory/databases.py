@@ -27,7 +27,7 @@ _ETCD = trust_as_template(
     "{{ groups['etcd'] | map('extract', hostvars) | selectattr('etcd_result.members', 'defined') "
     "| map(attribute='etcd_result') | map(attribute='members') | combine | dict2items | map(attribute='value') "
     "| unique | sort "
-    "| map('regex_replace', '^(.*:.*)$', '[\\\\1]') | map('regex_replace', '$', ':2379') }}"
+    "| map('regex_replace', '^(.*:.*)$', '[\\1]') | map('regex_replace', '$', ':2379') }}"
 )
 
 
@@ -130,7 +130,6 @@ def _postgresql(definition: Stack, database: Database) -> dict[str, Any]:
         "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
         "clients": [_host(server.private) for server in definition.servers.values()],
         "synchronous": database.synchronous,
-        "automatic": len(definition.quorum()) > 1,
         "database": database.inside,
         "extensions": database.extensions,
         "settings": database.settings,

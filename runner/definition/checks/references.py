@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..document import VaultValue
-from ..values import has_reference, is_secret, references
+from ..problems import suggestion
+from ..values import database_parts, has_reference, is_secret, references
+from .databases import PARTS
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -58,11 +60,15 @@ def _service(context: Context, name: str, service: Service) -> None:
     for section, grants in (("secrets", service.secrets), ("configs", service.configs)):
         for index, grant in enumerate(grants):
             context.expect(section, grant.source, (*base, section, index), section[:-1])
+    reached = {known for each in context.stack.databases.values() for known in (each.name, each.reader)}
     for network, use in service.networks.items():
         context.expect("networks", network, (*base, "networks", network), "network", ["default"])
         for index, alias in enumerate(use.aliases):
+            place = (*base, "networks", network, "aliases", index)
             if alias != name and alias in context.stack.services:
-                context.complain((*base, "networks", network, "aliases", index), f"'{alias}' is another service's name")
+                context.complain(place, f"'{alias}' is another service's name")
+            elif alias in reached:
+                context.complain(place, f"'{alias}' is a database's name")
     _dependencies(context, name, service)
 
 
@@ -141,11 +147,16 @@ def _text(context: Context, value: str, path: Path, in_list: bool) -> None:
 def _references(context: Context, value: str, path: Path) -> None:
     secrets, databases, wrong = references(value)
     for message in wrong:
-        context.complain(path, message, "{{ secrets.NAME }} and {{ lookup('env', 'NAME') }} are known")
+        context.complain(
+            path, message, "{{ secrets.NAME }}, {{ databases.NAME.url }} and {{ lookup('env', 'NAME') }} are known"
+        )
     for name in sorted(secrets):
         context.expect("secrets", name, path, "secret")
     for name in sorted(databases):
         context.expect("databases", name, path, "database")
+    for name, part in sorted(database_parts(value)):
+        if part not in PARTS:
+            context.complain(path, f"databases.{name} has no '{part[:40]}'", suggestion(part, PARTS))
 
 
 def _fits(path: Path, pattern: tuple[str, ...]) -> bool:

@@ -154,11 +154,6 @@ def test_ipv6_addresses_stand_in_brackets_where_a_port_follows() -> None:
     assert "hostssl replication replicator fd00::2/128 scram-sha-256" in found["postgresql"]["pg_hba"]
 
 
-@pytest.mark.parametrize(("automatic", "expected"), [(True, [False, False]), (False, [False, True])])
-def test_only_the_first_is_primary_by_itself_where_nobody_could_agree(automatic: bool, expected: list[bool]) -> None:
-    assert [document(name, automatic=automatic)["tags"]["nofailover"] for name in ("db1", "db2")] == expected
-
-
 def test_the_file_of_a_member_is_its_own() -> None:
     one, two = document("db1"), document("db2")
     assert (one["scope"], one["namespace"], one["name"], two["name"]) == ("shop-main", "/longshore/", "db1", "db2")
@@ -173,3 +168,9 @@ def test_a_value_that_yaml_would_misread_arrives_as_it_is() -> None:
     found = document(settings=settings)["postgresql"]["parameters"]
     assert {name: found[name] for name in settings} == settings
     assert found["log_checkpoints"] == "on"
+
+
+def test_settings_are_the_same_in_capitals() -> None:
+    instance = INSTANCE | {"settings": {"Max_Connections": "300", "Work_Mem": "9MB"}}
+    assert dynamic(instance, {"ttl": 20, "loop": 5, "retry": 5})["postgresql"]["parameters"]["max_connections"] == "300"
+    assert parameters(instance, TLS, GIB, 1)["work_mem"] == "9MB"
