@@ -1,0 +1,93 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``/usr/lib/longshore/backup`` complains of; that it makes and proves backups is tried on real servers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).resolve().parents[3] / "roles/pgbackrest/files/backup.py"
+DAY = 86400.0
+
+
+@pytest.fixture
+def backups(tmp_path: Path) -> Any:
+    """The program's backups of one database that is backed up daily."""
+    spec = importlib.util.spec_from_file_location("backup", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    settings = {"version": "17", "database": "main", "full": 7 * DAY, "gap": DAY, "verify": True}
+    path = tmp_path / "backups.json"
+    path.write_text(
+        json.dumps({"directory": str(tmp_path), "repository": str(tmp_path), "stanzas": {"shop": settings}})
+    )
+    made = module.Backups(path)
+    made.module = module
+    return made
+
+
+def backup(age: float = 0.0, size: int = 100, kind: str = "full") -> dict[str, Any]:
+    """One as it is listed, so many seconds old."""
+    return {"label": "a", "type": kind, "time": time.time() - age, "size": size}
+
+
+GOOD = [{"kind": "backup", "ok": True}, {"kind": "proof", "label": "a", "ok": True}]
+
+
+@pytest.mark.parametrize(
+    ("found", "reports", "expected"),
+    [
+        ([backup()], GOOD, []),
+        ([], GOOD, ["there is no backup"]),
+        ([backup(age=DAY + 3000)], GOOD, []),
+        ([backup(age=DAY + 4000)], GOOD, ["the newest backup is 25 h old"]),
+        (
+            [backup(size=100 << 20), backup(size=40 << 20)],
+            GOOD,
+            ["the database shrank from 100 to 40 MB between two whole backups"],
+        ),
+        ([backup(size=100 << 20), backup(size=60 << 20)], GOOD, []),
+        ([backup(size=100 << 20), backup(size=1, kind="incr")], GOOD, []),
+        ([backup()], GOOD[:1], ["no backup was ever proved"]),
+        ([backup()], [*GOOD, {"kind": "proof", "ok": False, "why": "bad"}], ["the last proof failed: bad"]),
+        ([backup()], [{"kind": "backup", "ok": False, "why": "full"}, *GOOD], []),
+        ([backup()], [*GOOD, {"kind": "backup", "ok": False, "why": "full"}], ["the last backup failed: full"]),
+    ],
+)
+def test_what_is_told(backups: Any, found: list[Any], reports: list[Any], expected: list[str]) -> None:
+    assert backups.problems("shop", found, reports) == expected
+
+
+def test_a_disk_without_room_is_said_before_anything_is_made(backups: Any) -> None:
+    small = [{"info": {"repository": {"delta": 1}}}]
+    backups.room(small, "full")
+    backups.room([], "full")
+    with pytest.raises(backups.module.Failed, match="Make room"):
+        backups.room([{"info": {"repository": {"delta": 1 << 60}}}], "full")
+
+
+def test_reports_are_kept_in_order_and_not_for_ever(backups: Any) -> None:
+    for number in range(backups.module.KEPT_REPORTS + 5):
+        backups.report("shop", {"kind": "proof", "number": number})
+    kept = [each["number"] for each in backups.reports("shop")]
+    assert kept == list(range(5, backups.module.KEPT_REPORTS + 5))
+
+
+def test_two_at_once_are_refused(backups: Any) -> None:
+    with backups.locked("shop"), pytest.raises(backups.module.Failed, match="another backup"), backups.locked("shop"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["../etc", "", "A", "a/b", "-a"])
+def test_a_restored_instance_stays_in_its_directory(backups: Any, name: str) -> None:
+    with pytest.raises(backups.module.Failed, match="no name of an instance"):
+        backups.restored(name)
