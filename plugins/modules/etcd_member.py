@@ -82,6 +82,8 @@ members:
   type: dict
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import etcd_membership as etcd
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
@@ -93,6 +95,9 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import Cancell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+# Seconds. It answers what it knows without the others.
+STARTING = 20.0
 
 
 def converge(wanted: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
@@ -117,13 +122,23 @@ def converge(wanted: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         changed = True
         if not check:
             run_program(["systemctl", "start", "--no-block", etcd.UNIT])
-    found = etcd.first_answer(rest, [address])[1] if here or not check else []
+    found = known(rest, address, work, check) if etcd.joined() else []
     return {
         "changed": changed,
         "name": wanted["name"],
         "joined": etcd.joined(),
         "members": {each["name"]: etcd.address_of(each["peer"]) for each in found if each["name"]},
     }
+
+
+def known(rest: Rest, address: str, work: Run, check: bool) -> list[dict[str, str]]:
+    """The members that this one knows; one that has just been started is waited for. Empty when it says nothing."""
+    until = time.monotonic() + (0.0 if check else STARTING)
+    while True:
+        _address, found = etcd.first_answer(rest, [address])
+        if found or time.monotonic() >= until:
+            return found
+        work.wait(0.3)
 
 
 def join(wanted: dict[str, Any], rest: Rest) -> None:

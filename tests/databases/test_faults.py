@@ -83,12 +83,11 @@ def test_killed_processes_come_back_where_they_were(ledger: Ledger) -> None:
     old = ledger.primary()
     ledger.begin("killed")
     before = started(ledger, old)
-    ledger.lab.on(old, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", "patroni@ledger-main.service")
-    until(
-        lambda: ledger.lab.on(old, "systemctl", "is-active", "patroni@ledger-main.service").stdout == "active\n",
-        30,
-        "agent",
-    )
+    unit = "patroni@ledger-main.service"
+    pid = ("systemctl", "show", "--property=MainPID", "--value", unit)
+    first = ledger.lab.on(old, *pid).stdout.strip()
+    ledger.lab.on(old, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", unit)
+    until(lambda: ledger.lab.on(old, *pid).stdout.strip() not in ("0", first), 30, "the agent is back")
     ledger.await_whole()
     assert started(ledger, old) == before, "PostgreSQL was restarted too"
     ledger.lab.on(old, "sh", "-c", "kill -9 $(head -1 /var/lib/postgresql/17/ledger-main/postmaster.pid)")

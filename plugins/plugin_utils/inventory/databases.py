@@ -22,13 +22,6 @@ _AUTHORITY = f"{HELPER}/ca.crt"
 # Seconds between two whole backups; an hour less, since a timer is never early.
 _WHOLE = {"daily": 86400 - 3600, "weekly": 7 * 86400 - 3600, "monthly": 30 * 86400 - 3600}
 _RUN = trust_as_template("{{ longshore_run }}")
-# The members that etcd itself knows, from whoever was asked in this run.
-_ETCD = trust_as_template(
-    "{{ groups['etcd'] | map('extract', hostvars) | selectattr('etcd_result.members', 'defined') "
-    "| map(attribute='etcd_result') | map(attribute='members') | combine | dict2items | map(attribute='value') "
-    "| unique | sort "
-    "| map('regex_replace', '^(.*:.*)$', '[\\1]') | map('regex_replace', '$', ':2379') }}"
-)
 
 
 def made_once(definition: Stack) -> dict[str, Any]:
@@ -56,7 +49,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         "etcd_certificate": "/etc/longshore/cluster/server.crt",
         "etcd_key": "/etc/longshore/cluster/server.key",
         "etcd_run": _RUN,
-        "postgresql_etcd": _ETCD,
+        "postgresql_etcd": _etcd([definition.servers[name].private for name in definition.quorum()]),
         "postgresql_directory": f"{directory}/postgresql",
         "postgresql_certificate": f"{directory}/databases.crt",
         "postgresql_key": f"{directory}/databases.key",
@@ -114,6 +107,18 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
 def services(definition: Stack) -> dict[str, Any]:
     """The services through which containers reach the databases, in the normalized form."""
     return {name: router.normalized() for name, router in definition.routers().items()}
+
+
+def _etcd(otherwise: list[str]) -> Any:
+    """Address and port of the members that etcd itself knows, from whoever was asked in this run, or else of these."""
+    known = (
+        "groups['etcd'] | map('extract', hostvars) | selectattr('etcd_result.members', 'defined') "
+        "| map(attribute='etcd_result') | map(attribute='members') | map('dict2items') | flatten | map(attribute='value')"
+    )
+    bracketed = "map('regex_replace', '^(.*:.*)$', '[\\1]')"
+    return trust_as_template(
+        f"{{{{ ({known} | list or {otherwise!r}) | unique | sort | {bracketed} | map('regex_replace', '$', ':2379') }}}}"
+    )
 
 
 def _instance(definition: Stack, name: str) -> str:
