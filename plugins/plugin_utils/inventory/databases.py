@@ -113,12 +113,12 @@ def _etcd(otherwise: list[str]) -> Any:
     """Address and port of the members that etcd itself knows, from whoever was asked in this run, or else of these."""
     known = (
         "groups['etcd'] | map('extract', hostvars) | selectattr('etcd_result.members', 'defined') "
-        "| map(attribute='etcd_result') | map(attribute='members') | map('dict2items') | flatten | map(attribute='value')"
+        "| map(attribute='etcd_result') | map(attribute='members') | map('dict2items') | flatten "
+        "| map(attribute='value')"
     )
     bracketed = "map('regex_replace', '^(.*:.*)$', '[\\1]')"
-    return trust_as_template(
-        f"{{{{ ({known} | list or {otherwise!r}) | unique | sort | {bracketed} | map('regex_replace', '$', ':2379') }}}}"
-    )
+    ported = "map('regex_replace', '$', ':2379')"
+    return trust_as_template(f"{{{{ ({known} | list or {otherwise!r}) | unique | sort | {bracketed} | {ported} }}}}")
 
 
 def _instance(definition: Stack, name: str) -> str:
