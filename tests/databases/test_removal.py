@@ -12,7 +12,7 @@ from .test_postgresql import sql
 
 
 def test_a_destroyed_stacks_data_are_there_when_it_comes_back(ledger: Ledger) -> None:
-    sql(ledger, ledger.primary(), "create table kept as select 42 as answer", "main")
+    sql(ledger, ledger.primary(), "create table if not exists kept as select 42 as answer", "main")
     done = longshore(ledger.stack, "destroy", "--yes-destroy", "ledger", "--cluster")
     assert done.code == 0, done.end
     assert "/var/lib/postgresql/17/ledger-main" in done.everything
