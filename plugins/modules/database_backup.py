@@ -168,7 +168,7 @@ def status(config: str, stanza: str) -> int:
 
 def call(given: dict[str, Any], *words: str) -> dict[str, Any]:
     """The answer of the program. Raises ``HostError`` with its words."""
-    argv = ["runuser", "-u", "postgres", "--", PROGRAM, given["settings"], *words]
+    argv = ["runuser", "-u", "postgres", "--", "/usr/bin/python3", PROGRAM, given["settings"], *words]
     code, out, error = attempt(argv, timeout=LONGEST)
     if code != 0:
         raise HostError(error.strip()[-1500:] or f"{PROGRAM} ended with {code}")
