@@ -104,7 +104,6 @@ def dynamic(instance: Mapping[str, Any], timing: Mapping[str, int]) -> dict[str,
                 **{name: str(settings.get(name, value)) for name, value in SHARED.items()},
                 **({"archive_command": archive["command"], "archive_timeout": "60s"} if archive else {}),
             },
-            **({"recovery_conf": {"restore_command": archive["restore"]}} if archive else {}),
         },
     }
 

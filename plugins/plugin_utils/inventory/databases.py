@@ -147,12 +147,15 @@ def _host(address: str) -> str:
 
 
 def _archive(definition: Stack, database: Database) -> dict[str, str]:
-    """The commands that keep PostgreSQL's log, and bring it back; none without backups."""
+    """The command that keeps PostgreSQL's log; none without backups.
+
+    Replicas ask for nothing there: one that starts must not wait for a backup server that is away.
+    """
     if database.backup is None:
         return {}
     config = f"/etc/longshore/{definition.name}/pgbackrest/pgbackrest.conf"
     program = f"pgbackrest --config={config} --stanza={_instance(definition, database.name)}"
-    return {"command": f"{program} archive-push %p", "restore": f'{program} archive-get %f "%p"'}
+    return {"command": f"{program} archive-push %p"}
 
 
 def _backups(definition: Stack) -> dict[str, Any]:
