@@ -31,7 +31,7 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
 
     ``given`` are the parameters of ``postgresql_instances``. Raises ``HostError``, ``RestError`` and ``Cancelled``.
     """
-    rest = Rest(given["authority"], given["certificate"], given["key"])
+    rest = Rest.of(given)
     changes: list[str] = []
     notices: list[str] = []
     roles = {}

@@ -14,7 +14,16 @@ import ssl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
+
+
+# What modules that use it are given; the fragment C(rest) documents it.
+ARGUMENT_SPEC: dict[str, Any] = {
+    "authority": {"type": "path", "required": True},
+    "certificate": {"type": "path", "required": True},
+    "key": {"type": "path", "required": True, "no_log": False},
+}
 
 
 class RestError(Exception):
@@ -31,6 +40,11 @@ class Rest:
     def __init__(self, authority: str, certificate: str, key: str) -> None:
         self._files = (authority, certificate, key)
         self._context: ssl.SSLContext | None = None
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Rest:
+        """From a module's parameters that include ``ARGUMENT_SPEC``."""
+        return cls(parameters["authority"], parameters["certificate"], parameters["key"])
 
     def ask(
         self, where: tuple[str, int], method: str, path: str, body: Any = None, *, timeout: float = 5.0

@@ -12,7 +12,7 @@ author: The Longshore founders (@longshore)
 description:
   - Asks Patroni and PostgreSQL of this server. Changes nothing.
 extends_documentation_fragment:
-  - longshore.stack.postgresql
+  - longshore.stack.rest
 attributes:
   check_mode:
     support: full
@@ -21,6 +21,10 @@ attributes:
     support: none
     description: Changes nothing.
 options:
+  member:
+    description: This server's name in its groups.
+    type: str
+    required: true
   instances:
     description: The instances, as the role P(longshore.stack.postgresql#role) takes them.
     type: list
@@ -52,6 +56,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.patroni import PRIMARY, Group
 from ansible_collections.longshore.stack.plugins.module_utils.postgresql_sql import Instance
+from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
 from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest, RestError
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 
@@ -98,15 +103,13 @@ def main() -> None:
     module = AnsibleModule(
         {
             "member": {"type": "str", "required": True},
-            "authority": {"type": "path", "required": True},
-            "certificate": {"type": "path", "required": True},
-            "key": {"type": "path", "required": True, "no_log": False},
+            **REST,
             "instances": {"type": "list", "elements": "dict", "required": True},
         },
         supports_check_mode=True,
     )
     given = module.params
-    rest = Rest(given["authority"], given["certificate"], given["key"])
+    rest = Rest.of(given)
     try:
         found = {each.get("title") or each["name"]: look(rest, given["member"], each) for each in given["instances"]}
     except RestError as error:

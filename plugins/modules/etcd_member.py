@@ -13,6 +13,7 @@ description:
   - Tells whether this server is a member and whom it knows, makes it one, or restarts it.
   - Package, configuration and unit are there already; the role P(longshore.stack.etcd#role) does all of it.
 extends_documentation_fragment:
+  - longshore.stack.rest
   - longshore.stack.run
 attributes:
   check_mode:
@@ -43,18 +44,6 @@ options:
     description: Name and address of those that found a cluster, or may know it.
     type: dict
     default: {}
-  authority:
-    description: Path of the authority's certificate.
-    type: path
-    required: true
-  certificate:
-    description: Path of this server's certificate, good for clients too.
-    type: path
-    required: true
-  key:
-    description: Path of its key.
-    type: path
-    required: true
 """
 
 EXAMPLES = r"""
@@ -88,6 +77,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import etcd_membership as etcd
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import run as run_program
+from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
 from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest, RestError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
@@ -101,7 +91,7 @@ STARTING = 20.0
 
 
 def converge(wanted: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    rest = Rest(wanted["authority"], wanted["certificate"], wanted["key"])
+    rest = Rest.of(wanted)
     address, state = wanted["address"], wanted["state"]
     here = etcd.joined()
     changed = False
@@ -156,9 +146,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "address": {"type": "str", "required": True},
             "members": {"type": "dict", "default": {}},
-            "authority": {"type": "path", "required": True},
-            "certificate": {"type": "path", "required": True},
-            "key": {"type": "path", "required": True, "no_log": False},
+            **REST,
             **RUN,
         },
         supports_check_mode=True,

@@ -17,7 +17,7 @@ description:
     does all of it.
   - Data are never removed by this module. It is Patroni that copies a replica's data anew when it must.
 extends_documentation_fragment:
-  - longshore.stack.postgresql
+  - longshore.stack.rest
   - longshore.stack.run
 attributes:
   check_mode:
@@ -27,6 +27,10 @@ attributes:
     support: none
     description: RV(changes) tells it.
 options:
+  member:
+    description: This server's name in its groups.
+    type: str
+    required: true
   instances:
     description: The instances of this server.
     type: list
@@ -132,6 +136,7 @@ notices:
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.postgresql_group import converge
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
+from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
 from ansible_collections.longshore.stack.plugins.module_utils.rest import RestError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
@@ -154,9 +159,7 @@ def main() -> None:
     module = QuietModule(
         {
             "member": {"type": "str", "required": True},
-            "authority": {"type": "path", "required": True},
-            "certificate": {"type": "path", "required": True},
-            "key": {"type": "path", "required": True, "no_log": False},
+            **REST,
             "instances": {"type": "list", "elements": "dict", "required": True, "options": INSTANCE},
             "present": {"type": "list", "elements": "str", "default": []},
             "reloaded": {"type": "bool", "default": False},

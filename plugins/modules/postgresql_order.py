@@ -12,7 +12,7 @@ author: The Longshore founders (@longshore)
 description:
   - Has another server become primary, or copies a replica anew, through Patroni, and waits for the end.
 extends_documentation_fragment:
-  - longshore.stack.postgresql
+  - longshore.stack.rest
   - longshore.stack.run
 attributes:
   check_mode:
@@ -22,6 +22,10 @@ attributes:
     support: none
     description: RV(before) and RV(after) tell it.
 options:
+  member:
+    description: This server's name in its groups.
+    type: str
+    required: true
   instance:
     description: The instance, as the role P(longshore.stack.postgresql#role) takes it.
     type: dict
@@ -77,6 +81,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import run as run_program
 from ansible_collections.longshore.stack.plugins.module_utils.patroni import Group
+from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
 from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest, RestError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
@@ -92,7 +97,7 @@ STOPPING = 900.0
 def give(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     instance = given["instance"]
     servers = {each["name"]: each["address"] for each in instance["servers"]}
-    rest = Rest(given["authority"], given["certificate"], given["key"])
+    rest = Rest.of(given)
     group = Group(rest, servers, instance["health_port"], work)
     order, server = given["order"], given["server"]
     if server and server not in servers:
@@ -131,9 +136,7 @@ def main() -> None:
     module = AnsibleModule(
         {
             "member": {"type": "str", "required": True},
-            "authority": {"type": "path", "required": True},
-            "certificate": {"type": "path", "required": True},
-            "key": {"type": "path", "required": True, "no_log": False},
+            **REST,
             "instance": {"type": "dict", "required": True},
             "order": {"type": "str", "choices": ["switchover", "promote", "resync", "remove"], "required": True},
             "server": {"type": "str", "default": ""},

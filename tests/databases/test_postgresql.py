@@ -19,7 +19,7 @@ def test_plan_on_blank_servers_foresees_the_databases(first_up: tuple[Outcome, O
     assert {"etcd", "postgresql", "database_router", "services"} <= roles
 
 
-def test_the_first_server_is_primary_and_the_service_reaches_it(ledger: Ledger) -> None:
+def test_the_service_reaches_the_primary_and_a_replica(ledger: Ledger) -> None:
     assert ledger.primary() in SERVERS
     primary = ledger.ask("/primary")
     assert not primary["standby"]

@@ -7,7 +7,7 @@ DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
 
     /healthz          200 as soon as it listens
     /begin?name=N     begin to write into the table N
-    /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), twice, longest (seconds
+    /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), longest (seconds
                       between two acknowledged commits), gaps (those longer than half a second), errors
     /replica?name=N   how many rows a replica has, and its address
     /primary          who answers as the primary
