@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .run import Run
 
 BASE = "/var/lib/postgresql"
+# Replicas may have fewer connections only after their primary has, so they wait for a second restart then.
+ROUNDS = 2
 
 
 def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]:
@@ -119,12 +121,17 @@ def _shared(group: Group, wanted: Mapping[str, Any], check: bool, absent: Mappin
     if more and not check:
         group.configure(name, more)
     present = [each for each in group.servers if each not in absent]
-    due = _due(group, present, 0.0 if check or not (more or wanted["reloaded"]) else _applied_after(wanted))
-    for each in sorted(due, key=lambda member: (member == name, member)):
-        changes.append(f"restart of {each}")
-        if not check:
-            group.work.check()
-            group.restart(each)
+    patience = 0.0 if check or not (more or wanted["reloaded"]) else _applied_after(wanted)
+    for _round in range(1 if check else ROUNDS):
+        due = _due(group, present, patience)
+        if not due:
+            break
+        for each in sorted(due, key=lambda member: (member == name, member)):
+            changes.append(f"restart of {each}")
+            if not check:
+                group.work.check()
+                group.restart(each)
+        patience = _applied_after(wanted)
     return changes
 
 

@@ -51,6 +51,9 @@ def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
         degraded = longshore(ledger.stack, "db", "status")
         assert degraded.code == 4, degraded.end
         assert "not reached" in degraded.output
+        told = longshore(ledger.stack, "db", "remove", "main", old)
+        assert told.code == 1, told.end
+        assert "nothing was done" in told.everything
     finally:
         ledger.lab.run("start", "--name", ledger.lab.name, old)
     ledger.await_whole()

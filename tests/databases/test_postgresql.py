@@ -72,6 +72,8 @@ def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) 
     back = longshore(ledger.stack, "up", "-vvv", "--diff")
     assert back.code == 0, back.end
     assert password(ledger) not in back.everything
+    # Fewer connections: replicas can follow only after the primary.
+    assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["200"] * 3
 
 
 def test_status_tells_who_is_what(ledger: Ledger) -> None:
