@@ -139,8 +139,9 @@ class Backups:
             report["rows"] = scratch.rows()
             scratch.stop()
             scratch.checksums()
-            if not report["rows"]:
-                raise Failed("no table was found in it")
+            before = self.tables_before(stanza)
+            if before and not report["rows"]:
+                raise Failed(f"no table was found in it; the one proved before had {before}")
         except (Failed, OSError, subprocess.TimeoutExpired) as error:
             self.report(stanza, {**report, "ok": False, "why": str(error)})
             raise Failed(f"{report.get('label', stanza)} could not be proved: {error}") from error
@@ -149,6 +150,11 @@ class Backups:
         report = {**report, "ok": True, "seconds": round(time.time() - began, 2)}
         self.report(stanza, report)
         return report
+
+    def tables_before(self, stanza):
+        """How many tables the newest backup had that was proved: a new database has none, one with data keeps some."""
+        proved = [each for each in self.reports(stanza) if each["kind"] == "proof" and each["ok"]]
+        return len(proved[-1]["rows"]) if proved else 0
 
     # -- looking
 
@@ -327,7 +333,7 @@ class Scratch:
             "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
             "where schemaname not in ('pg_catalog', 'information_schema')",
             self.database,
-        ).split()
+        ).splitlines()
         return {table: int(self.sql(COUNT.format(table), self.database)) for table in tables}
 
     def checksums(self):

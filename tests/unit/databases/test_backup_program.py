@@ -75,6 +75,14 @@ def test_a_disk_without_room_is_said_before_anything_is_made(backups: Any) -> No
         backups.room([{"info": {"repository": {"delta": 1 << 60}}}], "full")
 
 
+def test_an_empty_backup_is_good_only_while_the_database_never_had_a_table(backups: Any) -> None:
+    assert backups.tables_before("shop") == 0
+    backups.report("shop", {"kind": "proof", "ok": True, "rows": {"public.orders": 0, "public.lines": 7}})
+    backups.report("shop", {"kind": "proof", "ok": False})
+    backups.report("shop", {"kind": "backup", "ok": True})
+    assert backups.tables_before("shop") == 2
+
+
 def test_reports_are_kept_in_order_and_not_for_ever(backups: Any) -> None:
     for number in range(backups.module.KEPT_REPORTS + 5):
         backups.report("shop", {"kind": "proof", "number": number})

@@ -6,7 +6,7 @@
 DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
 
     /healthz          200 as soon as it listens
-    /begin?name=N     begin to write into the table N
+    /begin?name=N     begin to write into the table N; pause=S: so many seconds after each commit
     /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), longest (seconds
                       between two acknowledged commits), gaps (those longer than half a second), errors
     /replica?name=N   how many rows a replica has, and its address
@@ -46,8 +46,9 @@ def named(text: str, table: str) -> sql.Composed:
 class Writer:
     """Writes into one table until it is told to stop."""
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, pause: float) -> None:
         self.table = table
+        self.pause = pause
         self.acknowledged: list[int] = []
         self.gaps: list[float] = []
         self.errors: dict[str, int] = {}
@@ -79,6 +80,8 @@ class Writer:
                 self.gaps.append(round(now - last, 2))
             last = now
             self.acknowledged.append(number)
+            if self.pause:
+                time.sleep(self.pause)
         if connection is not None:
             connection.close()
 
@@ -104,19 +107,19 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         parts = urlsplit(self.path)
-        name = parse_qs(parts.query).get("name", ["ledger"])[0]
+        query = parse_qs(parts.query)
         try:
-            answer = self._answer(parts.path, name)
+            answer = self._answer(parts.path, query.get("name", ["ledger"])[0], float(query.get("pause", ["0"])[0]))
         except (KeyError, psycopg2.Error) as error:
             self._send(500, {"error": str(error)})
         else:
             self._send(200 if answer is not None else 404, answer or {})
 
-    def _answer(self, path: str, name: str) -> dict[str, Any] | None:
+    def _answer(self, path: str, name: str, pause: float) -> dict[str, Any] | None:
         if path == "/healthz":
             return {"ok": True}
         if path == "/begin":
-            WRITERS[name] = Writer(name)
+            WRITERS[name] = Writer(name, pause)
             return {"table": name}
         if path == "/end":
             return WRITERS.pop(name).report()
