@@ -80,8 +80,22 @@ def test_run_killed_with_the_lock_is_finished_by_the_next_that_says_so(lab: Lab,
     assert longshore(shop, "deploy", "web").code == 0
 
 
+def waits(content: dict[str, Any]) -> None:
+    """A change whose ``before_deploy`` ends when it is let go."""
+    content["services"]["web"]["environment"]["WAITS"] = "changed"
+    content["services"]["web"]["before_deploy"] = ["sh", "-c", "until [ -e /tmp/go ]; do sleep 0.2; done"]
+
+
+def let_go(lab: Lab, process: subprocess.Popen[str]) -> bool:
+    """End the command that ``waits``. Whether the run has ended."""
+    script = 'for job in $(docker ps -q -f label=longshore.job=before_deploy); do docker exec "$job" touch /tmp/go; done'
+    for server in SERVERS:
+        lab.on(server, "sh", "-c", script)
+    return process.poll() is not None
+
+
 def test_two_runs_at_once(lab: Lab, shop: StackFile) -> None:
-    with shop.changed(lasting("TWO")):
+    with shop.changed(waits):
         first = start(shop, "deploy", "web")
         held = lock_held(shop)
         second = longshore(shop, "scale", "web=6")
@@ -90,6 +104,8 @@ def test_two_runs_at_once(lab: Lab, shop: StackFile) -> None:
         third = longshore(shop, "destroy", "--yes-destroy", "shop")
         assert third.code == 5, third.end
         assert lab.get(f"http://{lab.address('app1')}/", "-H", f"Host: {HOST}")[0] == 200
+        assert first.poll() is None
+        until(lambda: let_go(lab, first), 300, "the first run ends")
         output, _ = first.communicate(timeout=300)
         assert first.returncode == 0, output
     assert longshore(shop, "deploy", "web").code == 0
