@@ -88,7 +88,9 @@ def waits(content: dict[str, Any]) -> None:
 
 def let_go(lab: Lab, process: subprocess.Popen[str]) -> bool:
     """End the command that ``waits``. Whether the run has ended."""
-    script = 'for job in $(docker ps -q -f label=longshore.job=before_deploy); do docker exec "$job" touch /tmp/go; done'
+    script = (
+        'for job in $(docker ps -q -f label=longshore.job=before_deploy); do docker exec "$job" touch /tmp/go; done'
+    )
     for server in SERVERS:
         lab.on(server, "sh", "-c", script)
     return process.poll() is not None
