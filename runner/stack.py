@@ -164,7 +164,9 @@ class Stack:
             _known(f"server of {database}", server, known.servers)
         if len(known.servers) == 1:
             raise BadInput(f"{database} is on one server, {known.servers[0]}: there is no replica")
-        return self.jobs.db_order(f"{self.name}-{database}", known.servers, order, server)
+        if known.engine == "redis" and order != "switchover":
+            raise BadInput(f"{order} of a redis: not supported yet")
+        return self.jobs.db_order(known.engine, f"{self.name}-{database}", known.servers, order, server)
 
     def server_drain(self, server: str, on_event: OnEvent | None = None) -> Result:
         """Move the tasks away from a server."""

@@ -61,7 +61,7 @@ def backup_server(stack: Stack) -> str | None:
         return None
     if stack.backups is not None and stack.backups.server is not None:
         return stack.backups.server
-    holding = set(stack.data_servers())
+    holding = set(stack.data_servers("postgresql"))
     return next((name for name in stack.servers if name not in holding), next(iter(stack.servers)))
 
 

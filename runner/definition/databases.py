@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 # Engine → the versions that Debian 13 has, the newest first.
-VERSIONS = {"postgresql": ("17",)}
+VERSIONS = {"postgresql": ("17",), "redis": ("8",)}
 # Engine → the port that its clients expect.
-PORTS = {"postgresql": 5432}
+PORTS = {"postgresql": 5432, "redis": 6379}
 # Patroni's own default, for PostgreSQL's own port; with another port it is as far away.
 _HEALTH_PORT = 8008
 # One lost server leaves two of them; each asks each data server once a second, so more would only ask more.
@@ -57,7 +57,8 @@ class Database(Model):
     synchronous: Synchronous = one(
         "true: a commit waits for a second server while there is one, and only a server that has every commit is "
         "promoted. strict: without a second server nothing is committed. false: a lost server may take its last "
-        "commits with it.",
+        "commits with it. A redis copies its writes later in any case: with strict it takes none without a replica "
+        "that is at most five seconds behind.",
         False,
     )
     port: Port | None = one("The port; default: the engine's own. Two databases on one server need two.", None)
@@ -83,9 +84,14 @@ class Database(Model):
         return self.port or PORTS[self.engine]
 
     @property
-    def health_port(self) -> int:
-        """The port on which a data server says what it is."""
-        return _HEALTH_PORT + self.listens - PORTS[self.engine]
+    def health_port(self) -> int | None:
+        """The port on which a data server says what it is; None where it says so on its own port."""
+        return _HEALTH_PORT + self.listens - PORTS[self.engine] if self.engine == "postgresql" else None
+
+    @property
+    def watched(self) -> bool:
+        """Whether Sentinels decide which of its servers is primary."""
+        return self.engine == "redis" and len(self.servers) > 1
 
     @property
     def inside(self) -> str:
@@ -111,9 +117,9 @@ def quorum(stack: Stack) -> list[str]:
     return able[:size]
 
 
-def data_servers(stack: Stack) -> list[str]:
-    """The servers that hold a database, in the order of ``servers``."""
-    holding = {name for database in stack.databases.values() for name in database.servers}
+def data_servers(stack: Stack, engine: str) -> list[str]:
+    """The servers that hold a database of this engine, in the order of ``servers``."""
+    holding = {name for database in stack.databases.values() if database.engine == engine for name in database.servers}
     return [name for name in stack.servers if name in holding]
 
 

@@ -174,13 +174,17 @@ class Stack(Model):
         """Servers tagged lb, when a service has routes."""
         return self._tagged("lb") if self.has_routes() else []
 
-    def data_servers(self) -> list[str]:
-        """Servers that hold a database."""
-        return data_servers(self)
+    def data_servers(self, engine: str) -> list[str]:
+        """Servers that hold a database of this engine."""
+        return data_servers(self, engine)
 
-    def quorum(self) -> list[str]:
-        """Servers that agree on which data server is primary; none without databases."""
-        return quorum(self)
+    def etcd_members(self) -> list[str]:
+        """Servers that agree on which PostgreSQL is primary; none without one."""
+        return quorum(self) if self.data_servers("postgresql") else []
+
+    def sentinels(self) -> list[str]:
+        """Servers that agree on which Redis is primary; none without one that has replicas."""
+        return quorum(self) if any(database.watched for database in self.databases.values()) else []
 
     def backup_server(self) -> str | None:
         """The server that makes and keeps backups; None when there are none to make."""

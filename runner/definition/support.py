@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 NOT_YET: dict[tuple[str, ...], str] = {
     ("jobs",): "scheduled jobs",
     ("databases", "*", "engine=mariadb"): "MariaDB",
-    ("databases", "*", "engine=redis"): "Redis and Valkey",
     ("databases", "*", "engine=rabbitmq"): "RabbitMQ",
     ("databases", "*", "engine=memcached"): "memcached",
     ("firewall",): "the firewall",

@@ -83,9 +83,9 @@ class Jobs:
         """How the databases are; changes nothing."""
         return self._job("database_status")
 
-    def db_order(self, instance: str, servers: Sequence[str], order: str, server: str = "") -> Job:
+    def db_order(self, engine: str, instance: str, servers: Sequence[str], order: str, server: str = "") -> Job:
         """``switchover``, ``promote``, ``resync`` or ``remove``, of a database's instance on ``servers``."""
-        wanted = {"instance": instance, "servers": list(servers), "order": order, "server": server}
+        wanted = {"engine": engine, "instance": instance, "servers": list(servers), "order": order, "server": server}
         return self._job("database_order", longshore_database=wanted)
 
     def backup(self, action: str, stanzas: Sequence[str], **more: Any) -> Job:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import HELPER, HELPER_ON_HOST
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets, valkey
 
 if TYPE_CHECKING:
     from longshore.definition.databases import Database
     from longshore.definition.stack import Stack
 
 _CIPHER = "backups.passphrase"
-_PASSWORDS = ("replication", "rewind", "owner", "reader", "monitor")
+_PASSWORDS = {
+    "postgresql": ("replication", "rewind", "owner", "reader", "monitor"),
+    "redis": valkey.PASSWORDS,
+}
 # Where containers find the authority's certificate: the helper's directory is in each that has a secret environment.
 _AUTHORITY = f"{HELPER}/ca.crt"
 # Seconds between two whole backups; an hour less, since a timer is never early.
@@ -31,8 +34,8 @@ def made_once(definition: Stack) -> dict[str, Any]:
         "directory_mode": "0700",
         "names": {
             f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric"}
-            for name in definition.databases
-            for password in _PASSWORDS
+            for name, database in definition.databases.items()
+            for password in _PASSWORDS[database.engine]
         }
         | {_CIPHER: {"length": 64, "alphabet": "alphanumeric"}},
     }
@@ -42,26 +45,10 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     """What is the same on every server."""
     if not definition.databases:
         return {}
-    directory = f"/etc/longshore/{definition.name}"
     return {
         "databases": {name: _reference(database) for name, database in definition.databases.items()},
-        "etcd_servers": [{"name": name, "address": definition.servers[name].private} for name in definition.quorum()],
-        "etcd_certificate": "/etc/longshore/cluster/server.crt",
-        "etcd_key": "/etc/longshore/cluster/server.key",
-        "etcd_run": _RUN,
-        "postgresql_etcd": _etcd([definition.servers[name].private for name in definition.quorum()]),
-        "postgresql_directory": f"{directory}/postgresql",
-        "postgresql_certificate": f"{directory}/databases.crt",
-        "postgresql_key": f"{directory}/databases.key",
-        "postgresql_passwords": {
-            _instance(definition, name): {
-                password: trust_as_template(f"{{{{ {secrets.KEPT}.databases['{name}.{password}'] }}}}")
-                for password in _PASSWORDS
-            }
-            for name in definition.databases
-        },
-        "postgresql_run": _RUN,
-        **_backups(definition),
+        **(_of_postgresql(definition) if definition.data_servers("postgresql") else {}),
+        **valkey.of_stack(definition),
         "database_router_stack": definition.name,
         "database_router_names": {
             name: _router(definition, database, name == database.reader)
@@ -71,12 +58,40 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     }
 
 
+def _of_postgresql(definition: Stack) -> dict[str, Any]:
+    directory = f"/etc/longshore/{definition.name}"
+    quorum = definition.etcd_members()
+    return {
+        "etcd_servers": [{"name": name, "address": definition.servers[name].private} for name in quorum],
+        "etcd_certificate": "/etc/longshore/cluster/server.crt",
+        "etcd_key": "/etc/longshore/cluster/server.key",
+        "etcd_run": _RUN,
+        "postgresql_etcd": _etcd([definition.servers[name].private for name in quorum]),
+        "postgresql_directory": f"{directory}/postgresql",
+        "postgresql_certificate": f"{directory}/databases.crt",
+        "postgresql_key": f"{directory}/databases.key",
+        "postgresql_passwords": {
+            _instance(definition, name): {
+                password: valkey.kept(f"{name}.{password}") for password in _PASSWORDS["postgresql"]
+            }
+            for name, database in definition.databases.items()
+            if database.engine == "postgresql"
+        },
+        "postgresql_run": _RUN,
+        **_backups(definition),
+    }
+
+
 def of_server(definition: Stack, name: str) -> dict[str, Any]:
-    """``postgresql_*`` of one server, and what its certificates are good for."""
+    """The instances of one server, and what its certificates are good for."""
     if not definition.databases:
         return {}
     address = definition.servers[name].private
     held = [each for each in definition.databases.values() if name in each.servers]
+    relational = [each for each in held if each.engine == "postgresql"]
+    stores = [each for each in held if each.engine == "redis"]
+    # Containers live here too, and their share is theirs.
+    share = (0.5 if name in definition.docker_hosts() else 1.0) / max(1, len(held))
     domain = f"{definition.name}.internal"
     names = [known for each in held for known in filter(None, (each.name, each.reader))]
     return {
@@ -97,9 +112,10 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
             ],
         },
         "pgbackrest_address": address,
-        "postgresql_instances": [_postgresql(definition, each) for each in held],
-        # Containers live here too, and their share is theirs.
-        "postgresql_memory": 0.5 if name in definition.docker_hosts() else 1.0,
+        "postgresql_instances": [_postgresql(definition, each) for each in relational],
+        "postgresql_memory": share * len(relational),
+        "valkey_instances": [valkey.instance(definition, each) for each in stores],
+        "valkey_memory": share * len(stores),
         "ca_copies": [f"{HELPER_ON_HOST}/ca.crt"] if name in definition.docker_hosts() else [],
     }
 
@@ -189,9 +205,13 @@ def _backups(definition: Stack) -> dict[str, Any]:
 
 
 def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any]:
+    watching = [definition.servers[each].private for each in definition.sentinels()] if database.watched else []
     return {
+        "engine": database.engine,
+        "instance": _instance(definition, database.name),
+        "sentinels": watching,
         "port": database.listens,
-        "health_port": database.health_port,
+        **({"health_port": database.health_port} if database.health_port is not None else {}),
         "reads": reads,
         "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
     }
@@ -204,10 +224,14 @@ def _reference(database: Database) -> dict[str, Any]:
     password = f"{{{{ {secrets.KEPT}.databases['{database.name}.owner'] }}}}"
 
     def url(host: str) -> Any:
+        if database.engine == "redis":
+            # How a client is told whom to trust differs from library to library: `authority` is the file.
+            return trust_as_template(f"rediss://{inside}:{password}@{host}:{port}/0")
         trust = f"sslmode=verify-full&sslrootcert={_AUTHORITY}"
         return trust_as_template(f"postgresql://{inside}:{password}@{host}:{port}/{inside}?{trust}")
 
     return {
+        "authority": _AUTHORITY,
         "host": database.name,
         "port": str(port),
         "name": inside,

@@ -21,8 +21,10 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "builder": definition.builders(),
         "load_balancer": definition.load_balancers(),
         "volume_host": definition.volume_hosts(),
-        "etcd": definition.quorum(),
-        "postgresql": definition.data_servers(),
+        "etcd": definition.etcd_members(),
+        "postgresql": definition.data_servers("postgresql"),
+        "sentinel": definition.sentinels(),
+        "valkey": definition.data_servers("redis"),
         "backup_server": [keeper] if (keeper := definition.backup_server()) else [],
     }
     for name, server in definition.servers.items():

@@ -19,6 +19,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     secrets,
     server,
     services,
+    valkey,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
 
 
 def _credentials(definition: Stack) -> dict[str, Any]:
-    sets = {"cluster": CLUSTER_CREDENTIALS, "stack": secrets.made_once(definition)}
+    cluster: dict[str, Any] = CLUSTER_CREDENTIALS
+    if definition.sentinels():
+        names = {**cluster["names"], valkey.PEER: {"length": 40, "alphabet": "alphanumeric"}}
+        cluster = {**cluster, "names": names}
+    sets = {"cluster": cluster, "stack": secrets.made_once(definition)}
     return {**sets, "databases": databases.made_once(definition)} if definition.databases else sets
 
 

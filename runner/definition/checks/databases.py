@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 _DAY = 86400.0
-# The logical databases that PostgreSQL brings (initdb's manual), and what Patroni and we log in as.
-_TAKEN = frozenset({"postgres", "template0", "template1", "replicator", "rewinder", "monitor"})
+_MAJORITY = 3
+# Engine → the logical databases that PostgreSQL brings (initdb's manual), what Patroni and we log in as, and the users
+# that roles/valkey makes.
+_TAKEN = {
+    "postgresql": frozenset({"postgres", "template0", "template1", "replicator", "rewinder", "monitor"}),
+    "redis": frozenset({"default", "admin", "replication", "sentinel", "router", "monitor"}),
+}
 # What {{ databases.NAME.… }} knows.
-PARTS = ("host", "name", "password", "port", "replica_host", "replica_url", "url", "user")
+PARTS = ("authority", "host", "name", "password", "port", "replica_host", "replica_url", "url", "user")
 
 
 def check(context: Context) -> None:
@@ -35,7 +40,9 @@ def check(context: Context) -> None:
         _servers(context, database, base)
         _names(context, name, database, base)
         _backup(context, database, base)
-        if not 1 <= database.health_port <= 65535:
+        if database.engine == "redis":
+            _redis(context, database, base)
+        if database.health_port is not None and not 1 <= database.health_port <= 65535:
             words = f"its health would be told on port {database.health_port}, which there is not"
             context.complain((*base, "port"), words)
 
@@ -62,14 +69,28 @@ def _servers(context: Context, database: Database, base: Path) -> None:
         context.complain((*base, "synchronous"), words, "name two servers, or leave it out")
 
 
+def _redis(context: Context, database: Database, base: Path) -> None:
+    """What a Redis can't do, or not yet."""
+    if database.extensions:
+        context.complain((*base, "extensions"), "a redis has none", "take them out")
+    if database.backup is not None:
+        context.complain((*base, "backup"), "backups of a redis: not supported yet")
+    if database.synchronous is True:
+        words = "a redis answers before its replicas have what was written, so nothing here could be promised"
+        context.complain((*base, "synchronous"), words, "strict bounds what can be lost to five seconds")
+    if database.watched and len(context.stack.sentinels()) < _MAJORITY:
+        words = "a replica needs three servers in all, a majority of which says who is primary: not supported yet"
+        context.complain((*base, "servers"), words, "add a server to the stack, or name one server here")
+
+
 def _backup(context: Context, database: Database, base: Path) -> None:
     if database.backup is not None and database.backup.keep < _DAY:
         context.complain((*base, "backup", "keep"), "is less than a day, and a backup is kept for whole days")
 
 
 def _names(context: Context, name: str, database: Database, base: Path) -> None:
-    if database.inside in _TAKEN:
-        context.complain(base, f"'{name}' is a name of PostgreSQL's own or of ours; call it otherwise", key=True)
+    if database.inside in _TAKEN[database.engine]:
+        context.complain(base, f"'{name}' is a name of the engine's own or of ours; call it otherwise", key=True)
     reader = database.reader
     if reader is not None:
         for section, kind in (("services", "service"), ("databases", "database")):

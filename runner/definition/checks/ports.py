@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 # What Swarm uses between servers (docs.docker.com, "Open protocols and ports between the hosts").
 _SWARM = ((2377, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
 REGISTRY_PORT = 5000
-# Of etcd: for clients and between its members.
 BACKUP_PORT = 8432
+# Of etcd: for clients and between its members.
 QUORUM_PORTS = (2379, 2380)
+SENTINEL_PORT = 26379
 # A load balancer learns a service's addresses from one answer of DNS, which holds no more.
 MOST_ROUTED = 750
 
@@ -131,11 +132,12 @@ def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[st
     """Servers, port, what it is, and the place in the file."""
     for name, database in stack.databases.items():
         if database.engine in DATABASE_PORTS:
-            for number in (database.listens, database.health_port):
+            for number in filter(None, (database.listens, database.health_port)):
                 yield database.servers, number, f"the database '{name}'", ("databases", name)
     server = stack.backup_server()
     if server is not None:
-        servers = dict.fromkeys([server, *stack.data_servers()])
+        servers = dict.fromkeys([server, *stack.data_servers("postgresql")])
         yield servers, BACKUP_PORT, "the backups of databases", ("databases",)
     for number in QUORUM_PORTS:
-        yield stack.quorum(), number, "the databases' quorum", ("databases",)
+        yield stack.etcd_members(), number, "the databases' quorum", ("databases",)
+    yield stack.sentinels(), SENTINEL_PORT, "the databases' quorum", ("databases",)

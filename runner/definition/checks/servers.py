@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .context import Context
 
 # Ansible's own names, and the inventory's groups: a host of the same name would be mistaken for one.
-RESERVED = frozenset({"all", "builder", "etcd", "localhost", "longshore", "postgresql", "registry", "ungrouped"})
+RESERVED = frozenset(
+    {"all", "builder", "etcd", "localhost", "longshore", "postgresql", "registry", "sentinel", "ungrouped", "valkey"}
+)
 
 
 def check(context: Context) -> None:

@@ -37,6 +37,11 @@ def main(*servers: str, more: str = "") -> str:
     return f"main: {{engine: postgresql, servers: [{', '.join(servers)}]{more}}}"
 
 
+def cache(*servers: str, more: str = "") -> str:
+    """A Redis called so."""
+    return f"cache: {{engine: redis, servers: [{', '.join(servers)}]{more}}}"
+
+
 @pytest.mark.parametrize(
     ("servers", "databases", "expected"),
     [
@@ -55,12 +60,29 @@ def main(*servers: str, more: str = "") -> str:
     ],
 )
 def test_the_quorum_is_one_three_or_five(servers: int, databases: str, expected: str) -> None:
-    assert load(servers, databases).quorum() == expected.split()
+    assert load(servers, databases).etcd_members() == expected.split()
 
 
 def test_data_servers_are_in_the_files_order_of_servers() -> None:
-    databases = f"{main('s3')}, other: {{engine: postgresql, servers: [s1], port: 5433}}"
-    assert load(3, databases).data_servers() == ["s1", "s3"]
+    databases = f"{main('s3')}, other: {{engine: postgresql, servers: [s1], port: 5433}}, {cache('s2', 's1')}"
+    stack = load(3, databases)
+    assert stack.data_servers("postgresql") == ["s1", "s3"]
+    assert stack.data_servers("redis") == ["s1", "s2"]
+
+
+@pytest.mark.parametrize(
+    ("databases", "etcd", "sentinels"),
+    [
+        (main("s1"), "s1 s2 s3", ""),
+        (cache("s2", "s1"), "", "s2 s1 s3"),
+        # Nobody has to be asked who is primary.
+        (cache("s2"), "", ""),
+        (f"{main('s1')}, {cache('s2', 's3')}", "s1 s2 s3", "s1 s2 s3"),
+    ],
+)
+def test_who_agrees_depends_on_the_engines(databases: str, etcd: str, sentinels: str) -> None:
+    stack = load(4, databases)
+    assert (stack.etcd_members(), stack.sentinels()) == (etcd.split(), sentinels.split())
 
 
 def routers(servers: int, databases: str, body: str = "", tags: str = "app") -> dict[str, Any]:

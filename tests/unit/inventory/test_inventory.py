@@ -397,7 +397,8 @@ def test_who_has_a_database_and_who_agrees(with_databases: dict[str, Any]) -> No
     assert with_databases["etcd"]["hosts"] == ["db2", "db1", "app1"]
     app1, db1 = (with_databases["_meta"]["hostvars"][name] for name in ("app1", "db1"))
     assert [each["name"] for each in db1["etcd_servers"]] == ["db2", "db1", "app1"]
-    assert (app1["postgresql_instances"], app1["postgresql_memory"], db1["postgresql_memory"]) == ([], 0.5, 1.0)
+    assert (app1["postgresql_instances"], db1["postgresql_memory"]) == ([], 1.0)
+    assert ("sentinel" in with_databases, "valkey_sentinels" in app1) == (False, False)
     (instance,) = db1["postgresql_instances"]
     expected = {
         "name": "shop-my-db",
@@ -416,6 +417,50 @@ def test_who_has_a_database_and_who_agrees(with_databases: dict[str, Any]) -> No
     sans = db1["longshore_database_certificate"]["sans"]
     assert {"DNS:my-db", "DNS:my-db.shop.internal", "DNS:my-db-ro", "IP:10.77.0.21"} <= set(sans)
     assert "DNS:my-db" not in db1["longshore_member_certificate"]["sans"]
+
+
+STORES = """
+plugin: longshore.stack.stack
+name: shop
+servers:
+  app1: {address: 198.51.100.11, private_address: 10.77.0.11, tags: [app]}
+  db1: {address: 198.51.100.21, private_address: 10.77.0.21, tags: [db]}
+  db2: {address: 198.51.100.22, private_address: 10.77.0.22, tags: [app, db]}
+databases:
+  main: {engine: postgresql, servers: [db2]}
+  my-cache: {engine: redis, servers: [db2, db1], synchronous: strict, settings: {maxmemory-policy: allkeys-lru}}
+services:
+  web: {image: nginx:1, environment: {CACHE: "{{ databases.my-cache.url }}"}}
+"""
+
+
+def test_a_redis_has_sentinels_and_shares_its_server(tmp_path: Path) -> None:
+    found = inventory(tmp_path, STORES)
+    hosts = found["_meta"]["hostvars"]
+    assert found["valkey"]["hosts"] == ["db1", "db2"]
+    assert found["sentinel"]["hosts"] == found["etcd"]["hosts"] == ["db2", "db1", "app1"]
+    assert hosts["app1"]["valkey_sentinels"] == ["10.77.0.22", "10.77.0.21", "10.77.0.11"]
+    (instance,) = hosts["db1"]["valkey_instances"]
+    assert instance == {
+        "name": "shop-my-cache",
+        "title": "my-cache",
+        "port": 6379,
+        "servers": [{"name": "db2", "address": "10.77.0.22"}, {"name": "db1", "address": "10.77.0.21"}],
+        "user": "my_cache",
+        "strict": True,
+        "settings": {"maxmemory-policy": "allkeys-lru"},
+    }
+    # Half of a server with containers, for two databases; else all of it.
+    assert (hosts["db2"]["postgresql_memory"], hosts["db2"]["valkey_memory"]) == (0.25, 0.25)
+    assert (hosts["db1"]["valkey_memory"], hosts["db1"]["postgresql_instances"]) == (1.0, [])
+    router = hosts["app1"]["database_router_names"]["my-cache-ro"]
+    assert (router["engine"], router["instance"], router["reads"]) == ("redis", "shop-my-cache", True)
+    assert router["sentinels"] == hosts["app1"]["valkey_sentinels"]
+    assert "health_port" not in router
+    names = hosts["app1"]["credentials_sets"]["databases"]["names"]
+    assert {"main.rewind", "my-cache.admin", "my-cache.sentinel"} <= set(names)
+    assert "my-cache.rewind" not in names
+    assert "sentinel.password" in hosts["app1"]["credentials_sets"]["cluster"]["names"]
 
 
 def test_routers_are_services_and_their_images_come_along(with_databases: dict[str, Any]) -> None:

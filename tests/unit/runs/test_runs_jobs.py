@@ -92,7 +92,13 @@ def test_an_order_for_a_database_names_its_instance_and_servers(stack: Stack) ->
     stack.path.write_text(yaml.safe_dump(content))
     job = Stack.load(stack.path).order_of("main", "promote", "app1")
     assert job.playbook == "longshore.stack.database_order"
-    wanted = {"instance": "shop-main", "servers": ["db1", "app1"], "order": "promote", "server": "app1"}
+    wanted = {
+        "engine": "postgresql",
+        "instance": "shop-main",
+        "servers": ["db1", "app1"],
+        "order": "promote",
+        "server": "app1",
+    }
     assert job.extra_variables == {"longshore_database": wanted}
     assert Stack.load(stack.path).order_of("main", "switchover").extra_variables["longshore_database"]["server"] == ""
 

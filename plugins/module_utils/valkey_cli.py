@@ -1,0 +1,87 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a Valkey or a Sentinel answers, by valkey-cli(1). Private to the collection.
+
+Passwords travel in the environment, never on the command line.
+"""
+
+from __future__ import annotations
+
+from .host_change import HostError, attempt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SENTINEL_PORT = 26379
+# Seconds. Who is well answers at once.
+PATIENCE = 3.0
+
+
+class Valkey:
+    """One server process. ``words`` are the options of valkey-cli that lead to it, ``password`` the user's."""
+
+    def __init__(self, words: list[str], password: str) -> None:
+        self._words = words
+        self._password = password
+
+    @classmethod
+    def local(cls, name: str, password: str) -> Valkey:
+        """The instance of this server, by its socket, as the user who may do everything."""
+        return cls(["-s", f"/run/valkey-{name}/valkey.sock", "--user", "admin"], password)
+
+    @classmethod
+    def at(cls, address: str, port: int, authority: str, user: str, password: str) -> Valkey:
+        """One that is reached by TLS."""
+        return cls(["--tls", "--cacert", authority, "-h", address, "-p", str(port), "--user", user], password)
+
+    def ask(self, *words: str, last: str | None = None) -> list[str]:
+        """The lines of an answer; ``last`` is a last word that nobody is to see.
+
+        Raises ``HostError`` when there is none, or an error.
+        """
+        argv = [
+            "timeout",
+            str(PATIENCE),
+            "valkey-cli",
+            "-e",
+            *self._words,
+            *(["-x"] if last is not None else []),
+            *words,
+        ]
+        code, out, error = attempt(argv, given=last, environment={"REDISCLI_AUTH": self._password})
+        if code != 0:
+            said = (error or out).strip().splitlines()
+            raise HostError(f"{words[0].lower()}: {said[-1] if said else 'no answer'}")
+        return out.splitlines()
+
+    def answers(self) -> bool:
+        """Whether it does."""
+        try:
+            return self.ask("PING") == ["PONG"]
+        except HostError:
+            return False
+
+    def pairs(self, *words: str) -> dict[str, str]:
+        """An answer that is a list of names and values."""
+        lines = self.ask(*words)
+        return dict(zip(lines[::2], lines[1::2]))
+
+    def info(self, *sections: str) -> dict[str, str]:
+        """What INFO tells: name → value; empty when it doesn't answer."""
+        try:
+            lines = self.ask("INFO", *sections)
+        except HostError:
+            return {}
+        return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
+
+
+def is_primary(info: Mapping[str, str]) -> bool:
+    """Whether INFO is a primary's."""
+    return info.get("role") == "master"
+
+
+def follows(info: Mapping[str, str]) -> bool:
+    """Whether INFO is that of a replica that has its primary's data and gets what is new."""
+    return info.get("role") == "slave" and info.get("master_link_status") == "up"

@@ -1,0 +1,214 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The instances of Valkey on a server: started, told what is new without a restart where they take it, restarted.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+
+from .host_change import HostError, attempt, last_lines, run
+from .host_files import replace
+from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary
+from .valkey_sentinel import read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from .run import Run
+
+DATA = "/var/lib/valkey"
+# Seconds. A Sentinel promotes at once when it is told to, and gives up after its failover-timeout.
+HANDING_OVER = 30.0
+# Milliseconds for which a primary takes no writes at most, while another server becomes primary.
+PAUSE = 10000
+
+
+class Member:
+    """One instance of this server; the file ``/etc/valkey/<name>.json`` says how it is reached.
+
+    ``files`` are those with which it runs besides its own, ``deadline`` (in seconds) is until when it must serve.
+    """
+
+    def __init__(self, name: str, work: Run, files: Sequence[str] = (), deadline: float = 600.0) -> None:
+        self.name = name
+        self._work = work
+        self._files = files
+        self._deadline = deadline
+        self._place: dict[str, Any] = json.loads(read(f"/etc/valkey/{name}.json") or "{}")
+        self.unit = f"valkey-server@{name}.service"
+        self.valkey = Valkey.local(name, self._place.get("admin", ""))
+        self._applied = f"{DATA}/{name}/applied"
+
+    def digest(self) -> str:
+        """Stands for the files that it is to run with."""
+        total = hashlib.sha256()
+        for path in (f"/etc/valkey/{self.name}.conf", f"/etc/valkey/{self.name}.acl", *self._files):
+            total.update(read(path).encode() + b"\0")
+        return total.hexdigest()
+
+    def running(self) -> bool:
+        """Whether it runs or is about to."""
+        return run(["systemctl", "show", "--property=ActiveState", "--value", self.unit]).strip() != "inactive"
+
+    def converge(self, check: bool) -> Iterator[str]:
+        """Have it run with what its files say; gives what is done, a few words each."""
+        if not self.running():
+            yield "start"
+            if not check:
+                self._start("start")
+        elif read(self._applied) != self.digest():
+            yield "take its configuration"
+            if not check:
+                self._await()
+                if not self._take():
+                    return
+        if not check:
+            self._await()
+
+    def due(self) -> bool:
+        """Whether it needs a restart for what its files say."""
+        return self.running() and read(self._applied) != self.digest()
+
+    def restart(self) -> None:
+        """Restart it; a primary hands over first where somebody can take over."""
+        if is_primary(self.valkey.info("replication")) and self._place["sentinels"]:
+            self.hand_over("")
+        self._start("restart")
+        self._await()
+
+    def hand_over(self, to: str) -> str:
+        """Have a replica become primary: the one at the address ``to``, or the best. Gives its address.
+
+        Nothing is lost: no writes are taken until it has all of them. Raises ``HostError`` when there is none.
+        """
+        replicas = [each for each in self._replicas() if not to or each["ip"] == to]
+        if not replicas:
+            raise HostError(
+                f"{self.name}: {to or 'no replica'} follows, so nobody can take over; see longshore db status"
+            )
+        sentinel = self._sentinel()
+        chosen = to or replicas[0]["ip"]
+        other = self._at(chosen)
+        # Sentinels choose by priority, and learn it every ten seconds.
+        other.ask("CONFIG", "SET", "replica-priority", "1")
+        try:
+            until(lambda: self._priority(sentinel, chosen) == "1", HANDING_OVER, self._work)
+            self._switch(sentinel, other)
+        finally:
+            other.ask("CONFIG", "SET", "replica-priority", "100")
+        return chosen
+
+    def _switch(self, sentinel: Valkey, other: Valkey) -> None:
+        def offset(valkey: Valkey, key: str) -> int:
+            return int(valkey.info("replication").get(key, "0"))
+
+        with self._work.to_the_end():
+            self.valkey.ask("CLIENT", "PAUSE", str(PAUSE), "WRITE")
+            try:
+                own = offset(self.valkey, "master_repl_offset")
+                until(lambda: offset(other, "slave_repl_offset") >= own, PAUSE / 1000, self._work)
+                sentinel.ask("SENTINEL", "FAILOVER", self.name)
+                until(lambda: is_primary(other.info("replication")), HANDING_OVER, self._work)
+                until(lambda: not is_primary(self.valkey.info("replication")), HANDING_OVER, self._work)
+            finally:
+                self.valkey.ask("CLIENT", "UNPAUSE")
+
+    def _replicas(self) -> list[dict[str, str]]:
+        """Those that follow, the one with the most first: ``ip``, ``port``, ``state``, ``offset``."""
+        info = self.valkey.info("replication")
+        found = [
+            dict(pair.split("=", 1) for pair in value.split(","))
+            for key, value in info.items()
+            if key.startswith("slave") and "=" in value
+        ]
+        return sorted(
+            (each for each in found if each.get("state") == "online"), key=lambda each: -int(each.get("offset", "0"))
+        )
+
+    def _at(self, address: str) -> Valkey:
+        place = self._place
+        return Valkey.at(address, place["port"], place["authority"], "admin", place["admin"])
+
+    def _sentinel(self) -> Valkey:
+        for address in self._place["sentinels"]:
+            found = Valkey.at(address, SENTINEL_PORT, self._place["authority"], "peer", self._place["peer"])
+            if found.answers():
+                return found
+        raise HostError(f"{self.name}: no Sentinel answers, of {', '.join(self._place['sentinels'])}")
+
+    def _priority(self, sentinel: Valkey, address: str) -> str:
+        lines = sentinel.ask("SENTINEL", "REPLICAS", self.name)
+        # A flat list of names and values, one replica after the other.
+        priority, ip = "", ""
+        for key, value in zip(lines[::2], lines[1::2]):
+            if key == "ip":
+                ip = value
+            if key in ("slave-priority", "replica-priority") and ip == address:
+                priority = value
+        return priority
+
+    def _start(self, verb: str) -> None:
+        replace(self._applied, self.digest().encode(), 0o600, _owner(f"{DATA}/{self.name}"))
+        run(["systemctl", "enable", "--quiet", self.unit])
+        run(["systemctl", verb, "--no-block", self.unit])
+
+    def _await(self) -> None:
+        """Wait until it serves: as a primary, or with all of its primary's data."""
+
+        def serves() -> bool:
+            info = self.valkey.info("replication")
+            return is_primary(info) or follows(info)
+
+        try:
+            until(serves, self._deadline, self._work)
+        except HostError as error:
+            _code, log, _error = attempt(["journalctl", "--no-pager", "-o", "cat", "-n", "8", "-u", self.unit])
+            words = " | ".join(line.strip() for line in last_lines(log).splitlines())
+            raise HostError(
+                f"{self.name} does not serve after {self._deadline:.0f} s. Its log ends: {words}"
+            ) from error
+
+    def _take(self) -> bool:
+        """Tell it what its files say. Whether it took all of it."""
+        self.valkey.ask("ACL", "LOAD")
+        whole = True
+        for line in read(f"/etc/valkey/{self.name}.conf").splitlines():
+            key, _space, value = line.partition(" ")
+            if not key or key.startswith("#"):
+                continue
+            whole &= self._set(key, value.strip('"'))
+        if whole:
+            replace(self._applied, self.digest().encode(), 0o600, _owner(f"{DATA}/{self.name}"))
+        return whole
+
+    def _set(self, key: str, value: str) -> bool:
+        try:
+            self.valkey.ask("CONFIG", "SET", key, last=value)
+        except HostError as error:
+            if "immutable" not in str(error) and "protected" not in str(error):
+                raise HostError(f"{self.name} refuses {key}: {error}") from error
+            return self.valkey.pairs("CONFIG", "GET", key).get(key, "") == value
+        return True
+
+
+def _owner(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_uid, found.st_gid
+
+
+def until(reached: Callable[[], bool], seconds: float, work: Run) -> None:
+    """Wait for a condition. Raises ``HostError`` after so many seconds."""
+    limit = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > limit:
+            raise HostError(f"it took longer than {seconds:.0f} s")
+        work.wait(0.2)

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Sentinel: its file, of which a part is ours and a part its own, and the databases that it watches.
+
+Private to the collection. https://valkey.io/topics/sentinel/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from .host_change import HostError, run
+from .host_files import replace
+from .valkey_cli import SENTINEL_PORT, Valkey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from .run import Run
+
+UNIT = "valkey-sentinel.service"
+DIRECTORY = "/var/lib/valkey/sentinel"
+FILE = f"{DIRECTORY}/sentinel.conf"
+# What a running one was started with.
+APPLIED = f"{DIRECTORY}/applied"
+# Seconds.
+STARTING = 30.0
+# Directives that a Sentinel writes for what it knows; the rest of its file is ours.
+_OWN = frozenset(
+    {
+        *("myid", "monitor", "down-after-milliseconds", "parallel-syncs", "failover-timeout", "auth-pass", "auth-user"),
+        *("config-epoch", "leader-epoch", "current-epoch", "known-replica", "known-slave", "known-sentinel"),
+        *("master-reboot-down-after-period", "primary-reboot-down-after-period"),
+    }
+)
+
+
+def merged(ours: str, there: str) -> str:
+    """``ours`` with what the file ``there`` says that a Sentinel has learnt."""
+    learnt = [line for line in there.splitlines() if _is_learnt(line)]
+    return "\n".join([ours.rstrip("\n"), *learnt, ""])
+
+
+def _is_learnt(line: str) -> bool:
+    words = line.split()
+    return len(words) > 1 and words[0] == "sentinel" and words[1] in _OWN
+
+
+def credentials(text: str, name: str) -> tuple[str, str]:
+    """User and password with which a database is asked, as a Sentinel's file has them; empty ones are missing."""
+    found = {"auth-user": "", "auth-pass": ""}
+    for line in text.splitlines():
+        words = [word.strip('"') for word in line.split()]
+        if len(words) == 4 and words[0] == "sentinel" and words[1] in found and words[2] == name:
+            found[words[1]] = words[3]
+    return found["auth-user"], found["auth-pass"]
+
+
+def peer_password(text: str) -> str:
+    """By what Sentinels know each other, as the file of one has it."""
+    start = "sentinel sentinel-pass "
+    return next((line[len(start) :].strip().strip('"') for line in text.splitlines() if line.startswith(start)), "")
+
+
+def read(path: str) -> str:
+    """A file's text; empty when there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+class Sentinel:
+    """This server's. ``given`` are the parameters of the module ``valkey_sentinel``."""
+
+    def __init__(self, given: Mapping[str, Any], work: Run) -> None:
+        self._given = given
+        self._work = work
+
+    def at(self, address: str) -> Valkey:
+        """One of the Sentinels."""
+        text = read(FILE) or self._given["config"]
+        return Valkey.at(address, SENTINEL_PORT, self._given["authority"], "peer", peer_password(text))
+
+    @property
+    def here(self) -> Valkey:
+        """This server's."""
+        return self.at(self._given["address"])
+
+    def digest(self) -> str:
+        """Stands for what it is to be started with."""
+        total = hashlib.sha256(self._given["config"].encode())
+        for path in self._given["files"]:
+            total.update(read(path).encode())
+        return total.hexdigest()
+
+    def due(self) -> bool:
+        """Whether it was started with something else."""
+        return read(APPLIED) != self.digest()
+
+    def running(self) -> bool:
+        """Whether it runs."""
+        return run(["systemctl", "show", "--property=ActiveState", "--value", UNIT]).strip() == "active"
+
+    def start(self) -> None:
+        """Have it run with the configuration as it is to be, and wait until it answers."""
+        with self._work.to_the_end():
+            # It writes its file when it ends.
+            run(["systemctl", "stop", UNIT])
+            owner = _owner()
+            replace(FILE, merged(self._given["config"], read(FILE)).encode(), 0o640, owner)
+            run(["systemctl", "enable", "--quiet", UNIT])
+            run(["systemctl", "start", "--no-block", UNIT])
+        waited = 0.0
+        while not self.here.answers():
+            if waited > STARTING:
+                log = run(["journalctl", "--no-pager", "-o", "cat", "-n", "5", "-u", UNIT])
+                raise HostError(f"the Sentinel does not answer. Its log ends: {' | '.join(log.splitlines())}")
+            self._work.wait(0.2)
+            waited += 0.2
+        replace(APPLIED, self.digest().encode(), 0o640, owner)
+
+    def primary(self, name: str, others: Iterable[str]) -> str:
+        """The address of a database's primary, as a Sentinel knows it; empty when none of those asked does."""
+        for address in (self._given["address"], *others):
+            try:
+                found = self.at(address).ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+            except HostError:
+                continue
+            if found and found[0]:
+                return found[0]
+        return ""
+
+    def watch(self, database: Mapping[str, Any], others: Iterable[str], check: bool) -> Iterator[str]:
+        """Watch a database; gives what is changed, a few words each."""
+        name = database["name"]
+        known = self.primary(name, ())
+        if not known:
+            primary = self.primary(name, others) or database["servers"][0]["address"]
+            yield f"watch {name}"
+            if check:
+                return
+            words = ("MONITOR", name, primary, str(database["port"]), str(database["quorum"]))
+            self.here.ask("SENTINEL", *words)
+        live = self.here.pairs("SENTINEL", "MASTER", name) if known or not check else {}
+        user, password = credentials(read(FILE), name)
+        wanted = {**database["settings"], "quorum": str(database["quorum"])}
+        differing = {key: str(value) for key, value in wanted.items() if live.get(key) != str(value)}
+        if user != "sentinel" or password != database["password"]:
+            differing |= {"auth-user": "sentinel", "auth-pass": database["password"]}
+        for key, value in differing.items():
+            yield f"{key} of {name}"
+            if not check:
+                self.here.ask("SENTINEL", "SET", name, key, last=value)
+
+
+def _owner() -> tuple[int, int]:
+    found = os.stat(DIRECTORY)
+    return found.st_uid, found.st_gid

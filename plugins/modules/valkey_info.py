@@ -1,0 +1,76 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: valkey_info
+short_description: What the instances of Valkey on a server are now
+version_added: 0.2.0
+author: The Longshore founders (@longshore)
+description:
+  - Asks the instances of this server. Changes nothing.
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing.
+  diff_mode:
+    support: none
+    description: Changes nothing.
+options:
+  instances:
+    description: Name of each to what people call it.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: See how the databases are
+  longshore.stack.valkey_info:
+    instances: {shop-cache: cache}
+"""
+
+RETURN = r"""
+instances:
+  description:
+    - By what people call it, C(role) (V(primary), V(replica) or empty), C(state), C(lag) (bytes behind the primary; for
+      replicas), C(version), C(size) (bytes of memory that the data take), C(connections) and C(connections_limit).
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.run import Run
+from ansible_collections.longshore.stack.plugins.module_utils.valkey_cli import follows, is_primary
+from ansible_collections.longshore.stack.plugins.module_utils.valkey_group import Member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def look(name: str) -> dict[str, Any]:
+    info = Member(name, Run()).valkey.info()
+    if not info:
+        return {"role": "", "state": "no answer"}
+    primary = is_primary(info)
+    return {
+        "role": "primary" if primary else "replica",
+        "state": "running" if primary else "streaming" if follows(info) else "copying",
+        "lag": None if primary else int(info["slave_read_repl_offset"]) - int(info["slave_repl_offset"]),
+        "version": info["valkey_version"],
+        "size": int(info["used_memory_dataset"]),
+        "connections": int(info["connected_clients"]),
+        "connections_limit": int(info["maxclients"]),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule({"instances": {"type": "dict", "required": True}}, supports_check_mode=True)
+    found = {title: look(name) for name, title in module.params["instances"].items()}
+    module.exit_json(changed=False, instances=found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: valkey_instances
+short_description: The instances of Valkey on a server run with their configuration
+version_added: 0.2.0
+author: The Longshore founders (@longshore)
+description:
+  - Starts instances, and tells those that run what is new in their files. Sentinels decide which of a group is primary.
+  - Package, files and units are there already; the role P(longshore.stack.valkey#role) does all of it.
+extends_documentation_fragment:
+  - longshore.stack.run
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode and tell what a real run would change.
+  diff_mode:
+    support: none
+    description: What is changed has no text, or is secret.
+options:
+  state:
+    description:
+      - V(present) starts what does not run, and has what runs take new settings without a restart where it can.
+      - V(restarted) restarts what could not. A primary hands over first. For one server at a time, replicas first.
+    type: str
+    choices: [present, restarted]
+    default: present
+  instances:
+    description: Their names.
+    type: list
+    elements: str
+    required: true
+  files:
+    description: Files besides the configurations with which the instances run.
+    type: list
+    elements: path
+    default: []
+  deadline:
+    description: Seconds until an instance must serve, a replica with all of its primary's data.
+    type: int
+    default: 600
+"""
+
+EXAMPLES = r"""
+- name: Run the instances
+  longshore.stack.valkey_instances:
+    instances: [shop-cache]
+"""
+
+RETURN = r"""
+changes:
+  description: What was done, or in check mode would be done, a few words each.
+  returned: success
+  type: list
+  elements: str
+restart:
+  description: Instances that need a restart for what their files say.
+  returned: success
+  type: list
+  elements: str
+roles:
+  description: Instance to V(primary) or V(replica); empty where it does not run yet.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
+from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
+from ansible_collections.longshore.stack.plugins.module_utils.valkey_cli import follows, is_primary
+from ansible_collections.longshore.stack.plugins.module_utils.valkey_group import Member
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
+    changes, due, roles = [], [], {}
+    for name in given["instances"]:
+        member = Member(name, work, given["files"], given["deadline"])
+        if given["state"] == "present":
+            changes += [f"{member.name}: {change}" for change in member.converge(check)]
+        elif member.due():
+            changes.append(f"{member.name}: restart")
+            if not check:
+                member.restart()
+        if member.due():
+            due.append(member.name)
+        roles[member.name] = role(member)
+    return {"changed": bool(changes), "changes": changes, "restart": due, "roles": roles}
+
+
+def role(member: Member) -> str:
+    info = member.valkey.info("replication") if member.running() else {}
+    return "primary" if is_primary(info) else "replica" if follows(info) else ""
+
+
+def main() -> None:
+    module = AnsibleModule(
+        {
+            "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
+            "instances": {"type": "list", "elements": "str", "required": True},
+            "files": {"type": "list", "elements": "path", "default": []},
+            "deadline": {"type": "int", "default": 600},
+            **RUN,
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = converge(module.params, module.check_mode, Run.of(module.params))
+    except (HostError, ValueError) as error:
+        module.fail_json(msg=str(error))
+    except Cancelled as error:
+        module.fail_json(msg=f"stopped: {error}", cancelled=True)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
