@@ -86,6 +86,7 @@ notices:
 """
 
 import json
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError, attempt, run
@@ -95,6 +96,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import Cancell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 PROGRAM = "/usr/lib/longshore/backup"
@@ -103,6 +105,8 @@ NO_STANZA = (1, 3)
 NO_BACKUP = 2
 # Seconds. A large database takes hours.
 LONGEST = 86400.0
+# Who has no stanza yet is asked by its PostgreSQL every second, which locks it for that long.
+LOCKED = 60.0
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def begin(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             changed = True
             if not check:
                 work.progress(f"{stanza}: making its repository")
-                backrest(config, stanza, "stanza-create")
+                undisturbed(lambda name=stanza: backrest(config, name, "stanza-create"), work)
                 backrest(config, stanza, "check")
                 code = NO_BACKUP
         if code == NO_BACKUP and not begun(stanza):
@@ -147,6 +151,20 @@ def begin(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             if not check:
                 run(["systemctl", "start", "--no-block", f"longshore-backup-{stanza}.service"])
     return {"changed": changed}
+
+
+def undisturbed(call: Callable[[], str], work: Run) -> None:
+    """Do it once the primary, which tries to send its log all the time, lets go of the lock for a moment."""
+    until = time.monotonic() + LOCKED
+    while True:
+        try:
+            call()
+        except HostError as error:
+            if "LockAcquireError" not in str(error) or time.monotonic() > until:
+                raise
+            work.wait(0.5)
+        else:
+            return
 
 
 def begun(stanza: str) -> bool:

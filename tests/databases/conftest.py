@@ -14,6 +14,8 @@ from stack.support import ROOT, Lab, Outcome, StackFile, longshore, until
 
 SERVERS = ("app2", "app3", "app4")
 PAUSE = 0.005  # seconds between two commits
+# Seconds for which a primary that lost its replicas goes on taking writes (min-replicas-max-lag), and a look's.
+STALE = 6.0
 
 
 def roles(members: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -36,24 +38,24 @@ class Ledger:
         answer: dict[str, Any] = json.loads(body)
         return answer
 
-    def rows(self, table: str) -> int:
+    def rows(self, table: str, kind: str = "") -> int:
         """How many rows a table has, as the service's primary sees it; 0 while nobody answers."""
-        url = f"http://{self.lab.address('app1')}/primary?name={table}"
+        url = f"http://{self.lab.address('app1')}/primary?name={table}&kind={kind}"
         status, body = self.lab.get(url, "-H", "Host: ledger.example")
         return int(json.loads(body)["rows"]) if status == 200 else 0
 
-    def begin(self, table: str) -> None:
-        """Have rows written into a table, and wait until some are there.
+    def begin(self, table: str, kind: str = "") -> None:
+        """Have rows written into a table, and wait until some are there. ``kind``: ``store`` for the Redis.
 
         With pauses: at full speed the writer takes what the machine has from what is judged.
         """
-        self.ask(f"/begin?name={table}&pause={PAUSE}")
-        self.await_more(table, 30)
+        self.ask(f"/begin?name={table}&pause={PAUSE}&kind={kind}")
+        self.await_more(table, 30, kind)
 
-    def await_more(self, table: str, seconds: float) -> None:
+    def await_more(self, table: str, seconds: float, kind: str = "") -> None:
         """Wait until more rows are acknowledged than there are now."""
-        before = self.rows(table)
-        until(lambda: self.rows(table) > before + 20, seconds, f"rows are written into {table}")
+        before = self.rows(table, kind)
+        until(lambda: self.rows(table, kind) > before + 20, seconds, f"rows are written into {table}")
 
     def end(self, table: str) -> dict[str, Any]:
         """The writer's report, which must have no loss in it."""
@@ -62,6 +64,41 @@ class Ledger:
         assert report["acknowledged"] > 0, report
         assert report["lost"] == 0, report
         return report
+
+    def end_store(self, key: str) -> dict[str, Any]:
+        """The writer's report; nothing may be lost that was written long before the primary was lost."""
+        report = self.ask(f"/end?name={key}")
+        print(f"{key}: {report}")
+        assert report["acknowledged"] > 0, report
+        assert report["oldest"] <= STALE, report
+        return report
+
+    def store_primary(self) -> str:
+        """The server that most Sentinels call the Redis' primary; empty while they don't agree."""
+        words = "REDISCLI_AUTH=none valkey-cli --tls --cacert /etc/longshore/valkey-sentinel/ca.crt -h {} -p 26379"
+        ask = f"timeout 3 {words} --user router sentinel get-master-addr-by-name ledger-cache | head -n 1"
+        places = {self.lab.described["hosts"][server]["private"]["v4"]: server for server in SERVERS}
+        told = [
+            places.get(self.lab.on(server, "sh", "-c", ask.format(address), check=False).stdout.strip(), "")
+            for address, server in places.items()
+        ]
+        return next((server for server in set(told) if server and told.count(server) > len(SERVERS) // 2), "")
+
+    def whole_store(self) -> bool:
+        """Whether the Redis has its primary, and two that follow it."""
+        ask = "valkey-cli --tls --cacert /etc/longshore/ledger/valkey/ca.crt -h {} --user router role"
+        told = []
+        for server in SERVERS:
+            address = self.lab.described["hosts"][server]["private"]["v4"]
+            script = f"REDISCLI_AUTH=none timeout 3 {ask.format(address)}"
+            told.append(self.lab.on(server, "sh", "-c", script, check=False).stdout.split())
+        primaries = sum(each[:1] == ["master"] for each in told)
+        followers = sum(each[:1] == ["slave"] and "connected" in each for each in told)
+        return (primaries, followers) == (1, len(SERVERS) - 1)
+
+    def await_whole_store(self) -> None:
+        """Wait for that."""
+        until(self.whole_store, 120, "all three of the Redis serve")
 
     def await_other(self, old: str, seconds: float) -> str:
         """Wait for another primary than ``old``; gives it."""
@@ -157,4 +194,5 @@ def running(lab: Lab, stack: StackFile, first_up: object) -> Ledger:
 def ledger(running: Ledger) -> Ledger:
     """The stack with all of its servers well."""
     running.await_whole()
+    running.await_whole_store()
     return running

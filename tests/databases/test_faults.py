@@ -41,12 +41,16 @@ def test_a_switchover(ledger: Ledger) -> None:
 
 
 def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
-    old = ledger.primary()
+    """That of both databases."""
+    old = both(ledger)
     ledger.begin("lost")
+    ledger.begin("lost-store", "store")
     ledger.lab.run("kill", "--name", ledger.lab.name, old)
     try:
         ledger.await_other(old, 90)
         ledger.await_more("lost", 60)
+        ledger.await_more("lost-store", 60, "store")
+        ledger.end_store("lost-store")
         ledger.end("lost")
         degraded = longshore(ledger.stack, "db", "status")
         assert degraded.code == 4, degraded.end
@@ -57,18 +61,35 @@ def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
     finally:
         ledger.lab.run("start", "--name", ledger.lab.name, old)
     ledger.await_whole()
+    ledger.await_whole_store()
     assert ledger.members()[old]["role"] != "leader"
+    assert ledger.store_primary() != old
+
+
+def both(ledger: Ledger) -> str:
+    """The server that is primary of both databases, which the Redis' is made if it isn't."""
+    primary = ledger.primary()
+    if ledger.store_primary() != primary:
+        done = longshore(ledger.stack, "db", "switchover", "cache", "--to", primary)
+        assert done.code == 0, done.end
+        ledger.await_whole_store()
+    return primary
 
 
 def test_the_primary_is_cut_off(ledger: Ledger) -> None:
-    old = ledger.primary()
+    old = both(ledger)
     ledger.begin("cut")
+    ledger.begin("cut-store", "store")
     with cut(ledger, old, "input", "output"):
         until(lambda: ledger.primary_elsewhere(old), 90, "another primary")
         ledger.await_more("cut", 60)
+        ledger.await_more("cut-store", 60, "store")
     ledger.end("cut")
+    ledger.end_store("cut-store")
     ledger.await_whole()
+    ledger.await_whole_store()
     assert ledger.members()[old]["role"] != "leader"
+    assert ledger.store_primary() != old
 
 
 def test_a_primary_that_is_heard_but_hears_nothing(ledger: Ledger) -> None:

@@ -84,7 +84,7 @@ class Answers:
         """What INFO tells."""
         return self._info
 
-    def ask(self, *words: str, last: str | None = None) -> list[str]:
+    def ask(self, *words: str) -> list[str]:
         """The lines of an answer."""
         self.asked.append(words)
         return self._lines

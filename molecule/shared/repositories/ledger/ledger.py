@@ -6,7 +6,8 @@
 DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
 
     /healthz          200 as soon as it listens
-    /begin?name=N     begin to write into the table N; pause=S: so many seconds after each commit
+    /begin?name=N     begin to write into the table N; pause=S: so many seconds after each commit; kind=store: into a
+                      set of the Redis (store.py), which goes for the others too
     /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), longest (seconds
                       between two acknowledged commits), gaps (those longer than half a second), errors
     /replica?name=N   how many rows a replica has, and its address
@@ -25,10 +26,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
 from psycopg2 import sql
+from store import StoreError, StoreWriter
+from store import look as look_at_store
 
 # A commit that hangs for longer is given up: whether it was made is then unknown, so it counts as neither.
 OPTIONS = "&connect_timeout=2&keepalives_idle=2&keepalives_interval=1&keepalives_count=3&tcp_user_timeout=3000"
-WRITERS: dict[str, Writer] = {}
+WRITERS: dict[str, Writer | StoreWriter] = {}
 
 
 def connect(variable: str) -> Any:
@@ -109,21 +112,24 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = parse_qs(parts.query)
         try:
-            answer = self._answer(parts.path, query.get("name", ["ledger"])[0], float(query.get("pause", ["0"])[0]))
-        except (KeyError, psycopg2.Error) as error:
+            answer = self._answer(parts.path, {key: values[0] for key, values in query.items()})
+        except (KeyError, OSError, StoreError, psycopg2.Error) as error:
             self._send(500, {"error": str(error)})
         else:
             self._send(200 if answer is not None else 404, answer or {})
 
-    def _answer(self, path: str, name: str, pause: float) -> dict[str, Any] | None:
+    def _answer(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
+        name, store = query.get("name", "ledger"), query.get("kind") == "store"
         if path == "/healthz":
             return {"ok": True}
         if path == "/begin":
-            WRITERS[name] = Writer(name, pause)
+            WRITERS[name] = (StoreWriter if store else Writer)(name, float(query.get("pause", "0")))
             return {"table": name}
         if path == "/end":
             return WRITERS.pop(name).report()
         if path in ("/replica", "/primary"):
+            if store:
+                return look_at_store("STORE_READ_URL" if path == "/replica" else "STORE_URL", name)
             return look("REPLICA_URL" if path == "/replica" else "DATABASE_URL", name)
         return None
 

@@ -1,0 +1,160 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Valkey on the same three servers, watched by Sentinels. test_faults.py has its server lost and cut off."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from stack.support import longshore, until
+
+from .conftest import SERVERS, Ledger
+
+UNIT = "valkey-server@ledger-cache.service"
+
+
+def valkey(ledger: Ledger, server: str, *words: str, user: str = "admin", password: str = "") -> str:
+    """What the instance of a server answers over its network address."""
+    address = ledger.lab.described["hosts"][server]["private"]["v4"]
+    secret = password or kept(ledger, user)
+    command = f"REDISCLI_AUTH={secret} valkey-cli --tls --cacert /etc/longshore/ledger/valkey/ca.crt -h {address}"
+    return ledger.lab.on(server, "sh", "-c", f"{command} --user {user} {' '.join(words)}").stdout.strip()
+
+
+def kept(ledger: Ledger, user: str) -> str:
+    """A password, as the manager keeps it."""
+    directory = "/etc/longshore/ledger/credentials/databases"
+    return ledger.lab.on("app1", "cat", f"{directory}/cache.{user}").stdout.strip()
+
+
+def test_the_service_reaches_the_primary_and_a_replica(ledger: Ledger) -> None:
+    primary, replica = (ledger.ask(f"/{name}?kind=store&name=x") for name in ("primary", "replica"))
+    assert (primary["standby"], replica["standby"]) == (False, True)
+
+
+def test_status_tells_who_is_what(ledger: Ledger) -> None:
+    done = longshore(ledger.stack, "db", "status", "--json")
+    assert done.code == 0, done.end
+    told = done.json["databases"]["cache"]
+    assert sorted(told) == list(SERVERS)
+    assert sorted((member["role"], member["state"]) for member in told.values()) == [
+        ("primary", "running"),
+        ("replica", "streaming"),
+        ("replica", "streaming"),
+    ]
+    assert told[ledger.store_primary()]["role"] == "primary"
+    assert all(member["version"].startswith("8.") for member in told.values())
+
+
+def test_nobody_gets_in_without_tls_or_password_and_each_user_may_do_its_own(ledger: Ledger) -> None:
+    server = ledger.store_primary()
+    address = ledger.lab.described["hosts"][server]["private"]["v4"]
+    plain = ledger.lab.on(server, "sh", "-c", f"timeout 5 valkey-cli -h {address} ping || true")
+    assert "PONG" not in plain.stdout
+    assert "NOPERM" in valkey(ledger, server, "get", "x", user="router", password="none")
+    assert "WRONGPASS" in valkey(ledger, server, "ping", user="cache", password="none")
+    assert "NOPERM" in valkey(ledger, server, "shutdown", user="cache", password=kept(ledger, "owner"))
+    reader = {"user": "cache_reader", "password": kept(ledger, "reader")}
+    assert "NOPERM" in valkey(ledger, server, "set", "x", "1", **reader)
+    assert "NOPERM" not in valkey(ledger, server, "get", "x", **reader)
+    ports = ledger.lab.on("client", "nc", "-zw2", ledger.lab.address(server), "6379", check=False)
+    assert ports.returncode != 0, "Valkey listens on the public address"
+
+
+def test_a_switchover_loses_nothing(ledger: Ledger) -> None:
+    to = next(server for server in SERVERS if server != ledger.store_primary())
+    ledger.begin("switched", "store")
+    done = longshore(ledger.stack, "db", "switchover", "cache", "--to", to)
+    assert done.code == 0, done.end
+    until(lambda: ledger.store_primary() == to, 30, f"{to} is primary")
+    ledger.await_more("switched", 30, "store")
+    assert ledger.end_store("switched")["lost"] == 0
+    ledger.await_whole_store()
+
+
+def test_a_setting_is_taken_without_a_restart_and_a_wrong_one_changes_nothing(ledger: Ledger) -> None:
+    before = {server: valkey(ledger, server, "info", "server") for server in SERVERS}
+
+    def changed(name: str, value: str) -> Any:
+        def change(content: dict[str, Any]) -> None:
+            content["databases"]["cache"]["settings"][name] = value
+
+        return ledger.stack.changed(change)
+
+    with changed("maxmemory", "96mb"):
+        done = longshore(ledger.stack, "up", "--json")
+        assert done.code == 0, done.end
+        for server in SERVERS:
+            assert valkey(ledger, server, "config", "get", "maxmemory").split() == ["maxmemory", str(96 << 20)]
+            assert run_id(valkey(ledger, server, "info", "server")) == run_id(before[server]), "it was restarted"
+    with changed("maxmemory-policy", "allkeys-lur"):
+        refused = longshore(ledger.stack, "up")
+        assert refused.code == 1, refused.end
+        assert "maxmemory-policy" in refused.everything
+        text = ledger.lab.on(SERVERS[0], "cat", "/etc/valkey/ledger-cache.conf").stdout
+        assert "allkeys-lur" not in text
+    with changed("databases", "32"):
+        done = longshore(ledger.stack, "up", "--json")
+        assert done.code == 0, done.end
+        for server in SERVERS:
+            assert valkey(ledger, server, "config", "get", "databases").split() == ["databases", "32"]
+    assert longshore(ledger.stack, "up").code == 0
+    ledger.await_whole_store()
+
+
+def run_id(info: str) -> str:
+    """What INFO says of the process."""
+    return next(line for line in info.splitlines() if line.startswith("run_id:"))
+
+
+def test_a_killed_primary_comes_back_as_what_the_sentinels_say(ledger: Ledger) -> None:
+    """At once it is primary still, and has all that it answered; after a long time it is a replica."""
+    old = ledger.store_primary()
+    ledger.begin("killed", "store")
+    ledger.lab.on(old, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
+    ledger.await_more("killed", 60, "store")
+    ledger.await_whole_store()
+    ledger.lab.on(old, "systemctl", "stop", UNIT)
+    until(lambda: ledger.store_primary() not in ("", old), 60, "another primary")
+    ledger.await_more("killed", 30, "store")
+    ledger.lab.on(old, "systemctl", "start", "--no-block", UNIT)
+    ledger.await_whole_store()
+    assert ledger.store_primary() != old
+    ledger.end_store("killed")
+
+
+def test_no_password_is_seen(ledger: Ledger) -> None:
+    secrets = {user: kept(ledger, user) for user in ("owner", "admin", "replication", "sentinel")}
+    assert {len(secret) for secret in secrets.values()} == {32}
+    for server in ("app1", *SERVERS):
+        seen = ledger.lab.on(server, "sh", "-c", "ps axwwe; journalctl --no-pager -o cat").stdout
+        assert not [user for user, secret in secrets.items() if secret in seen], server
+    for server in SERVERS:
+        listed = ledger.lab.on(server, "sh", "-c", "stat -c '%a %U %n' /etc/valkey/ledger-cache.*").stdout
+        modes = {line.split()[2].rpartition(".")[2]: line.split()[0] for line in listed.splitlines()}
+        assert modes == {"acl": "640", "conf": "640", "json": "600", "place": "644"}
+
+
+def test_who_was_away_for_long_asks_before_it_starts(ledger: Ledger) -> None:
+    """Without a majority that says who is primary nobody starts, and nobody is overwritten."""
+    server = next(each for each in SERVERS if each != ledger.store_primary())
+    others = [each for each in SERVERS if each != server]
+    ledger.lab.on(server, "systemctl", "stop", UNIT)
+    described = json.loads(ledger.lab.on(server, "cat", "/etc/valkey/ledger-cache.json").stdout)
+    watching = [
+        each for each in SERVERS if ledger.lab.described["hosts"][each]["private"]["v4"] in described["sentinels"]
+    ]
+    assert watching == list(SERVERS)
+    try:
+        for other in others:
+            ledger.lab.on(other, "systemctl", "stop", "valkey-sentinel.service")
+        ledger.lab.on(server, "systemctl", "start", "--no-block", UNIT)
+        said = ("journalctl", "--no-pager", "-o", "cat", "-u", UNIT, "-n", "3")
+        until(lambda: "waiting until 2 of the Sentinels" in ledger.lab.on(server, *said).stdout, 30, "it waits")
+        assert ledger.lab.on(server, "pgrep", "-f", "valkey-server.*6379", check=False).stdout == ""
+    finally:
+        for other in others:
+            ledger.lab.on(other, "systemctl", "start", "valkey-sentinel.service")
+    ledger.await_whole_store()
