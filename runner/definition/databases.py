@@ -152,7 +152,7 @@ def _router(stack: Stack, database: Database, name: str) -> dict[str, Any]:
         # No new sessions, and this long for those that are there to end by themselves.
         "stop_signal": "SIGUSR1",
         "stop_grace_period": "10s",
-        "healthcheck": {"http": "/", "port": _ROUTER_HEALTH, "interval": "2s", "start_period": "10s"},
+        "healthcheck": {"http": "/", "port": _ROUTER_HEALTH, "interval": "10s", "start_period": "10s"},
         "replicas": min(hosts, _ROUTERS),
         "volumes": [
             {

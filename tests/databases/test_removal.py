@@ -1,0 +1,43 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data are never removed by a command that removes something else."""
+
+from __future__ import annotations
+
+from stack.support import longshore, until
+
+from .conftest import SERVERS, Ledger
+from .test_postgresql import sql
+from .test_stores import valkey
+
+
+def test_a_destroyed_cluster_comes_back_with_its_data_whoever_was_primary(ledger: Ledger) -> None:
+    """The first in the file makes a database, and is not asked when there is one."""
+    for name, primary in (("main", ledger.primary), ("cache", ledger.store_primary)):
+        if primary() == SERVERS[0]:
+            done = longshore(ledger.stack, "db", "switchover", name)
+            assert done.code == 0, done.end
+    ledger.await_whole()
+    ledger.await_whole_store()
+    sql(ledger, ledger.primary(), "drop table if exists kept; create table kept as select 7 as n", "main")
+    store = ledger.store_primary()
+    assert valkey(ledger, store, "set", "kept", "7") == "OK"
+    before = (ledger.primary(), store)
+    assert SERVERS[0] not in before
+
+    gone = longshore(ledger.stack, "destroy", "--cluster", "--yes-destroy", "ledger")
+    assert gone.code == 0, gone.end
+    for server in SERVERS:
+        processes = ("pgrep", "-f", "[p]ostgres|[p]atroni|[v]alkey|[e]tcd")
+        assert ledger.lab.on(server, *processes, check=False).stdout == "", server
+    assert "/var/lib/valkey/ledger-cache" in gone.output, gone.output
+    assert "/var/lib/postgresql/17/ledger-main" in gone.output, gone.output
+
+    back = longshore(ledger.stack, "up")
+    assert back.code == 0, back.end
+    ledger.await_whole()
+    ledger.await_whole_store()
+    assert sql(ledger, ledger.primary(), "select n from kept", "main") == "7"
+    assert valkey(ledger, ledger.store_primary(), "get", "kept") == "7"
+    until(lambda: ledger.ask("/primary?name=kept")["rows"] == 1, 30, "the service has it too")
