@@ -87,6 +87,7 @@ notices:
 
 import json
 import time
+from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError, attempt, run
@@ -143,7 +144,7 @@ def begin(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             changed = True
             if not check:
                 work.progress(f"{stanza}: making its repository")
-                undisturbed(lambda name=stanza: backrest(config, name, "stanza-create"), work)
+                undisturbed(partial(backrest, config, stanza, "stanza-create"), work)
                 backrest(config, stanza, "check")
                 code = NO_BACKUP
         if code == NO_BACKUP and not begun(stanza):

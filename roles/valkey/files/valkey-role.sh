@@ -5,6 +5,7 @@
 set -eu
 name=$1
 address='' authority='' sentinels=''
+# shellcheck source=/dev/null
 . "/etc/valkey/$name.place"
 main="/run/valkey-$name/valkey.conf"
 
@@ -21,16 +22,17 @@ ask() {
   echo
 }
 
-set -- $sentinels
-[ $# -gt 0 ] || begin ''
-needed=$(($# / 2 + 1))
+count=$(echo "$sentinels" | wc -w)
+[ "$count" -gt 0 ] || begin ''
+needed=$((count / 2 + 1))
 told=''
 while :; do
-  found=$(for sentinel in $sentinels; do ask "$sentinel"; done | sort | uniq -c | sort -rn | grep -v '^ *[0-9]* *$' | head -n 1)
-  set -- $found
-  if [ "${1:-0}" -ge "$needed" ]; then
-    if [ "$2" = "$address" ]; then begin ''; fi
-    begin "replicaof $2 $3"
+  # How many say so, and who it is: address and port.
+  for sentinel in $sentinels; do ask "$sentinel"; done | grep . | sort | uniq -c | sort -rn | head -n 1 > "$main.told"
+  read -r votes primary port < "$main.told" || votes=0
+  if [ "$votes" -ge "$needed" ]; then
+    if [ "$primary" = "$address" ]; then begin ''; fi
+    begin "replicaof $primary $port"
   fi
   if [ "$told" = '' ]; then
     echo "waiting until $needed of the Sentinels on $sentinels say who is primary"
