@@ -85,6 +85,44 @@ class Member:
         self._start("restart")
         self._await()
 
+    def strangers(self) -> list[str]:
+        """Addresses of replicas that are none of the group's servers any more; on a replica none."""
+        own = self._place.get("servers", [])
+        return sorted(each["ip"] for each in self._replicas() if each["ip"] not in own)
+
+    def behind(self) -> int | None:
+        """Bytes of the primary's log that a replica has not applied; None when nobody can tell."""
+        own = self.valkey.info("replication")
+        if not follows(own):
+            return None
+        primary = self._at(own["master_host"]).info("replication")
+        if not is_primary(primary):
+            return None
+        return max(0, int(primary["master_repl_offset"]) - int(own["slave_repl_offset"]))
+
+    def leave(self) -> None:
+        """End a replica for good, and have the Sentinels forget it, one after the other. Its data stay."""
+        if is_primary(self.valkey.info("replication")):
+            raise HostError(f"{self.name}: this server is primary; longshore db switchover first")
+        run(["systemctl", "disable", "--quiet", "--now", self.unit])
+        for address in self._place["sentinels"]:
+            self._work.check()
+            self._forgotten_by(address)
+
+    def _forgotten_by(self, address: str) -> None:
+        """Have a Sentinel learn anew who there is; until it has, the others do without it."""
+        sentinel = Valkey.at(address, SENTINEL_PORT, self._place["authority"], "peer", self._place["peer"])
+        others = len(self._place["sentinels"]) - 1
+        replicas = len([each for each in self._place["servers"] if each != self._place["address"]]) - 1
+
+        def knows() -> bool:
+            told = sentinel.pairs("SENTINEL", "MASTER", self.name)
+            return int(told["num-other-sentinels"]) >= others and int(told["num-slaves"]) >= replicas
+
+        sentinel.ask("SENTINEL", "RESET", self.name)
+        # It learns of replicas from the primary every ten seconds, and of the others as they say hello, every two.
+        until(knows, HANDING_OVER, self._work)
+
     def hand_over(self, to: str) -> str:
         """Have a replica become primary: the one at the address ``to``, or the best. Gives its address.
 

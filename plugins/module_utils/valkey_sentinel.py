@@ -125,21 +125,31 @@ class Sentinel:
             waited += 0.2
         replace(APPLIED, self.digest().encode(), 0o640, owner)
 
-    def primary(self, name: str, others: Iterable[str]) -> str:
-        """The address of a database's primary, as a Sentinel knows it; empty when none of those asked does."""
-        for address in (self._given["address"], *others):
+    def primary(self, name: str, addresses: Iterable[str]) -> str:
+        """The address of a database's primary, as the first of the Sentinels knows it that knows it; else empty.
+
+        Raises ``HostError`` when one is silent that may know.
+        """
+        silent = []
+        for address in addresses:
             try:
                 found = self.at(address).ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
             except HostError:
+                silent.append(address)
                 continue
             if found and found[0]:
                 return found[0]
+        if silent:
+            raise HostError(
+                f"{', '.join(silent)}: may know who is primary of {name}, but the Sentinel there does not answer. "
+                "Bring it back, or take its server out of the stack file"
+            )
         return ""
 
     def watch(self, database: Mapping[str, Any], others: Iterable[str], check: bool) -> Iterator[str]:
         """Watch a database; gives what is changed, a few words each."""
         name = database["name"]
-        known = self.primary(name, ())
+        known = self.primary(name, [self._given["address"]])
         if not known:
             primary = self.primary(name, others) or database["servers"][0]["address"]
             yield f"watch {name}"

@@ -51,14 +51,15 @@ if TYPE_CHECKING:
 
 
 def look(name: str) -> dict[str, Any]:
-    info = Member(name, Run()).valkey.info()
+    member = Member(name, Run())
+    info = member.valkey.info()
     if not info:
         return {"role": "", "state": "no answer"}
     primary = is_primary(info)
     return {
         "role": "primary" if primary else "replica",
         "state": "running" if primary else "streaming" if follows(info) else "copying",
-        "lag": None if primary else int(info["slave_read_repl_offset"]) - int(info["slave_repl_offset"]),
+        "lag": None if primary else member.behind(),
         "version": info["valkey_version"],
         "size": int(info["used_memory_dataset"]),
         "connections": int(info["connected_clients"]),

@@ -66,6 +66,11 @@ roles:
   description: Instance to V(primary) or V(replica); empty where it does not run yet.
   returned: success
   type: dict
+notices:
+  description: Replicas on servers that are not of the group any more. A run with notices ends degraded.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -81,7 +86,7 @@ if TYPE_CHECKING:
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    changes, due, roles = [], [], {}
+    changes, due, roles, notices = [], [], {}, []
     for name in given["instances"]:
         member = Member(name, work, given["files"], given["deadline"])
         if given["state"] == "present":
@@ -93,7 +98,10 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         if member.due():
             due.append(member.name)
         roles[member.name] = role(member)
-    return {"changed": bool(changes), "changes": changes, "restart": due, "roles": roles}
+        # One that was only left out of the file goes on, and may become primary where nobody looks for it.
+        strangers = member.strangers() if roles[member.name] == "primary" else []
+        notices += [f"{each} is still a server of {member.name}: longshore db remove ends it" for each in strangers]
+    return {"changed": bool(changes), "changes": changes, "restart": due, "roles": roles, "notices": notices}
 
 
 def role(member: Member) -> str:

@@ -24,8 +24,9 @@ options:
   order:
     description:
       - V(switchover), on the primary, has O(address) become primary. Nothing is lost.
+      - V(remove), on a replica, ends it, and has the Sentinels forget it. Its data stay.
     type: str
-    choices: [switchover]
+    choices: [switchover, remove]
     required: true
   instance:
     description: Its name.
@@ -65,6 +66,10 @@ if TYPE_CHECKING:
 
 def carry_out(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     member = Member(given["instance"], work)
+    if given["order"] == "remove":
+        if not check:
+            member.leave()
+        return {"changed": True, "primary": ""}
     if not is_primary(member.valkey.info("replication")):
         return {"changed": False, "primary": ""}
     return {"changed": True, "primary": given["address"] if check else member.hand_over(given["address"])}
@@ -73,7 +78,7 @@ def carry_out(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
 def main() -> None:
     module = AnsibleModule(
         {
-            "order": {"type": "str", "choices": ["switchover"], "required": True},
+            "order": {"type": "str", "choices": ["switchover", "remove"], "required": True},
             "instance": {"type": "str", "required": True},
             "address": {"type": "str", "default": ""},
             **RUN,

@@ -84,6 +84,19 @@ class Ledger:
         ]
         return next((server for server in set(told) if server and told.count(server) > len(SERVERS) // 2), "")
 
+    def store_members(self) -> list[str]:
+        """The servers that each Sentinel counts to the Redis, when all three say the same; else none."""
+        text = self.lab.on("app1", "cat", "/etc/longshore/cluster/sentinel.password").stdout.strip()
+        places = {self.lab.described["hosts"][server]["private"]["v4"]: server for server in SERVERS}
+        told = []
+        for address, server in places.items():
+            words = f"valkey-cli --tls --cacert /etc/longshore/valkey-sentinel/ca.crt -h {address} -p 26379 --user peer"
+            script = f"REDISCLI_AUTH={text} timeout 3 {words} sentinel replicas ledger-cache"
+            lines = self.lab.on(server, "sh", "-c", script).stdout.split("\n")
+            found = {places[lines[index + 1]] for index, line in enumerate(lines) if line == "ip"}
+            told.append(sorted(found | {self.store_primary()}))
+        return told[0] if told.count(told[0]) == len(told) else []
+
     def whole_store(self) -> bool:
         """Whether the Redis has its primary, and two that follow it."""
         ask = "valkey-cli --tls --cacert /etc/longshore/ledger/valkey/ca.crt -h {} --user router role"

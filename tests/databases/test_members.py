@@ -17,8 +17,13 @@ def test_a_replica_leaves_and_is_added_again_while_rows_are_written(ledger: Ledg
     primary = ledger.primary()
     leaving = next(name for name in reversed(SERVERS) if name != primary)
 
+    if ledger.store_primary() == leaving:
+        assert longshore(ledger.stack, "db", "switchover", "cache", "--to", primary).code == 0
+        ledger.await_whole_store()
+
     def without(content: dict[str, Any]) -> None:
-        content["databases"]["main"]["servers"].remove(leaving)
+        for name in ("main", "cache"):
+            content["databases"][name]["servers"].remove(leaving)
 
     refused = longshore(ledger.stack, "db", "remove", "main", primary)
     assert refused.code == 1, refused.end
@@ -29,13 +34,18 @@ def test_a_replica_leaves_and_is_added_again_while_rows_are_written(ledger: Ledg
         forgotten = longshore(ledger.stack, "up")
         assert forgotten.code == 4, forgotten.end
         assert f"{leaving} is still a server of ledger-main" in forgotten.everything
+        assert "is still a server of ledger-cache" in forgotten.everything
     removed = longshore(ledger.stack, "db", "remove", "main", leaving)
     assert removed.code == 0, removed.end
     until(lambda: sorted(ledger.members()) == sorted(set(SERVERS) - {leaving}), 60, "it has left")
     assert ledger.lab.on(leaving, "test", "-e", "/var/lib/postgresql/17/ledger-main/PG_VERSION").returncode == 0
+    left = longshore(ledger.stack, "db", "remove", "cache", leaving)
+    assert left.code == 0, left.end
+    assert ledger.store_members() == sorted(set(SERVERS) - {leaving})
     back = longshore(ledger.stack, "up")
     assert back.code == 0, back.end
     ledger.await_whole()
+    ledger.await_whole_store()
     report = ledger.end("members")
     assert not report["errors"], report
     assert started(ledger, primary) == since

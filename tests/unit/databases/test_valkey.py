@@ -103,6 +103,17 @@ def test_the_replica_with_the_most_comes_first_and_one_that_is_being_copied_neve
     assert [each["ip"] for each in found] == ["192.0.2.3", "192.0.2.2"]
 
 
+def test_a_replica_that_is_no_server_of_the_group_is_a_stranger() -> None:
+    place = {"sentinels": [], "servers": ["192.0.2.1", "192.0.2.3"]}
+    assert member(Answers(PRIMARY), place).strangers() == ["192.0.2.2"]
+    assert member(Answers({"role": "slave"}), place).strangers() == []
+
+
+def test_a_primary_does_not_leave() -> None:
+    with pytest.raises(HostError, match="switchover first"):
+        member(Answers(PRIMARY)).leave()
+
+
 @pytest.mark.parametrize(("info", "to"), [({"role": "master"}, ""), (PRIMARY, "192.0.2.4")])
 def test_nobody_takes_over_who_does_not_follow(info: dict[str, str], to: str) -> None:
     valkey = Answers(info)
