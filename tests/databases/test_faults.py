@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from stack.support import longshore, until
 
 from .conftest import Ledger
@@ -126,6 +127,7 @@ def test_the_primary_is_cut_off(ledger: Ledger) -> None:
     cut_off(ledger, "input", "output")
 
 
+@pytest.mark.long
 def test_a_primary_that_is_heard_but_hears_nothing(ledger: Ledger) -> None:
     cut_off(ledger, "input")
 

@@ -58,6 +58,7 @@ def test_nobody_gets_in_from_outside_or_without_tls(ledger: Ledger) -> None:
 def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) -> None:
     def larger(content: dict[str, Any]) -> None:
         content["databases"]["main"]["settings"] |= {"max_connections": "210", "work_mem": "5MB"}
+        content["databases"]["cache"]["settings"]["databases"] = "32"
 
     with ledger.stack.changed(larger):
         done = longshore(ledger.stack, "up", "--json")
@@ -65,6 +66,7 @@ def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) 
         primary = ledger.primary()
         assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["210"] * 3
         assert sql(ledger, primary, "show work_mem") == "5MB"
+        assert [store_setting(ledger, server, "databases") for server in SERVERS] == ["32"] * 3
         times = sorted((started(ledger, server), server) for server in SERVERS)
         assert times[-1][1] == primary, times
         again = longshore(ledger.stack, "up", "--json")
@@ -74,6 +76,7 @@ def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) 
     assert password(ledger) not in back.everything
     # Fewer connections: replicas can follow only after the primary.
     assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["200"] * 3
+    ledger.await_whole_store()
 
 
 def test_status_tells_who_is_what(ledger: Ledger) -> None:
@@ -94,6 +97,13 @@ def test_no_password_is_seen(ledger: Ledger) -> None:
         assert secret not in ledger.lab.on(server, "sh", "-c", words).stdout, server
     inspected = ledger.lab.on("app1", "sh", "-c", "docker service inspect $(docker service ls -q)").stdout
     assert secret not in inspected
+
+
+def store_setting(ledger: Ledger, server: str, name: str) -> str:
+    """What the Redis of a server has."""
+    secret = ledger.lab.on("app1", "cat", "/etc/longshore/ledger/credentials/databases/cache.admin").stdout.strip()
+    words = f"valkey-cli -s /run/valkey-ledger-cache/valkey.sock --user admin config get {name}"
+    return ledger.lab.on(server, "sh", "-c", f"REDISCLI_AUTH={secret} {words}").stdout.split()[-1]
 
 
 def password(ledger: Ledger) -> str:

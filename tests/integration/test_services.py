@@ -280,6 +280,7 @@ def test_refused_change_is_named_and_takes_the_others_back(running: str) -> None
     deploy(web())
 
 
+@pytest.mark.long
 def test_what_waits_for_a_server_that_is_away_is_degraded(running: str) -> None:
     spread = web(placement={"max_per_server": 1}, update={"order": "stop-first", "parallelism": 1})
     assert not deploy(spread).get("failed")

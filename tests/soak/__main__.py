@@ -14,20 +14,36 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+DATABASES = "tests/soak/databases"  # on a lab of their own
+LONG = ("stack", "databases", "integration")
 
 
 def main(words: list[str]) -> int:
-    """Run the campaigns; the exit code is pytest's. The long form takes the lab away again."""
+    """Run the campaigns; the exit code is the last of pytest's that is not 0. The long form takes the labs away again.
+
+    Without words of its own it also has the tests that are too long for ``make test``, each folder on a lab of its own.
+    """
     short = "--short" in words
     rest = [word for word in words if word != "--short"]
     name = os.environ.get("LAB", "test")
-    environment = os.environ | {"LAB": name, "LONGSHORE_SOAK": "short" if short else "long"}
-    command = [sys.executable, "-m", "pytest", "-m", "soak", "-s", "tests/soak", *rest]
+    folders = [] if short or rest else list(LONG)
+    form, soak = "short" if short else "long", ("-m", "soak", "-s")
+    codes = [run(name, form, short, *soak, "tests/soak", f"--ignore={DATABASES}", *rest)]
+    codes += [] if short else [run(f"{name}-data", form, short, *soak, DATABASES, *rest)]
+    codes += [run(f"{name}-{folder}"[:16], "short", short, "-m", "long", f"tests/{folder}") for folder in folders]
+    return next((code for code in reversed(codes) if code), 0)
+
+
+def run(lab: str, form: str, keep: bool, *words: str) -> int:
+    """Run pytest on a lab that is gone afterwards; its exit code."""
+    environment = os.environ | {"LAB": lab, "LONGSHORE_SOAK": form}
     try:
-        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", *words], cwd=ROOT, env=environment, check=False
+        ).returncode
     finally:
-        if not short and os.environ.get("KEEP") != "1":
-            subprocess.run([sys.executable, ROOT / "molecule/shared/lab", "down", "--name", name], check=False)
+        if not keep and os.environ.get("KEEP") != "1":
+            subprocess.run([sys.executable, ROOT / "molecule/shared/lab", "down", "--name", lab], check=False)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def test_generated_files(campaign: Campaign) -> None:
 def test_fuzzed_files(campaign: Campaign) -> None:
     """Files that a fuzzer bends until they reach code that no other has reached."""
     pytest.importorskip("atheris")
-    runs = campaign.rounds(short=10_000, long=300_000)
+    runs = campaign.rounds(short=3_000, long=300_000)
     command = [sys.executable, "tests/soak/fuzz_definition.py", f"-runs={runs}"]
     command += [] if LONG else ["-seed=1"]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)

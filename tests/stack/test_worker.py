@@ -14,6 +14,7 @@ from .support import Lab, StackFile, longshore, until
 from .test_images import as_they_are, without
 from .test_servers import TRACES
 
+pytestmark = pytest.mark.long
 NODES = ("docker", "node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}")
 
 
