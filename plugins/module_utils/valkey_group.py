@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DATA = "/var/lib/valkey"
 # Seconds. A Sentinel promotes at once when it is told to, and gives up after its failover-timeout.
 HANDING_OVER = 30.0
+# Seconds until a primary counts a replica that says that it follows.
+FOLLOWING = 5.0
 # Milliseconds for which a primary takes no writes at most, while another server becomes primary.
 PAUSE = 10000
 
@@ -128,11 +130,17 @@ class Member:
 
         Nothing is lost: no writes are taken until it has all of them. Raises ``HostError`` when there is none.
         """
-        replicas = [each for each in self._replicas() if not to or each["ip"] == to]
-        if not replicas:
-            raise HostError(
-                f"{self.name}: {to or 'no replica'} follows, so nobody can take over; see longshore db status"
-            )
+
+        def able() -> list[dict[str, str]]:
+            return [each for each in self._replicas() if not to or each["ip"] == to]
+
+        try:
+            # One that has just been restarted needs a moment.
+            until(lambda: bool(able()), FOLLOWING, self._work)
+        except HostError as error:
+            words = f"{to} does not follow" if to else "no replica follows"
+            raise HostError(f"{self.name}: {words}, so nobody can take over; see longshore db status") from error
+        replicas = able()
         sentinel = self._sentinel()
         chosen = to or replicas[0]["ip"]
         other = self._at(chosen)

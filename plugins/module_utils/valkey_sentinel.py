@@ -29,6 +29,8 @@ FILE = f"{DIRECTORY}/sentinel.conf"
 APPLIED = f"{DIRECTORY}/applied"
 # Seconds.
 STARTING = 30.0
+# It learns of replicas from the primary every ten seconds, and of the others as they say hello, every two.
+RELEARNING = 20.0
 # Directives that a Sentinel writes for what it knows; the rest of its file is ours.
 _OWN = frozenset(
     {
@@ -167,6 +169,33 @@ class Sentinel:
             yield f"{key} of {name}"
             if not check:
                 self.here.ask("SENTINEL", "SET", name, key, last=value)
+
+    def strangers(self, name: str) -> bool:
+        """Whether it counts Sentinels that are none any more: a majority of too many may never come about."""
+        told = self.here.pairs("SENTINEL", "MASTER", name)
+        return int(told.get("num-other-sentinels", "0")) > len(self._given["others"])
+
+    def relearn(self, name: str, check: bool) -> Iterator[str]:
+        """Forget who else there is, and wait until it has learnt that anew; the others do without it meanwhile."""
+        yield f"learn anew who watches {name}"
+        if check:
+            return
+        before = int(self.here.pairs("SENTINEL", "MASTER", name)["num-slaves"])
+        self.here.ask("SENTINEL", "RESET", name)
+        waited = 0.0
+        while waited < RELEARNING:
+            told = self.here.pairs("SENTINEL", "MASTER", name)
+            if int(told["num-other-sentinels"]) >= len(self._given["others"]) and int(told["num-slaves"]) >= before:
+                return
+            self._work.wait(0.5)
+            waited += 0.5
+
+    def forget(self, name: str, check: bool) -> Iterator[str]:
+        """Watch a database no more."""
+        if self.primary(name, [self._given["address"]]):
+            yield f"watch {name} no more"
+            if not check:
+                self.here.ask("SENTINEL", "REMOVE", name)
 
 
 def _owner() -> tuple[int, int]:

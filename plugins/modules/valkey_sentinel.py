@@ -28,8 +28,11 @@ options:
       - V(restarted) restarts it where its configuration is another one than it was started with. For one server at a
         time.
       - V(watching) has it watch O(databases). What else it watches stays.
+      - V(relearning) has it forget Sentinels that are none any more, of those who watch O(databases) with it. For one
+        server at a time.
+      - V(former) has it watch O(databases) no more, if it runs.
     type: str
-    choices: [running, restarted, watching]
+    choices: [running, restarted, watching, relearning, former]
     default: running
   address:
     description: The address by which the others reach it.
@@ -79,6 +82,11 @@ restart:
   description: Whether it was started with another configuration.
   returned: success
   type: bool
+strangers:
+  description: Databases with which it counts Sentinels that are none any more.
+  returned: with O(state=watching)
+  type: list
+  elements: str
 """
 
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
@@ -97,22 +105,25 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     sentinel = Sentinel(given, work)
     changes = list(done(sentinel, given, check))
     due = given["state"] == "running" and sentinel.running() and sentinel.due()
-    return {"changed": bool(changes), "changes": changes, "restart": due}
+    names = [each["name"] for each in given["databases"]] if given["state"] == "watching" and not changes else []
+    strangers = [name for name in names if sentinel.running() and sentinel.strangers(name)]
+    return {"changed": bool(changes), "changes": changes, "restart": due, "strangers": strangers}
 
 
 def done(sentinel: Sentinel, given: dict[str, Any], check: bool) -> Iterator[str]:
-    state = given["state"]
-    if state == "running" and not sentinel.running():
-        yield "start"
+    state, running = given["state"], sentinel.running()
+    if (state == "running" and not running) or (state == "restarted" and sentinel.due()):
+        yield "start" if state == "running" else "restart"
         if not check:
             sentinel.start()
-    elif state == "restarted" and sentinel.due():
-        yield "restart"
-        if not check:
-            sentinel.start()
-    elif state == "watching" and (sentinel.running() or not check):
-        for database in given["databases"]:
+    for database in given["databases"]:
+        # In check mode it may be missing only because it was not made.
+        if state == "watching" and (running or not check):
             yield from sentinel.watch(database, given["others"], check)
+        elif state == "relearning":
+            yield from sentinel.relearn(database["name"], check)
+        elif state == "former" and running:
+            yield from sentinel.forget(database["name"], check)
 
 
 def main() -> None:
@@ -120,7 +131,7 @@ def main() -> None:
         {
             "state": {
                 "type": "str",
-                "choices": ["running", "restarted", "watching"],
+                "choices": ["running", "restarted", "watching", "relearning", "former"],
                 "default": "running",
             },
             "address": {"type": "str", "required": True},

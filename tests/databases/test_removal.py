@@ -20,7 +20,8 @@ def test_a_destroyed_cluster_comes_back_with_its_data_whoever_was_primary(ledger
             assert done.code == 0, done.end
     ledger.await_whole()
     ledger.await_whole_store()
-    sql(ledger, ledger.primary(), "drop table if exists kept; create table kept as select 7 as n", "main")
+    made = "drop table if exists kept; create table kept as select 7 as n; grant select on kept to main"
+    sql(ledger, ledger.primary(), made, "main")
     store = ledger.store_primary()
     assert valkey(ledger, store, "set", "kept", "7") == "OK"
     before = (ledger.primary(), store)

@@ -115,7 +115,8 @@ def test_a_primary_does_not_leave() -> None:
 
 
 @pytest.mark.parametrize(("info", "to"), [({"role": "master"}, ""), (PRIMARY, "192.0.2.4")])
-def test_nobody_takes_over_who_does_not_follow(info: dict[str, str], to: str) -> None:
+def test_nobody_takes_over_who_does_not_follow(info: dict[str, str], to: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valkey_group, "FOLLOWING", 0)
     valkey = Answers(info)
     with pytest.raises(HostError, match="nobody can take over"):
         member(valkey).hand_over(to)
