@@ -107,15 +107,25 @@ class Member:
         if is_primary(self.valkey.info("replication")):
             raise HostError(f"{self.name}: this server is primary; longshore db switchover first")
         run(["systemctl", "disable", "--quiet", "--now", self.unit])
-        for address in self._place["sentinels"]:
+        watching = self._watching()
+        for address in watching:
             self._work.check()
-            self._forgotten_by(address)
+            self._forgotten_by(address, len(watching) - 1)
 
-    def _forgotten_by(self, address: str) -> None:
+    def _watching(self) -> list[str]:
+        """Addresses of the Sentinels that watch it now; those of this server's file may be others by now."""
+        for address in self._place["sentinels"]:
+            try:
+                lines = self._sentinel_at(address).ask("SENTINEL", "SENTINELS", self.name)
+            except HostError:
+                continue
+            return [address, *(value for key, value in zip(lines[::2], lines[1::2]) if key == "ip")]
+        return []
+
+    def _forgotten_by(self, address: str, others: int) -> None:
         """Have a Sentinel learn anew who there is; until it has, the others do without it."""
-        sentinel = Valkey.at(address, SENTINEL_PORT, self._place["authority"], "peer", self._place["peer"])
-        others = len(self._place["sentinels"]) - 1
-        replicas = len([each for each in self._place["servers"] if each != self._place["address"]]) - 1
+        sentinel = self._sentinel_at(address)
+        replicas = int(sentinel.pairs("SENTINEL", "MASTER", self.name)["num-slaves"]) - 1
 
         def knows() -> bool:
             told = sentinel.pairs("SENTINEL", "MASTER", self.name)
@@ -124,6 +134,9 @@ class Member:
         sentinel.ask("SENTINEL", "RESET", self.name)
         # It learns of replicas from the primary every ten seconds, and of the others as they say hello, every two.
         until(knows, HANDING_OVER, self._work)
+
+    def _sentinel_at(self, address: str) -> Valkey:
+        return Valkey.at(address, SENTINEL_PORT, self._place["authority"], "peer", self._place["peer"])
 
     def hand_over(self, to: str) -> str:
         """Have a replica become primary: the one at the address ``to``, or the best. Gives its address.
@@ -186,7 +199,7 @@ class Member:
 
     def _sentinel(self) -> Valkey:
         for address in self._place["sentinels"]:
-            found = Valkey.at(address, SENTINEL_PORT, self._place["authority"], "peer", self._place["peer"])
+            found = self._sentinel_at(address)
             if found.answers():
                 return found
         raise HostError(f"{self.name}: no Sentinel answers, of {', '.join(self._place['sentinels'])}")
