@@ -84,12 +84,14 @@ class Ledger:
         ]
         return next((server for server in set(told) if server and told.count(server) > len(SERVERS) // 2), "")
 
-    def store_members(self) -> list[str]:
-        """The servers that each Sentinel counts to the Redis, when all three say the same; else none."""
+    def store_members(self, asked: list[str]) -> list[str]:
+        """The servers that the Sentinels of these count to the Redis, when they say the same; else none."""
         text = self.lab.on("app1", "cat", "/etc/longshore/cluster/sentinel.password").stdout.strip()
         places = {self.lab.described["hosts"][server]["private"]["v4"]: server for server in SERVERS}
         told = []
         for address, server in places.items():
+            if server not in asked:
+                continue
             words = f"valkey-cli --tls --cacert /etc/longshore/valkey-sentinel/ca.crt -h {address} -p 26379 --user peer"
             script = f"REDISCLI_AUTH={text} timeout 3 {words} sentinel replicas ledger-cache"
             lines = self.lab.on(server, "sh", "-c", script).stdout.split("\n")
