@@ -53,6 +53,11 @@ def running() -> bool:
     return code == 0 or out.strip() == "activating"
 
 
+def enabled() -> bool:
+    """Whether the member starts with its server."""
+    return attempt(["systemctl", "is-enabled", UNIT])[1].strip() == "enabled"
+
+
 def members(rest: Rest, address: str) -> list[dict[str, str]]:
     """The members as the one at ``address`` knows them, each with ``id``, ``name`` (empty before its first start) and
     ``peer``, its URL for the others. Raises ``RestError``."""

@@ -108,9 +108,11 @@ def converge(wanted: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         if not check:
             run_program(["systemctl", "restart", "--no-block", etcd.UNIT])
             etcd.await_health(rest, address, work)
-    elif here and not etcd.running():
+    elif here and not (etcd.running() and etcd.enabled()):
         changed = True
         if not check:
+            # A member of a cluster that was taken apart and is wanted again comes back after a restart of its server too.
+            run_program(["systemctl", "enable", etcd.UNIT])
             run_program(["systemctl", "start", "--no-block", etcd.UNIT])
     found = known(rest, address, work, check) if etcd.joined() else []
     return {

@@ -41,4 +41,8 @@ def test_a_destroyed_cluster_comes_back_with_its_data_whoever_was_primary(ledger
     ledger.await_whole_store()
     assert sql(ledger, ledger.primary(), "select n from kept", "main") == "7"
     assert valkey(ledger, ledger.store_primary(), "get", "kept") == "7"
+    units = ("etcd", "patroni@ledger-main", "valkey-server@ledger-cache", "valkey-sentinel")
+    for server in SERVERS:
+        enabled = ledger.lab.on(server, "systemctl", "is-enabled", *units, check=False).stdout.split()
+        assert enabled == ["enabled"] * len(units), (server, enabled)
     until(lambda: ledger.ask("/primary?name=kept")["rows"] == 1, 30, "the service has it too")
