@@ -111,7 +111,7 @@ def converge(wanted: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     elif here and not (etcd.running() and etcd.enabled()):
         changed = True
         if not check:
-            # A member of a cluster that was taken apart and is wanted again comes back after a restart of its server too.
+            # Whoever was ended for good, and is wanted again, also comes back after a restart of its server.
             run_program(["systemctl", "enable", etcd.UNIT])
             run_program(["systemctl", "start", "--no-block", etcd.UNIT])
     found = known(rest, address, work, check) if etcd.joined() else []

@@ -160,12 +160,14 @@ class Ledger:
     def whole(self) -> bool:
         """Whether all three servers serve, and say so: one primary, two that follow it, on one timeline.
 
-        One that was cut off goes on for seconds with what it knew before.
+        One that was cut off goes on for seconds with what it knew before. One of the two is synchronous: until a primary
+        has chosen it, nobody may take over.
         """
         told = [self.members_by(server) for server in SERVERS]
         states = sorted(member["state"] for member in told[0].values())
         return (
             states == ["running", "streaming", "streaming"]
+            and "sync_standby" in roles(told[0]).values()
             and len({member["timeline"] for members in told for member in members.values()}) == 1
             and all(roles(members) == roles(told[0]) for members in told)
         )
