@@ -160,8 +160,8 @@ class Ledger:
     def whole(self) -> bool:
         """Whether all three servers serve, and say so: one primary, two that follow it, on one timeline.
 
-        One that was cut off goes on for seconds with what it knew before. One of the two is synchronous: nobody may take
-        over until a primary has chosen it.
+        One that was cut off goes on for seconds with what it knew before. Nobody may take over until the primary has
+        chosen the one of the two that is synchronous.
         """
         told = [self.members_by(server) for server in SERVERS]
         states = sorted(member["state"] for member in told[0].values())
