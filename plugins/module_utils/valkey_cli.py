@@ -8,15 +8,20 @@ Passwords travel in the environment, never on the command line.
 
 from __future__ import annotations
 
+import time
+
 from .host_change import HostError, attempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from .run import Run
 
 SENTINEL_PORT = 26379
 # Seconds. Who is well answers at once.
 PATIENCE = 3.0
+RELEARNING = 30.0
 
 
 class Valkey:
@@ -85,3 +90,29 @@ def is_primary(info: Mapping[str, str]) -> bool:
 def follows(info: Mapping[str, str]) -> bool:
     """Whether INFO is that of a replica that has its primary's data and gets what is new."""
     return info.get("role") == "slave" and info.get("master_link_status") == "up"
+
+
+def until(reached: Callable[[], bool], seconds: float, work: Run) -> None:
+    """Wait for a condition. Raises ``HostError`` after so many seconds."""
+    limit = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > limit:
+            raise HostError(f"it took longer than {seconds:.0f} s")
+        work.wait(0.2)
+
+
+def relearn(sentinel: Valkey, name: str, others: int, replicas: int, work: Run) -> None:
+    """Have a Sentinel forget who else there is, and wait until it knows so many again.
+
+    The others do without it meanwhile.
+
+    It learns of replicas from the primary every ten seconds, and of the others as they say hello, every two. Raises
+    ``HostError`` when it has not after ``RELEARNING`` seconds.
+    """
+
+    def knows() -> bool:
+        told = sentinel.pairs("SENTINEL", "MASTER", name)
+        return int(told["num-other-sentinels"]) >= others and int(told["num-slaves"]) >= replicas
+
+    sentinel.ask("SENTINEL", "RESET", name)
+    until(knows, RELEARNING, work)

@@ -11,21 +11,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 
 from .host_change import HostError, attempt, last_lines, run
 from .host_files import replace
-from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary
+from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary, relearn, until
 from .valkey_sentinel import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from .run import Run
 
 DATA = "/var/lib/valkey"
+PRIORITY = "replica-priority"
 # Seconds. A Sentinel promotes at once when it is told to, and gives up after its failover-timeout.
 HANDING_OVER = 30.0
 # Seconds until a primary counts a replica that says that it follows.
@@ -110,7 +110,9 @@ class Member:
         watching = self._watching()
         for address in watching:
             self._work.check()
-            self._forgotten_by(address, len(watching) - 1)
+            sentinel = self._sentinel_at(address)
+            replicas = int(sentinel.pairs("SENTINEL", "MASTER", self.name)["num-slaves"]) - 1
+            relearn(sentinel, self.name, len(watching) - 1, replicas, self._work)
 
     def _watching(self) -> list[str]:
         """Addresses of the Sentinels that watch it now; those of this server's file may be others by now."""
@@ -121,19 +123,6 @@ class Member:
                 continue
             return [address, *(value for key, value in zip(lines[::2], lines[1::2]) if key == "ip")]
         return []
-
-    def _forgotten_by(self, address: str, others: int) -> None:
-        """Have a Sentinel learn anew who there is; until it has, the others do without it."""
-        sentinel = self._sentinel_at(address)
-        replicas = int(sentinel.pairs("SENTINEL", "MASTER", self.name)["num-slaves"]) - 1
-
-        def knows() -> bool:
-            told = sentinel.pairs("SENTINEL", "MASTER", self.name)
-            return int(told["num-other-sentinels"]) >= others and int(told["num-slaves"]) >= replicas
-
-        sentinel.ask("SENTINEL", "RESET", self.name)
-        # It learns of replicas from the primary every ten seconds, and of the others as they say hello, every two.
-        until(knows, HANDING_OVER, self._work)
 
     def _sentinel_at(self, address: str) -> Valkey:
         return Valkey.at(address, SENTINEL_PORT, self._place["authority"], "peer", self._place["peer"])
@@ -158,12 +147,13 @@ class Member:
         chosen = to or replicas[0]["ip"]
         other = self._at(chosen)
         # Sentinels choose by priority, and learn it every ten seconds.
-        other.ask("CONFIG", "SET", "replica-priority", "1")
+        before = other.pairs("CONFIG", "GET", PRIORITY)[PRIORITY]
+        other.ask("CONFIG", "SET", PRIORITY, "1")
         try:
             until(lambda: self._priority(sentinel, chosen) == "1", HANDING_OVER, self._work)
             self._switch(sentinel, other)
         finally:
-            other.ask("CONFIG", "SET", "replica-priority", "100")
+            other.ask("CONFIG", "SET", PRIORITY, before)
         return chosen
 
     def _switch(self, sentinel: Valkey, other: Valkey) -> None:
@@ -262,12 +252,3 @@ class Member:
 def _owner(path: str) -> tuple[int, int]:
     found = os.stat(path)
     return found.st_uid, found.st_gid
-
-
-def until(reached: Callable[[], bool], seconds: float, work: Run) -> None:
-    """Wait for a condition. Raises ``HostError`` after so many seconds."""
-    limit = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > limit:
-            raise HostError(f"it took longer than {seconds:.0f} s")
-        work.wait(0.2)

@@ -8,12 +8,13 @@ Private to the collection. https://valkey.io/topics/sentinel/
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 
 from .host_change import HostError, run
 from .host_files import replace
-from .valkey_cli import SENTINEL_PORT, Valkey
+from .valkey_cli import SENTINEL_PORT, Valkey, relearn, until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ FILE = f"{DIRECTORY}/sentinel.conf"
 APPLIED = f"{DIRECTORY}/applied"
 # Seconds.
 STARTING = 30.0
-# It learns of replicas from the primary every ten seconds, and of the others as they say hello, every two.
-RELEARNING = 20.0
 # Directives that a Sentinel writes for what it knows; the rest of its file is ours.
 _OWN = frozenset(
     {
@@ -118,13 +117,12 @@ class Sentinel:
             replace(FILE, merged(self._given["config"], read(FILE)).encode(), 0o640, owner)
             run(["systemctl", "enable", "--quiet", UNIT])
             run(["systemctl", "start", "--no-block", UNIT])
-        waited = 0.0
-        while not self.here.answers():
-            if waited > STARTING:
-                log = run(["journalctl", "--no-pager", "-o", "cat", "-n", "5", "-u", UNIT])
-                raise HostError(f"the Sentinel does not answer. Its log ends: {' | '.join(log.splitlines())}")
-            self._work.wait(0.2)
-            waited += 0.2
+        try:
+            until(self.here.answers, STARTING, self._work)
+        except HostError as error:
+            log = run(["journalctl", "--no-pager", "-o", "cat", "-n", "5", "-u", UNIT])
+            words = " | ".join(log.splitlines())
+            raise HostError(f"the Sentinel does not answer. Its log ends: {words}") from error
         replace(APPLIED, self.digest().encode(), 0o640, owner)
 
     def primary(self, name: str, addresses: Iterable[str]) -> str:
@@ -180,15 +178,10 @@ class Sentinel:
         yield f"learn anew who watches {name}"
         if check:
             return
-        before = int(self.here.pairs("SENTINEL", "MASTER", name)["num-slaves"])
-        self.here.ask("SENTINEL", "RESET", name)
-        waited = 0.0
-        while waited < RELEARNING:
-            told = self.here.pairs("SENTINEL", "MASTER", name)
-            if int(told["num-other-sentinels"]) >= len(self._given["others"]) and int(told["num-slaves"]) >= before:
-                return
-            self._work.wait(0.5)
-            waited += 0.5
+        replicas = int(self.here.pairs("SENTINEL", "MASTER", name)["num-slaves"])
+        # One of them may be away: then it goes on with those that there are.
+        with contextlib.suppress(HostError):
+            relearn(self.here, name, len(self._given["others"]), replicas, self._work)
 
     def forget(self, name: str, check: bool) -> Iterator[str]:
         """Watch a database no more."""

@@ -10,6 +10,7 @@ from typing import Any
 from stack.support import Outcome, longshore
 
 from .conftest import SERVERS, Ledger
+from .test_stores import valkey
 
 
 def test_plan_on_blank_servers_foresees_the_databases(first_up: tuple[Outcome, Outcome]) -> None:
@@ -66,7 +67,9 @@ def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) 
         primary = ledger.primary()
         assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["210"] * 3
         assert sql(ledger, primary, "show work_mem") == "5MB"
-        assert [store_setting(ledger, server, "databases") for server in SERVERS] == ["32"] * 3
+        assert [valkey(ledger, server, "config get databases").split() for server in SERVERS] == [
+            ["databases", "32"]
+        ] * 3
         times = sorted((started(ledger, server), server) for server in SERVERS)
         assert times[-1][1] == primary, times
         again = longshore(ledger.stack, "up", "--json")
@@ -97,13 +100,6 @@ def test_no_password_is_seen(ledger: Ledger) -> None:
         assert secret not in ledger.lab.on(server, "sh", "-c", words).stdout, server
     inspected = ledger.lab.on("app1", "sh", "-c", "docker service inspect $(docker service ls -q)").stdout
     assert secret not in inspected
-
-
-def store_setting(ledger: Ledger, server: str, name: str) -> str:
-    """What the Redis of a server has."""
-    secret = ledger.lab.on("app1", "cat", "/etc/longshore/ledger/credentials/databases/cache.admin").stdout.strip()
-    words = f"valkey-cli -s /run/valkey-ledger-cache/valkey.sock --user admin config get {name}"
-    return ledger.lab.on(server, "sh", "-c", f"REDISCLI_AUTH={secret} {words}").stdout.split()[-1]
 
 
 def password(ledger: Ledger) -> str:

@@ -18,7 +18,7 @@ from types import FrameType
 
 from labs import Engine, Servers
 from parts import Lanes, Part, load, stages
-from programs import end_all, perform
+from programs import STOPPED, end_all, perform
 
 
 @dataclass
@@ -86,6 +86,8 @@ def run_lane(lane: str, parts: Sequence[Part], results: list[Result], prefixed: 
     results.extend(done)
     for result in done:
         part = result.part
+        if STOPPED.is_set():
+            break
         print(f"=== {part.name}", flush=True)
         began = time.monotonic()
         if servers.ready(part):

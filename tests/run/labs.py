@@ -36,16 +36,14 @@ class Servers:
     def __init__(self, lane: str) -> None:
         self.name = f"{NAME}-{lane}" if lane else NAME
         self.touched = False
-        self.used = False
 
     def ready(self, part: Part) -> bool:
         """Bring up what ``part`` needs."""
         if not part.lab:
             return True
-        if not self.touched or (part.fresh and self.used):
+        if part.fresh or not self.touched:
             command("down", "--name", self.name)
         self.touched = True
-        self.used = True
         return command("up", "--name", self.name, "--servers", str(part.lab))
 
     def leave(self) -> bool:

@@ -72,7 +72,7 @@ def _of_postgresql(definition: Stack) -> dict[str, Any]:
         "postgresql_key": f"{directory}/databases.key",
         "postgresql_passwords": {
             _instance(definition, name): {
-                password: valkey.kept(f"{name}.{password}") for password in _PASSWORDS["postgresql"]
+                password: secrets.kept("databases", f"{name}.{password}") for password in _PASSWORDS["postgresql"]
             }
             for name, database in definition.databases.items()
             if database.engine == "postgresql"
@@ -182,7 +182,7 @@ def _backups(definition: Stack) -> dict[str, Any]:
         "pgbackrest_name": definition.name,
         "pgbackrest_server": server,
         "pgbackrest_repository": definition.backup_directory(),
-        "pgbackrest_passphrase": trust_as_template(f"{{{{ {secrets.KEPT}.databases['{_CIPHER}'] }}}}"),
+        "pgbackrest_passphrase": secrets.kept("databases", _CIPHER),
         "pgbackrest_stanzas": [
             {
                 "name": _instance(definition, database.name),

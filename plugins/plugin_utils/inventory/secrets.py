@@ -22,6 +22,11 @@ KEPT = (
 )
 
 
+def kept(group: str, name: str) -> Any:
+    """What the managers keep in a set of credentials under this name."""
+    return trust_as_template(f"{{{{ {KEPT}.{group}['{name}'] }}}}")
+
+
 def made_once(definition: Stack) -> dict[str, Any]:
     """The secrets that the managers make and keep, as the role ``credentials`` takes a set of them."""
     return {

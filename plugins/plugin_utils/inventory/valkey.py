@@ -18,7 +18,7 @@ PASSWORDS = ("owner", "reader", "admin", "replication", "sentinel", "monitor")
 # In the cluster's set of credentials: one Sentinel serves all stacks.
 PEER = "sentinel.password"
 _RUN = trust_as_template("{{ longshore_run }}")
-_PEER = trust_as_template(f"{{{{ {secrets.KEPT}.cluster['{PEER}'] }}}}")
+_PEER = secrets.kept("cluster", PEER)
 
 
 def of_stack(definition: Stack) -> dict[str, Any]:
@@ -32,7 +32,9 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     return {
         "valkey_sentinels": [each["address"] for each in sentinels],
         "valkey_passwords": {
-            f"{definition.name}-{each.name}": {name: kept(f"{each.name}.{name}") for name in PASSWORDS}
+            f"{definition.name}-{each.name}": {
+                name: secrets.kept("databases", f"{each.name}.{name}") for name in PASSWORDS
+            }
             for each in databases
         },
         "valkey_directory": f"{directory}/valkey",
@@ -45,7 +47,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
                 "name": f"{definition.name}-{each.name}",
                 "port": each.listens,
                 "servers": [{"name": name, "address": definition.servers[name].private} for name in each.servers],
-                "password": kept(f"{each.name}.sentinel"),
+                "password": secrets.kept("databases", f"{each.name}.sentinel"),
             }
             for each in watched
         ],
@@ -65,8 +67,3 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
         "strict": database.synchronous == "strict",
         "settings": database.settings,
     }
-
-
-def kept(name: str) -> Any:
-    """What the managers keep of the stack's databases under this name."""
-    return trust_as_template(f"{{{{ {secrets.KEPT}.databases['{name}'] }}}}")
