@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 DATA = "/var/lib/valkey"
 PRIORITY = "replica-priority"
 # Seconds. A Sentinel promotes at once when it is told to, and gives up after its failover-timeout.
-HANDING_OVER = 30.0
+HANDING_OVER = 15.0
+# Seconds until a Sentinel knows a replica's new priority, and until a replica has all that was written.
+LEARNING, CATCHING_UP = 30.0, 10.0
 # Seconds until a primary counts a replica that says that it follows.
 FOLLOWING = 5.0
-# Milliseconds for which a primary takes no writes at most, while another server becomes primary.
-PAUSE = 10000
+# Milliseconds for which a primary takes no writes at most: all of a handover, or what it takes meanwhile is lost.
+PAUSE = int(1000 * (CATCHING_UP + 2 * HANDING_OVER))
 
 
 class Member:
@@ -150,21 +152,20 @@ class Member:
         before = other.pairs("CONFIG", "GET", PRIORITY)[PRIORITY]
         other.ask("CONFIG", "SET", PRIORITY, "1")
         try:
-            until(lambda: self._priority(sentinel, chosen) == "1", HANDING_OVER, self._work)
+            until(lambda: self._priority(sentinel, chosen) == "1", LEARNING, self._work)
             self._switch(sentinel, other)
         finally:
             other.ask("CONFIG", "SET", PRIORITY, before)
         return chosen
 
     def _switch(self, sentinel: Valkey, other: Valkey) -> None:
-        def offset(valkey: Valkey, key: str) -> int:
-            return int(valkey.info("replication").get(key, "0"))
-
         with self._work.to_the_end():
             self.valkey.ask("CLIENT", "PAUSE", str(PAUSE), "WRITE")
             try:
-                own = offset(self.valkey, "master_repl_offset")
-                until(lambda: offset(other, "slave_repl_offset") >= own, PAUSE / 1000, self._work)
+                own = self.valkey.info("replication")
+                if not is_primary(own):
+                    raise HostError(f"{self.name}: this server is primary no more, or does not answer")
+                until(lambda: _has(other, int(own["master_repl_offset"])), CATCHING_UP, self._work)
                 sentinel.ask("SENTINEL", "FAILOVER", self.name)
                 until(lambda: is_primary(other.info("replication")), HANDING_OVER, self._work)
                 until(lambda: not is_primary(self.valkey.info("replication")), HANDING_OVER, self._work)
@@ -247,6 +248,11 @@ class Member:
                 raise HostError(f"{self.name} refuses {key}: {error}") from error
             return self.valkey.pairs("CONFIG", "GET", key).get(key, "") == value
         return True
+
+
+def _has(replica: Valkey, offset: int) -> bool:
+    """Whether a replica has the primary's log up to there."""
+    return int(replica.info("replication").get("slave_repl_offset", "-1")) >= offset
 
 
 def _owner(path: str) -> tuple[int, int]:
