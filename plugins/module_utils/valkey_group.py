@@ -33,7 +33,7 @@ LEARNING, CATCHING_UP = 30.0, 10.0
 # Seconds until a primary counts a replica that says that it follows.
 FOLLOWING = 5.0
 # Milliseconds for which a primary takes no writes at most: all of a handover, or what it takes meanwhile is lost.
-PAUSE = int(1000 * (CATCHING_UP + 2 * HANDING_OVER))
+PAUSE = int(1000 * (CATCHING_UP + HANDING_OVER))
 
 
 class Member:
@@ -153,12 +153,18 @@ class Member:
         other.ask("CONFIG", "SET", PRIORITY, "1")
         try:
             until(lambda: self._priority(sentinel, chosen) == "1", LEARNING, self._work)
-            self._switch(sentinel, other)
+            self._switch(sentinel, chosen)
         finally:
             other.ask("CONFIG", "SET", PRIORITY, before)
         return chosen
 
-    def _switch(self, sentinel: Valkey, other: Valkey) -> None:
+    def _switch(self, sentinel: Valkey, chosen: str) -> None:
+        """Become a replica of the one that was chosen, as soon as a Sentinel says that it is primary.
+
+        A Sentinel would tell a former primary after eight seconds only, and not at all while writes wait: it says
+        hello by the same connection, with a PUBLISH, which waits like a write.
+        """
+        other = self._at(chosen)
         with self._work.to_the_end():
             self.valkey.ask("CLIENT", "PAUSE", str(PAUSE), "WRITE")
             try:
@@ -167,8 +173,10 @@ class Member:
                     raise HostError(f"{self.name}: this server is primary no more, or does not answer")
                 until(lambda: _has(other, int(own["master_repl_offset"])), CATCHING_UP, self._work)
                 sentinel.ask("SENTINEL", "FAILOVER", self.name)
-                until(lambda: is_primary(other.info("replication")), HANDING_OVER, self._work)
-                until(lambda: not is_primary(self.valkey.info("replication")), HANDING_OVER, self._work)
+                until(lambda: self._primary(sentinel) == chosen, HANDING_OVER, self._work)
+                self.valkey.ask("REPLICAOF", chosen, str(self._place["port"]))
+                # What waits would be refused by a replica; who connects anew is led to the primary.
+                self.valkey.ask("CLIENT", "KILL", "TYPE", "normal")
             finally:
                 self.valkey.ask("CLIENT", "UNPAUSE")
 
@@ -194,6 +202,9 @@ class Member:
             if found.answers():
                 return found
         raise HostError(f"{self.name}: no Sentinel answers, of {', '.join(self._place['sentinels'])}")
+
+    def _primary(self, sentinel: Valkey) -> str:
+        return sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name)[0]
 
     def _priority(self, sentinel: Valkey, address: str) -> str:
         lines = sentinel.ask("SENTINEL", "REPLICAS", self.name)
