@@ -139,6 +139,14 @@ class Stack:
         """``switchover``, ``promote``, ``resync`` or ``remove`` of a database, as ``order_of`` takes them."""
         return self.run_job(self.order_of(database, order, server), on_event)
 
+    def db_rotate(self, database: str, on_event: OnEvent | None = None) -> Result:
+        """A new password for the services that use a database; nobody is cut off meanwhile."""
+        return self.run_job(self.rotation_of(database), on_event)
+
+    def rotation_of(self, database: str) -> Job:
+        """The job of ``db_rotate``. Raises ``BadInput`` for a database that is not in the file."""
+        return self.jobs.db_rotate(_known("database", database, self.definition.databases))
+
     def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
         """The job that makes, proves, lists, restores or drops backups of databases (none: of all that have some).
 

@@ -8,10 +8,18 @@ Private to the collection. Pure functions; what an image says about itself comes
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from ansible_collections.longshore.stack.plugins.module_utils.object_ids import references
-from ansible_collections.longshore.stack.plugins.module_utils.secret_env import SECRET_LIMIT, env_file, keyed_hash
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import (
+    SECRET_LIMIT,
+    bound_databases,
+    credential_file,
+    credential_of,
+    env_file,
+    keyed_hash,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.service_spec import (
     EDGE,
     Names,
@@ -71,6 +79,7 @@ class Given:
     environments: Mapping[str, Mapping[str, str]]
     commits: Mapping[str, str]
     only: list[str]
+    credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def needs_image_config(service: Mapping[str, Any]) -> bool:
@@ -124,14 +133,26 @@ def from_file(given: Given, key: bytes, image_config: Callable[[str, str], Mappi
     return desired
 
 
-def from_record(record: Mapping[str, Any]) -> Desired:
-    """The desired stack of a release record: the very specs, with secrets and configs that must still exist."""
+def from_record(
+    record: Mapping[str, Any], credentials: Mapping[str, Mapping[str, str]] | None = None, key: bytes = b""
+) -> Desired:
+    """The desired stack of a release record: the very specs, with secrets and configs that must still exist.
+
+    ``credentials`` are those of databases as they are now, by database.
+    """
+    live = _credentials(record["stack"], credentials or {}, key)
     desired = Desired(record["stack"], networks=dict(record["networks"]), kind="rollback", of=record["number"])
     desired.edge = record.get("edge")
     for name, kept in record["services"].items():
-        desired.services[name] = Wanted(dict(kept["spec"]), dict(kept["settings"]), None, kept.get("commit"))
-        secrets, configs = references(kept["spec"])
-        desired.secrets.update(dict.fromkeys(secrets))
+        spec = deepcopy(dict(kept["spec"]))
+        for mounted in spec["TaskTemplate"]["ContainerSpec"].get("Secrets") or []:
+            database = credential_of(mounted["File"]["Name"])
+            if database in live:
+                mounted["SecretName"], content = live[database]
+                desired.secrets[mounted["SecretName"]] = content
+        desired.services[name] = Wanted(spec, dict(kept["settings"]), None, kept.get("commit"))
+        secrets, configs = references(spec)
+        desired.secrets.update(dict.fromkeys(secrets - set(desired.secrets)))
         desired.configs.update(dict.fromkeys(configs))
     return desired
 
@@ -160,6 +181,7 @@ def order(desired: Desired) -> list[str]:
 def _name_objects(given: Given, chosen: Mapping[str, Mapping[str, Any]], key: bytes, desired: Desired) -> Names:
     """The names on the cluster of all that the chosen services use; ``desired`` gets the contents."""
     stack, names, missing = given.stack, Names(), []
+    credentials = _credentials(stack, given.credentials, key)
     for service in chosen.values():
         for kind, contents, named, target in (
             ("secret", given.secrets, names.secrets, desired.secrets),
@@ -175,15 +197,16 @@ def _name_objects(given: Given, chosen: Mapping[str, Mapping[str, Any]], key: by
                 named[source] = f"{stack}_{source}.{keyed_hash(key, content)}"
                 target[named[source]] = content
         if service["secret_environment"]:
-            values = given.environments.get(service["name"], {})
-            absent = [name for name in service["secret_environment"] if name not in values]
-            if absent:
-                missing.append(f"service {service['name']}: no value for {', '.join(absent)}")
+            try:
+                values, own = _environment(service, given.environments, credentials)
+            except ValueError as error:
+                missing.append(f"service {service['name']}: {error}")
                 continue
-            content = env_file({name: values[name] for name in service["secret_environment"]})
+            content = env_file(values)
             name = _environment_name(stack, service["name"], keyed_hash(key, content))
             names.environments[service["name"]] = name
-            desired.secrets[name] = content
+            names.credentials[service["name"]] = {database: secret for database, (secret, _content) in own.items()}
+            desired.secrets |= {name: content, **dict(own.values())}
         for network in service["networks"]:
             options = dict(given.networks.get(network) or {})
             names.networks[network] = options.pop("name", None) or (
@@ -197,6 +220,36 @@ def _name_objects(given: Given, chosen: Mapping[str, Mapping[str, Any]], key: by
         # Two services may mount the same one.
         raise ValueError("\n".join(dict.fromkeys(missing)))
     return names
+
+
+def _environment(
+    service: Mapping[str, Any],
+    environments: Mapping[str, Mapping[str, str]],
+    credentials: Mapping[str, tuple[str, bytes]],
+) -> tuple[dict[str, str], dict[str, tuple[str, bytes]]]:
+    """The values of a service's secret variables, and of the databases' credentials those that stand in them.
+
+    Raises ``ValueError`` with what is missing.
+    """
+    known = environments.get(service["name"], {})
+    absent = [name for name in service["secret_environment"] if name not in known]
+    if absent:
+        raise ValueError(f"no value for {', '.join(absent)}")
+    values = {name: known[name] for name in service["secret_environment"]}
+    bound = bound_databases(values.values())
+    unknown = [database for database in bound if database not in credentials]
+    if unknown:
+        raise ValueError(f"no credential of the database {', '.join(unknown)}")
+    return values, {database: credentials[database] for database in bound}
+
+
+def _credentials(stack: str, credentials: Mapping[str, Mapping[str, str]], key: bytes) -> dict[str, tuple[str, bytes]]:
+    """Database → name and content of the secret with its credential."""
+    contents = {database: credential_file(database, login) for database, login in credentials.items()}
+    return {
+        database: (f"{stack}.database.{database}.{keyed_hash(key, content)}", content)
+        for database, content in contents.items()
+    }
 
 
 def _environment_name(stack: str, service: str, content_hash: str) -> str:

@@ -13,6 +13,7 @@ import re
 import secrets
 import string
 
+from . import turns
 from .host_change import HostError
 from .host_files import read, replace
 
@@ -48,19 +49,49 @@ def completed(
 ) -> dict[str, str]:
     """The values of all names: what is here, else what is given, else, with ``make``, new ones.
 
-    Raises ``HostError`` when a value is here and another is given: one of them is in use, and nobody can tell which.
+    Of one that takes turns the value that is further. Raises ``HostError`` when a value is here and another is given
+    otherwise: one of them is in use, and nobody can tell which.
     """
     found = {}
     for name, wanted in names.items():
-        if name in here and name in given and here[name] != given[name]:
-            raise HostError(
-                f"the credential {name} differs between servers: find out which one is in use, remove the other file"
-            )
         value = here.get(name, given.get(name))
+        if name in here and name in given:
+            value = further(name, wanted, here[name], given[name])
         if value is None and make:
             value = generate(wanted["length"], wanted["alphabet"])
         if value is not None:
             found[name] = value
+    return found
+
+
+def further(name: str, wanted: Mapping[str, Any], one: str, other: str) -> str:
+    """Which of two values of a name goes on. Raises ``HostError`` when nobody can tell."""
+    try:
+        if one != other and not wanted.get("turns"):
+            raise ValueError
+        return turns.later(one, other) if one != other else one
+    except ValueError as error:
+        raise HostError(
+            f"the credential {name} differs between servers: find out which one is in use, remove the other file"
+        ) from error
+
+
+def turned(
+    names: Mapping[str, Mapping[str, Any]], values: Mapping[str, str], turn: Mapping[str, str]
+) -> dict[str, str]:
+    """``values`` with those of ``turn`` (name → ``begun`` or ``ended``) further. Raises ``HostError``."""
+    found = dict(values)
+    for name, phase in turn.items():
+        wanted = names.get(name, {})
+        if not wanted.get("turns") or name not in found:
+            raise HostError(f"the credential {name} does not take turns, or is not there")
+        try:
+            if phase == "ended":
+                found[name] = turns.ended(found[name])
+            else:
+                found[name] = turns.begun(found[name], generate(wanted["length"], wanted["alphabet"]))
+        except ValueError as error:
+            raise HostError(f"{name}: {error}") from error
     return found
 
 

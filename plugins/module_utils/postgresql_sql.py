@@ -16,6 +16,7 @@ import json
 import os
 import re
 
+from . import turns
 from .host_change import Change, HostError, run
 
 TYPE_CHECKING = False
@@ -29,6 +30,10 @@ _VERIFIER = re.compile(r"SCRAM-SHA-256\$(\d+):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]
 _STATE = """
 select json_build_object(
   'roles', (select json_object_agg(rolname, json_build_object('password', rolpassword, 'login', rolcanlogin,
+      'settings', (select coalesce(json_agg(c), '[]') from pg_db_role_setting s, unnest(s.setconfig) c
+                   where s.setrole = a.oid and s.setdatabase = 0),
+      'owns', exists (select from pg_shdepend d where d.refclassid = 'pg_authid'::regclass and d.refobjid = a.oid
+                      and d.deptype = 'o'),
       'memberships', (select coalesce(json_agg(g.rolname), '[]') from pg_auth_members m
                       join pg_roles g on g.oid = m.roleid where m.member = a.oid)))
     from pg_authid a where rolname !~ '^pg_'),
@@ -65,15 +70,16 @@ def plan(
 ) -> Iterator[Change]:
     """Changes that make a database with its owner, its reader, who watches the instance, and its extensions.
 
-    ``passwords`` has those of ``owner``, ``reader`` and ``monitor``. What else there is stays.
+    ``passwords`` has those of ``owner``, which takes turns (two users are good while it changes), ``reader`` and
+    ``monitor``. What else there is stays.
     """
     state = instance.state()
-    roles = {
-        database: (passwords["owner"], []),
+    others = {
         f"{database}_reader": (passwords["reader"], ["pg_read_all_data"]),
         "monitor": (passwords["monitor"], ["pg_monitor"]),
     }
-    for name, (password, groups) in roles.items():
+    yield from _owners(instance, database, state["roles"], passwords["owner"])
+    for name, (password, groups) in others.items():
         yield from _role(instance, name, state["roles"].get(name), password, groups)
     live = state["databases"].get(database)
     name = identifier(database)
@@ -82,7 +88,7 @@ def plan(
     elif live["owner"] != database:
         yield Change(f"owner of {database}", _runner(instance, f"alter database {name} owner to {name}"))
     if live is None or live["public"]:
-        grants = ", ".join(identifier(role) for role in roles)
+        grants = ", ".join(identifier(role) for role in (database, *others))
         text = f"revoke all on database {name} from public; grant connect on database {name} to {grants};"
         yield Change(f"access to {database}", _runner(instance, text))
     yield from _extensions(instance, database, live is not None, extensions)
@@ -101,6 +107,41 @@ def _role(
     for group in groups:
         if live is None or group not in live["memberships"]:
             yield Change(f"{name} in {group}", _runner(instance, f"grant {identifier(group)} to {quoted}"))
+
+
+def _owners(instance: Instance, database: str, live: Mapping[str, Any], credential: str) -> Iterator[Change]:
+    """The owner, and who stands in for it every other turn: a member, so that all belongs to the owner."""
+    turn = turns.read(credential)
+    wanted = {turns.user_of(credential, database): turn.value}
+    if turn.former:
+        wanted[turns.user_of(credential, database, former=True)] = turn.former
+    other = f"{database}_2"
+    for name in (database, other):
+        there = live.get(name)
+        if name in wanted:
+            yield from _role(instance, name, there, wanted[name], [database] if name == other else [])
+            if name == other and (there is None or f"role={database}" not in there["settings"]):
+                yield Change(f"{name} acts as {database}", _runner(instance, _acting(name, database)))
+        elif there is None and name == database:
+            yield Change(f"role {name}", _runner(instance, f"create role {identifier(name)}"))
+        elif there is not None and there["login"]:
+            yield Change(f"{name} may not log in any more", _runner(instance, _ending(name)))
+    if (live.get(other) or {}).get("owns"):
+        # Of a session that has reset who it acts as.
+        text = f"reassign owned by {identifier(other)} to {identifier(database)}"
+        yield Change(f"what {other} owns is {database}'s", _runner(instance, text, database))
+
+
+def _acting(name: str, owner: str) -> str:
+    return f"alter role {identifier(name)} set role = {identifier(owner)}"
+
+
+def _ending(name: str) -> str:
+    """No login any more, also none that has been made."""
+    role = identifier(name)
+    number = "'" + role.replace("'", "''") + "'::regrole"
+    sessions = f"select pg_terminate_backend(pid) from pg_stat_activity where usesysid = {number}"  # noqa: S608 - quoted
+    return f"alter role {role} nologin password null; {sessions}"
 
 
 def _extensions(instance: Instance, database: str, there: bool, wanted: Sequence[str]) -> Iterator[Change]:

@@ -8,7 +8,7 @@ is split over ``<stack>.release.<n>.<part>``. The head is written last, so a rec
 hold names of secrets and configs, never values::
 
     {"number": 7, "stack": "shop", "time": "2026-05-01T12:00:00Z", "run": "…", "owner": "ann", "reason": "",
-     "kind": "deploy" | "rollback", "of": 5 | None,
+     "kind": "deploy" | "rollback" | "credentials", "of": 5 | None,
      "networks": {name: {…}},                             # as desired, by name on the cluster
      "services": {name: {"spec": {…portable…}, "settings": {…}, "commit": "…" | None}},
      "edge": {"routes": […], "backends": {…}} | None}     # as the load balancers are given them

@@ -25,6 +25,9 @@ ENV_FILE = "/run/secrets/longshore.env"
 SECRET_LIMIT = 500 * 1024
 MASK = "****"
 
+# What stands for a part of a database's credential until the container's start: the credential changes without it.
+_BINDING = re.compile("\x1e([a-z0-9-]+)\\.(user|password)\x1e")
+_CREDENTIAL_FILE = re.compile(r"/run/secrets/longshore\.database\.([a-z0-9-]+)\.env")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -47,13 +50,41 @@ def keyed_hash(key: bytes, content: bytes) -> str:
     return hmac.new(key, content, hashlib.sha256).hexdigest()[:10]
 
 
+def binding(database: str, part: str) -> str:
+    """What stands in a value for a database's ``user`` or ``password``."""
+    return f"\x1e{database}.{part}\x1e"
+
+
+def bound_databases(values: Iterable[str]) -> list[str]:
+    """The databases whose credentials ``values`` need, sorted."""
+    return sorted({name for value in values for name, _part in _BINDING.findall(value)})
+
+
+def credential_path(database: str) -> str:
+    """Where a container finds a database's credential."""
+    return f"/run/secrets/longshore.database.{database}.env"
+
+
+def credential_of(path: str) -> str:
+    """The database whose credential is at this path of a container; empty when it is none."""
+    found = _CREDENTIAL_FILE.fullmatch(path)
+    return found[1] if found else ""
+
+
+def credential_file(database: str, login: Mapping[str, str]) -> bytes:
+    """The shell lines with a database's credential, for the file of an environment."""
+    return "".join(f"{_variable(database, part)}={_quoted(login[part])}\n" for part in ("user", "password")).encode()
+
+
 def env_file(values: Mapping[str, str]) -> bytes:
     """The shell lines that export ``values``, sorted by name.
+
+    They read the files of ``credential_path`` for the credentials that values are bound to.
 
     Raises ``ValueError``, naming the variable but never its value, for a name that no shell can export, for a value
     with a NUL, and when all together are larger than one Swarm secret may be.
     """
-    lines = []
+    lines = [f". {credential_path(database)}\n" for database in bound_databases(values.values())]
     for name, value in sorted(values.items()):
         if not _IDENTIFIER.match(name):
             raise ValueError(
@@ -61,12 +92,29 @@ def env_file(values: Mapping[str, str]) -> bytes:
             )
         if "\0" in value:
             raise ValueError(f"the value of the secret variable {name} holds a NUL character")
-        quoted = value.replace("'", "'\\''")
-        lines.append(f"export {name}='{quoted}'\n")
+        lines.append(f"export {name}={_expanding(value)}\n")
     content = "".join(lines).encode()
     if len(content) > SECRET_LIMIT:
         raise ValueError(f"the secret variables are {len(content)} bytes together; Swarm's limit is {SECRET_LIMIT}")
     return content
+
+
+def _expanding(value: str) -> str:
+    """``value`` as a shell's word, in which credentials are expanded."""
+    texts = _BINDING.split(value)
+    words = [_quoted(text) if text or len(texts) == 1 else "" for text in texts[::3]]
+    bound = [f'"${{{_variable(database, part)}}}"' for database, part in zip(texts[1::3], texts[2::3])]
+    return "".join(word for pair in zip(words, [*bound, ""]) for word in pair)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("'", "'\\''")
+    return f"'{escaped}'"
+
+
+def _variable(database: str, part: str) -> str:
+    # Not exported: programs see it only in the values that are made of it.
+    return f"LONGSHORE_{database.replace('-', '_')}_{part}"
 
 
 def helper_argv(argv: Iterable[str], plain: Iterable[str] = ()) -> list[str]:

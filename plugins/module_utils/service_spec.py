@@ -17,6 +17,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.secret_env import 
     HELPER,
     HELPER_ON_HOST,
     check_argv,
+    credential_path,
     helper_argv,
 )
 
@@ -34,12 +35,14 @@ EDGE = "edge"
 @dataclass
 class Names:
     """The names on the cluster: ``networks``, ``configs`` and ``secrets`` by their names in the stack file, and the
-    Swarm secret that holds each service's secret environment."""
+    Swarm secret that holds each service's secret environment. ``credentials`` goes from service and database to the one
+    that holds the database's credential."""
 
     networks: dict[str, str] = field(default_factory=dict)
     configs: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     environments: dict[str, str] = field(default_factory=dict)
+    credentials: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def restarts(template: Mapping[str, Any]) -> bool:
@@ -223,8 +226,12 @@ def _secrets(
         user = (service["user"] or image_config.get("User") or "0").partition(":")[0]
         # Docker resolves no user names here, so a named user's file must be readable for all in the container.
         uid, mode = (user, 0o400) if user.isdigit() else ("0", 0o444)
-        file = {"Name": ENV_FILE, "UID": uid, "GID": "0", "Mode": mode}
-        mounted.append({"File": file, "SecretName": secret_environment})
+        read = {ENV_FILE: secret_environment} | {
+            credential_path(database): name
+            for database, name in sorted((names.credentials.get(service["name"]) or {}).items())
+        }
+        for path, name in read.items():
+            mounted.append({"File": {"Name": path, "UID": uid, "GID": "0", "Mode": mode}, "SecretName": name})
     return mounted
 
 

@@ -10,7 +10,7 @@ short_description: Values that are made once and kept in files of root's
 version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
-  - A value that exists is never made anew or overwritten.
+  - A value that exists is never made anew or overwritten, but by a later one of a credential that takes turns.
   - The answer holds secrets; use it with C(no_log).
 attributes:
   check_mode:
@@ -25,11 +25,18 @@ options:
       - Sets of values by name, each with C(directory) (absolute path, one file per value), C(directory_mode) (octal,
         for when the directory is made; V(0700)) and C(names).
       - C(names) has the name of each value, with C(length) in characters (64) and C(alphabet), V(hex) (default) or
-        V(alphanumeric).
+        V(alphanumeric). With C(turns) true the value can be followed by another one, while both are good.
     type: dict
     required: true
   values:
     description: Values known from elsewhere, by set and name. A different value that is here already is an error.
+    type: dict
+    default: {}
+  turn:
+    description:
+      - By set and name, V(begun) for a credential that gets a new value beside the one that it has, V(ended) for one of
+        which the former value ends. One whose turn has begun, or ended, already stays as it is.
+      - The text is V(VALUE) at first, V(NUMBER:VALUE:FORMER) while both are good, then V(NUMBER:VALUE).
     type: dict
     default: {}
   make:
@@ -60,7 +67,7 @@ complete:
 """
 
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
-from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import completed, store, stored
+from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import completed, store, stored, turned
 from ansible_collections.longshore.stack.plugins.module_utils.host_files import octal
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 
@@ -73,6 +80,7 @@ def main() -> None:
         {
             "sets": {"type": "dict", "required": True, "no_log": False},
             "values": {"type": "dict", "default": {}},
+            "turn": {"type": "dict", "default": {}},
             "make": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -87,7 +95,8 @@ def main() -> None:
             names = {value: {**FORM, **(form or {})} for value, form in wanted["names"].items()}
             here = stored(wanted["directory"], names)
             values[name] = completed(names, here, known.get(name) or {}, make)
-            new = {value: content for value, content in values[name].items() if value not in here}
+            values[name] = turned(names, values[name], module.params["turn"].get(name) or {})
+            new = {value: content for value, content in values[name].items() if content != here.get(value)}
             if new and not module.check_mode:
                 store(wanted["directory"], new, octal(wanted.get("directory_mode", "0700")))
             changed, complete = changed or bool(new), complete and len(here) == len(names)

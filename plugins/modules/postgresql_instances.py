@@ -72,7 +72,10 @@ options:
         type: str
         required: true
       passwords:
-        description: Those of the roles C(owner), C(reader) and C(monitor); others are passed over.
+        description:
+          - Those of the roles C(owner), C(reader) and C(monitor); others are passed over.
+          - That of C(owner) may take turns, as M(longshore.stack.credentials) has it. The role DATABASE_2, which
+            acts as the owner, has every other turn.
         type: dict
         required: true
       extensions:

@@ -16,6 +16,7 @@ description:
     M(longshore.stack.stack_services), and records that as a new release.
   - Commands under C(before_deploy) are not run.
   - Secrets and configs of the newest 20 releases are kept for this.
+  - Credentials of databases are those of now, and not those of the release.
 extends_documentation_fragment:
   - longshore.stack.stack
   - longshore.stack.stack.lock
@@ -26,6 +27,15 @@ options:
   number:
     description: The release. By default the one before the current.
     type: int
+  current:
+    description: Take the current release. What is new then are the credentials of databases.
+    type: bool
+    default: false
+  credentials:
+    description:
+      - By database, C(user) and C(password), as JSON in Base64.
+    type: str
+    default: ''
   state:
     description: V(found) only tells what the release needs, and changes nothing.
     type: str
@@ -88,6 +98,9 @@ lock_note:
   type: str
 """
 
+import base64
+import json
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import (
     image_kept,
@@ -101,18 +114,26 @@ from ansible_collections.longshore.stack.plugins.module_utils.converge import Co
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import read_cluster_key
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
     from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import State
 
 
-def chosen(state: State, number: int | None) -> Desired:
-    """The desired stack of release ``number``. Raises ``ValueError`` when it can't be brought back, saying why."""
+def chosen(state: State, given: Mapping[str, Any]) -> Desired:
+    """The desired stack of release ``number``, or of the ``current`` one, with the databases' ``credentials``.
+
+    Raises ``ValueError`` when it can't be brought back, saying why.
+    """
+    if given["current"] and not state.newest:
+        raise ValueError(f"{state.stack} has no release yet: deploy it first")
+    number = state.newest if given["current"] else given["number"]
     if number is None:
         older = [found for found in state.records if found < state.newest]
         if not older:
@@ -122,7 +143,10 @@ def chosen(state: State, number: int | None) -> Desired:
     if record is None:
         there = ", ".join(str(found) for found in sorted(state.records)) or "none"
         raise ValueError(f"{state.stack} has no release {number} (kept are: {there})")
-    desired = from_record(record)
+    credentials = json.loads(base64.b64decode(given["credentials"])) if given["credentials"] else {}
+    desired = from_record(record, credentials, read_cluster_key(given["state"] == "found") if credentials else b"")
+    if given["current"]:
+        desired.kind, desired.partial = "credentials", True
     missing = [*sorted(set(desired.secrets) - set(state.secrets)), *sorted(set(desired.configs) - set(state.configs))]
     if missing:
         raise ValueError(f"release {number} can't be brought back: {', '.join(missing)} no longer exist")
@@ -132,7 +156,7 @@ def chosen(state: State, number: int | None) -> Desired:
 def find(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
     """What the release needs; the module's result."""
     state = swarm_state.read(docker, module.params["stack"])
-    desired = chosen(state, module.params["number"])
+    desired = chosen(state, module.params)
     unsaid = f"release {desired.of} does not say which routes it had: the load balancers keep those that they have"
     return {
         "changed": False,
@@ -155,7 +179,7 @@ def roll_back(module: AnsibleModule, docker: Docker) -> dict[str, Any]:
     lacking: dict[str, str] = {}
     with stack_module.held_unless(module.check_mode, docker, stack, run, module.params["lock_wait"]) as lease:
         state = swarm_state.read(docker, stack)
-        desired = chosen(state, module.params["number"])
+        desired = chosen(state, module.params)
         plan = plans.make(state, desired, stack_module.about(run))
         if lease is not None:
             note = lease.note
@@ -191,6 +215,8 @@ def main() -> None:
             **stack_module.STACK_SPEC,
             **stack_module.LOCK_SPEC,
             "number": {"type": "int"},
+            "current": {"type": "bool", "default": False},
+            "credentials": {"type": "str", "default": "", "no_log": True},
             "state": {"type": "str", "choices": ["rolled_back", "found"], "default": "rolled_back"},
             "registry_auth": AUTH_SPEC,
         },

@@ -179,6 +179,7 @@ def wanted(module: AnsibleModule, docker: Docker | None, state: swarm_state.Stat
     given = module.params
     hidden = json.loads(base64.b64decode(given["secrets"])) if given["secrets"] else {}
     secrets, environments = hidden.get("secrets") or {}, hidden.get("environment") or {}
+    credentials = hidden.get("credentials") or {}
     live = {name: spec for name in given["services"] if (spec := state.spec(name))}
     running = {name: spec["TaskTemplate"]["ContainerSpec"]["Image"] for name, spec in live.items()}
     logins = by_registry(given["registry_auth"])
@@ -191,6 +192,7 @@ def wanted(module: AnsibleModule, docker: Docker | None, state: swarm_state.Stat
         configs=given["configs"],
         secrets=secrets,
         environments=environments,
+        credentials=credentials,
         commits=given["commits"],
         only=given["only"],
     )
@@ -205,8 +207,8 @@ def wanted(module: AnsibleModule, docker: Docker | None, state: swarm_state.Stat
     if given["deadline"]:
         for service in desired.services.values():
             service.settings["deadline"] = min(service.settings["deadline"], given["deadline"])
-    values = [*secrets.values(), *(value for names in environments.values() for value in names.values())]
-    return desired, values
+    named = (*environments.values(), *credentials.values())
+    return desired, [*secrets.values(), *(value for names in named for value in names.values())]
 
 
 def _key(given: Given, check_mode: bool) -> bytes:

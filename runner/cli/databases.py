@@ -58,6 +58,15 @@ def promote(options: Common, database: Name, server: Server) -> None:
 @app.command()
 @shared
 @refusing
+def rotate(options: Common, database: Name) -> None:
+    """Give the database's services a new password. Nobody is cut off; the former one ends with the run."""
+    stack = options.load()
+    look.run(options, stack, stack.rotation_of(database))
+
+
+@app.command()
+@shared
+@refusing
 def remove(options: Common, database: Name, server: Server) -> None:
     """End a replica; then take its server out of the database's servers in the stack file.
 

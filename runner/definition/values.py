@@ -100,20 +100,25 @@ def has_reference(text: str) -> bool:
     return False
 
 
-def template(value: str) -> str:
-    """``value`` as the template that is resolved: any secret's name works, a variable that is not set is an error."""
+def template(value: str, bindings: str = "databases") -> str:
+    """``value`` as the template that is resolved: any secret's name works, a variable that is not set is an error.
+
+    ``bindings`` is the variable that a part of a database is read from where no filter would see it.
+    """
     pieces: list[str] = []
     position = 0
     while (begin := value.find("{{", position)) >= 0 and (end := value.find("}}", begin + 2)) >= 0:
-        pieces += [value[position : begin + 2], _strict(value[begin + 2 : end])]
+        pieces += [value[position : begin + 2], _strict(value[begin + 2 : end], bindings)]
         position = end
     return "".join([*pieces, value[position:]])
 
 
-def _strict(expression: str) -> str:
+def _strict(expression: str, bindings: str) -> str:
     # As an attribute, a name with '-' would be a subtraction, and 'keys' a method.
     for known in (_SECRET, _DATABASE):
         if found := known.fullmatch(expression):
+            if known is _DATABASE and "|" not in expression:
+                return f" {bindings}['{found[1]}'].{found[2]} "
             return f"{expression[: found.start(1) - 1]}['{found[1]}']{expression[found.end(1) :]}"
     return _VARIABLE.sub(r"\1, default=undef())", expression)
 

@@ -88,6 +88,10 @@ class Jobs:
         wanted = {"engine": engine, "instance": instance, "servers": list(servers), "order": order, "server": server}
         return self._job("database_order", longshore_database=wanted)
 
+    def db_rotate(self, database: str) -> Job:
+        """A new password of what services use of a database."""
+        return self._job("database_rotate", longshore_database=database)
+
     def backup(self, action: str, stanzas: Sequence[str], **more: Any) -> Job:
         """``made``, ``proved``, ``listed``, ``restored`` or ``dropped``; databases by the names of their instances."""
         return self._job("backup", longshore_backup={"action": action, "stanzas": list(stanzas), **more})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
-from ansible_collections.longshore.stack.plugins.module_utils.secret_env import HELPER, HELPER_ON_HOST
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import HELPER, HELPER_ON_HOST, binding
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets, valkey
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 _CIPHER = "backups.passphrase"
+# What services use: two are good while it changes.
+_LOGIN = "owner"
 _PASSWORDS = {
     "postgresql": ("replication", "rewind", "owner", "reader", "monitor"),
     "redis": valkey.PASSWORDS,
@@ -33,7 +35,7 @@ def made_once(definition: Stack) -> dict[str, Any]:
         "directory": f"/etc/longshore/{definition.name}/credentials/databases",
         "directory_mode": "0700",
         "names": {
-            f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric"}
+            f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric", "turns": password == _LOGIN}
             for name, database in definition.databases.items()
             for password in _PASSWORDS[database.engine]
         }
@@ -46,7 +48,15 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     if not definition.databases:
         return {}
     return {
-        "databases": {name: _reference(database) for name, database in definition.databases.items()},
+        "databases": {name: _reference(database, *_login(database)) for name, database in definition.databases.items()},
+        secrets.BINDINGS: {
+            name: _reference(database, binding(name, "user"), binding(name, "password"))
+            for name, database in definition.databases.items()
+        },
+        "services_credentials": {
+            name: dict(zip(("user", "password"), map(trust_as_template, _login(database)), strict=True))
+            for name, database in definition.databases.items()
+        },
         **(_of_postgresql(definition) if definition.data_servers("postgresql") else {}),
         **valkey.of_stack(definition),
         "database_router_stack": definition.name,
@@ -217,25 +227,33 @@ def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any
     }
 
 
-def _reference(database: Database) -> dict[str, Any]:
+def _login(database: Database) -> tuple[str, str]:
+    """User and password, as templates."""
+    # A user of Valkey may have two passwords.
+    alternating = database.engine != "redis"
+    kept = f"{secrets.KEPT}.databases['{database.name}.{_LOGIN}']"
+    login = f"({kept} | longshore.stack.login('{database.inside}', {alternating}))"
+    return f"{{{{ {login}.user }}}}", f"{{{{ {login}.password }}}}"
+
+
+def _reference(database: Database, user: str, password: str) -> dict[str, Any]:
     """What ``{{ databases.<name>.… }}`` gives."""
     inside, port = database.inside, database.listens
     reader = database.reader or database.name
-    password = f"{{{{ {secrets.KEPT}.databases['{database.name}.owner'] }}}}"
 
     def url(host: str) -> Any:
         if database.engine == "redis":
             # How a client is told whom to trust differs from library to library: `authority` is the file.
-            return trust_as_template(f"rediss://{inside}:{password}@{host}:{port}/0")
+            return trust_as_template(f"rediss://{user}:{password}@{host}:{port}/0")
         trust = f"sslmode=verify-full&sslrootcert={_AUTHORITY}"
-        return trust_as_template(f"postgresql://{inside}:{password}@{host}:{port}/{inside}?{trust}")
+        return trust_as_template(f"postgresql://{user}:{password}@{host}:{port}/{inside}?{trust}")
 
     return {
         "authority": _AUTHORITY,
         "host": database.name,
         "port": str(port),
         "name": inside,
-        "user": inside,
+        "user": trust_as_template(user),
         "password": trust_as_template(password),
         "url": url(database.name),
         "replica_host": reader,

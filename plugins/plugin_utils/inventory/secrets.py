@@ -21,6 +21,9 @@ KEPT = (
     " | first).credentials_result.stored"
 )
 
+# What stands in a service's environment for a database's credential; a filter sees the credential itself.
+BINDINGS = "database_bindings"
+
 
 def kept(group: str, name: str) -> Any:
     """What the managers keep in a set of credentials under this name."""
@@ -48,7 +51,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
 def of_environments(definition: Stack) -> dict[str, dict[str, Any]]:
     """Service → variable name → reference, of the variables that never enter a service's specification."""
     return {
-        name: {variable: trusted(value) for variable, value in service.secret_values().items()}
+        name: {variable: trusted(value, BINDINGS) for variable, value in service.secret_values().items()}
         for name, service in definition.services.items()
         if service.secret_values()
     }
@@ -62,13 +65,18 @@ def logins(definition: Stack) -> dict[str, dict[str, Any]]:
     }
 
 
-def trusted(value: str) -> Any:
-    """``value``, in which the schema allows references, as something that a task resolves."""
+def trusted(value: str, bindings: str = "databases") -> Any:
+    """``value``, in which the schema allows references, as something that a task resolves.
+
+    ``bindings`` is the variable that it reads databases from.
+    """
     from longshore.definition.values import template  # noqa: PLC0415 - there when a definition is, else missing
 
     # A Vault value is a text that knows its ciphertext.
     ciphertext = getattr(value, "ciphertext", None)
-    return trust_as_template(template(value)) if ciphertext is None else EncryptedString(ciphertext=ciphertext)
+    return (
+        trust_as_template(template(value, bindings)) if ciphertext is None else EncryptedString(ciphertext=ciphertext)
+    )
 
 
 def _reference(definition: Stack, name: str, secret: Secret) -> Any:

@@ -52,7 +52,13 @@ def converged() -> dict[str, Any]:
     """What PostgreSQL has when nothing is to be done."""
 
     def role(password: str, *groups: str) -> dict[str, Any]:
-        return {"password": verifier(password), "login": True, "memberships": list(groups)}
+        return {
+            "password": verifier(password),
+            "login": True,
+            "memberships": list(groups),
+            "settings": [],
+            "owns": False,
+        }
 
     return {
         "roles": {
@@ -65,13 +71,14 @@ def converged() -> dict[str, Any]:
     }
 
 
-def changes(fake: Fake, *extensions: str) -> list[str]:
+def changes(fake: Fake, *extensions: str, owner: str = PASSWORDS["owner"]) -> list[str]:
     """Make them all; gives their words."""
     made = []
-    for change in plan(fake, "main", PASSWORDS, extensions):
+    for change in plan(fake, "main", {**PASSWORDS, "owner": owner}, extensions):
         made.append(change.what)
         change.apply()
-    assert not any(password in text for _database, text in fake.told for password in PASSWORDS.values())
+    secrets = {*PASSWORDS.values(), *owner.split(":")[1:]}
+    assert not any(password in text for _database, text in fake.told for password in secrets)
     return made
 
 
@@ -173,3 +180,57 @@ def test_only_extensions_that_are_missing_are_made() -> None:
     fake = Fake(converged(), ("plpgsql", "vector"))
     assert changes(fake, "vector", "hstore") == ["extension hstore in main"]
     assert fake.told == [("main", 'create extension if not exists "hstore" cascade')]
+
+
+def rotated(number: int, current: str, former: str = "") -> dict[str, Any]:
+    """What PostgreSQL has after so many turns."""
+    state = converged()
+    second = {"login": False, "password": None, "memberships": ["main"], "settings": ["role=main"], "owns": False}
+    state["roles"]["main_2"] = second
+    users = ("main", "main_2") if number % 2 == 0 else ("main_2", "main")
+    state["roles"][users[0]] |= {"login": True, "password": verifier(current)}
+    state["roles"][users[1]] |= {"login": bool(former), "password": verifier(former) if former else None}
+    return state
+
+
+def test_while_a_password_changes_two_users_are_good() -> None:
+    fake = Fake(converged())
+    assert changes(fake, owner=f"1:the-new-one:{PASSWORDS['owner']}") == [
+        "role main_2",
+        "main_2 in main",
+        "main_2 acts as main",
+    ]
+    texts = [text for _database, text in fake.told]
+    assert fits(texts[0].removeprefix('create role "main_2" login password \'').removesuffix("'"), "the-new-one")
+    assert texts[1:] == ['grant "main" to "main_2"', 'alter role "main_2" set role = "main"']
+    assert changes(Fake(rotated(1, "the-new-one", PASSWORDS["owner"])), owner="1:the-new-one:owners-password") == []
+
+
+def test_then_the_former_one_ends_and_its_sessions_with_it() -> None:
+    fake = Fake(rotated(1, "the-new-one", PASSWORDS["owner"]))
+    assert changes(fake, owner="1:the-new-one") == ["main may not log in any more"]
+    ((_database, text),) = fake.told
+    assert text.startswith('alter role "main" nologin password null; select pg_terminate_backend(pid)')
+    assert text.endswith("= '\"main\"'::regrole")
+    assert changes(Fake(rotated(1, "the-new-one")), owner="1:the-new-one") == []
+
+
+def test_the_next_turn_is_the_owners_again() -> None:
+    assert changes(Fake(rotated(1, "second")), owner="2:third-one:second") == ["password of main"]
+    assert changes(Fake(rotated(2, "third-one", "second")), owner="2:third-one") == ["main_2 may not log in any more"]
+    assert changes(Fake(rotated(2, "third-one")), owner="2:third-one") == []
+
+
+def test_a_blank_instance_gets_the_user_whose_turn_it_is() -> None:
+    fake = Fake({"roles": {}, "databases": {}})
+    made = changes(fake, owner="3:the-fourth")
+    assert made[:4] == ["role main", "role main_2", "main_2 in main", "main_2 acts as main"]
+    assert fake.told[0][1] == 'create role "main"', "who has no turn needs no password"
+
+
+def test_what_the_second_user_came_to_own_is_the_owners() -> None:
+    state = rotated(1, "the-new-one")
+    state["roles"]["main_2"]["owns"] = True
+    fake = Fake(state)
+    assert changes(fake, owner="1:the-new-one") == ["what main_2 owns is main's"]
+    assert fake.told == [("main", 'reassign owned by "main_2" to "main"')]

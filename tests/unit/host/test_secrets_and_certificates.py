@@ -13,9 +13,15 @@ from pathlib import Path
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import ca_openssl
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
-from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import completed, store, stored
+from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import (
+    completed,
+    store,
+    stored,
+    turned,
+)
 
 FORM = {"length": 32, "alphabet": "hex"}
+TURNS = {**FORM, "turns": True}
 SANS = ["DNS:registry.example", "IP:192.0.2.1", "IP:2001:db8::1"]
 
 
@@ -37,6 +43,33 @@ class TestCredentials:
     def test_two_values_are_an_error(self) -> None:
         with pytest.raises(HostError, match="differs between servers"):
             completed({"a": FORM}, {"a": "1"}, {"a": "2"}, make=True)
+
+    def test_a_turn_has_two_values_until_it_ends(self) -> None:
+        names = {"a": TURNS}
+        begun = turned(names, {"a": "first"}, {"a": "begun"})["a"]
+        number, new, former = begun.split(":")
+        assert (number, len(new), former) == ("1", 32, "first")
+        assert turned(names, {"a": begun}, {"a": "begun"}) == {"a": begun}, "an interrupted one goes on"
+        assert turned(names, {"a": begun}, {"a": "ended"}) == {"a": f"1:{new}"}
+        assert turned(names, {"a": f"1:{new}"}, {"a": "ended"}) == {"a": f"1:{new}"}
+        assert turned(names, {"a": f"1:{new}"}, {"a": "begun"})["a"].split(":")[::2] == ["2", new]
+
+    @pytest.mark.parametrize(
+        ("older", "newer"),
+        [("first", "1:second:first"), ("1:second:first", "1:second"), ("first", "1:second"), ("9:x", "10:y:x")],
+    )
+    def test_a_server_that_was_away_gets_the_further_value(self, older: str, newer: str) -> None:
+        for here, given in ((older, newer), (newer, older)):
+            assert completed({"a": TURNS}, {"a": here}, {"a": given}, make=True) == {"a": newer}
+
+    @pytest.mark.parametrize(("one", "other"), [("first", "second"), ("1:x", "1:y"), ("1:x:a", "1:y:a"), ("1:", "2:x")])
+    def test_nobody_can_tell_which_is_further(self, one: str, other: str) -> None:
+        with pytest.raises(HostError, match="differs between servers"):
+            completed({"a": TURNS}, {"a": one}, {"a": other}, make=True)
+
+    def test_only_what_takes_turns_does(self) -> None:
+        with pytest.raises(HostError, match="does not take turns"):
+            turned({"a": FORM}, {"a": "x"}, {"a": "begun"})
 
     def test_nothing_is_made_unasked(self) -> None:
         assert completed({"a": FORM}, {}, {}, make=False) == {}

@@ -365,7 +365,9 @@ servers:
 databases:
   my-db: {engine: postgresql, servers: [db2, db1], synchronous: true, extensions: [vector], settings: {work_mem: 9MB}}
 services:
-  web: {image: x, environment: {URL: "{{ databases.my-db.url }}"}}
+  web:
+    image: x
+    environment: {URL: "{{ databases.my-db.url }}", FILTERED: "{{ databases.my-db.password | length }}"}
 """
 ASKED = """
 - hosts: all
@@ -378,7 +380,10 @@ ASKED = """
       when: inventory_hostname == 'db1'
     - ansible.builtin.debug:
         msg:
-          url: "{{ services_environments.web.URL }}"
+          bound: "{{ services_environments.web.URL }}"
+          seen_by_a_filter: "{{ services_environments.web.FILTERED }}"
+          credentials: "{{ services_credentials['my-db'] }}"
+          url: "{{ databases['my-db'].url }}"
           replica_url: "{{ databases['my-db'].replica_url }}"
           rewind: "{{ postgresql_passwords['shop-my-db'].rewind }}"
           etcd: "{{ postgresql_etcd }}"
@@ -499,6 +504,9 @@ def resolved(directory: Path, member: str) -> dict[str, Any]:
 def test_what_a_service_gets_leads_to_its_database(tmp_path: Path) -> None:
     trust = "sslmode=verify-full&sslrootcert=/.longshore/ca.crt"
     assert resolved(tmp_path, "10.77.0.22") == {
+        "bound": f"postgresql://\x1emy-db.user\x1e:\x1emy-db.password\x1e@my-db:5432/my_db?{trust}",
+        "seen_by_a_filter": 8,
+        "credentials": {"user": "my_db", "password": "of-owner"},
         "url": f"postgresql://my_db:of-owner@my-db:5432/my_db?{trust}",
         "replica_url": f"postgresql://my_db:of-owner@my-db-ro:5432/my_db?{trust}",
         "rewind": "of-rewind",

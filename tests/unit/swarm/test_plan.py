@@ -12,8 +12,9 @@ import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import overrides, spread
 from ansible_collections.longshore.stack.plugins.module_utils.desired import Desired, from_record
 from ansible_collections.longshore.stack.plugins.module_utils.plan import Plan, make
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import binding
 
-from .conftest import SERVICE, Cluster, desired, service
+from .conftest import KEY, SERVICE, Cluster, desired, service
 
 ABOUT = {"run": "r1", "owner": "ann", "reason": "", "time": "2026-01-01T00:00:00Z"}
 ROUTE = {"host": "a.example", "path": "/", "port": 3000, "sticky": False}
@@ -99,6 +100,28 @@ def test_new_secret_value_is_a_new_object_and_the_old_is_kept_for_rollback(clust
     back = deploy(cluster, from_record(cluster.state.records[1]))
     assert told(back) == [("service", "web", "update")]
     assert back.number == 3
+
+
+def test_a_release_comes_back_with_the_credential_of_now(cluster: Cluster) -> None:
+    def wanted(password: str, image: str) -> Desired:
+        one = service(secret_environment=["P"])
+        environments = {"web": {"P": binding("main", "password")}}
+        credentials = {"main": {"user": "main", "password": password}}
+        return desired({**one, "image": image}, environments=environments, credentials=credentials)
+
+    deploy(cluster, wanted("one", "web:1"))
+    deploy(cluster, wanted("two", "web:2"))
+    now = {"main": {"user": "main", "password": "two"}}
+    back = from_record(cluster.state.records[1], now, KEY)
+    assert told(deploy(cluster, back)) == [("service", "web", "update")]
+    container = cluster.state.services["web"]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    assert container["Image"] == "web:1"
+    names = [
+        each["SecretName"] for each in container["Secrets"] if each["SecretName"].startswith("shop.database.main.")
+    ]
+    assert names == [name for name in wanted("two", "web:1").secrets if name.startswith("shop.database.")]
+    new = from_record(cluster.state.records[3], {"main": {"user": "main_2", "password": "three"}}, KEY)
+    assert [kind for kind, _name, _action in told(deploy(cluster, new))] == ["secret", "service"]
 
 
 def edge(port: int) -> dict[str, Any]:

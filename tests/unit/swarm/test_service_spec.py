@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils.desired import from_file, order
 from ansible_collections.longshore.stack.plugins.module_utils.one_off import job_name, job_spec
-from ansible_collections.longshore.stack.plugins.module_utils.secret_env import env_file, mask
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import (
+    binding,
+    credential_path,
+    env_file,
+    mask,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -189,6 +195,43 @@ def test_a_shell_gets_the_very_values(values: dict[str, str]) -> None:
     script = content + b"".join(b'printf "%s\\0" "$' + name.encode() + b'"\n' for name in names)
     shown = subprocess.run(["/bin/sh"], input=script, capture_output=True, check=True).stdout
     assert shown.split(b"\0")[:-1] == [values[name[2:]].encode() for name in names]
+
+
+PASSWORD = "it's $HOME `id`"
+LOGINS = {"my-db": {"user": "my_db_2", "password": PASSWORD}, "other": {"user": "o", "password": "p"}}
+
+
+def bound_service(**changes: Any) -> Any:
+    """A service that is bound to one database."""
+    value = f"postgresql://{binding('my-db', 'user')}:{binding('my-db', 'password')}@my-db/x'y"
+    environments = {"web": {"URL": value, "USER": binding("my-db", "user"), "PLAIN": "$x"}}
+    return desired(
+        service(secret_environment=["URL", "USER", "PLAIN"], **changes), environments=environments, credentials=LOGINS
+    )
+
+
+def test_a_credential_is_in_a_secret_of_its_own(tmp_path: Path) -> None:
+    wanted = bound_service(user="1000")
+    mounted = wanted.services["web"].spec["TaskTemplate"]["ContainerSpec"]["Secrets"]
+    files = {each["File"]["Name"]: each for each in mounted}
+    assert list(files) == ["/run/secrets/longshore.env", "/run/secrets/longshore.database.my-db.env"]
+    assert {(each["File"]["UID"], each["File"]["Mode"]) for each in mounted} == {("1000", 0o400)}
+    contents = {path: wanted.secrets[each["SecretName"]] or b"" for path, each in files.items()}
+    environment = contents["/run/secrets/longshore.env"]
+    assert b"my_db_2" not in environment
+    assert PASSWORD.encode() not in environment
+    place = tmp_path / "credential"
+    place.write_bytes(contents[credential_path("my-db")])
+    script = (
+        environment.decode().replace(credential_path("my-db"), str(place)) + 'printf "%s\\0" "$URL" "$USER" "$PLAIN"\n'
+    )
+    shown = subprocess.run(["/bin/sh"], input=script.encode(), capture_output=True, check=True).stdout.decode()
+    assert shown.split("\0")[:-1] == [f"postgresql://my_db_2:{PASSWORD}@my-db/x'y", "my_db_2", "$x"]
+
+
+def test_a_credential_that_nobody_knows_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="service web: no credential of the database gone"):
+        desired(service(secret_environment=["P"]), environments={"web": {"P": binding("gone", "password")}})
 
 
 def mount(source: str) -> dict[str, Any]:
