@@ -139,13 +139,23 @@ class Stack:
         """``switchover``, ``promote``, ``resync`` or ``remove`` of a database, as ``order_of`` takes them."""
         return self.run_job(self.order_of(database, order, server), on_event)
 
-    def db_rotate(self, database: str, on_event: OnEvent | None = None) -> Result:
-        """A new password for the services that use a database; nobody is cut off meanwhile."""
-        return self.run_job(self.rotation_of(database), on_event)
+    def db_rotate(self, databases: Sequence[str], on_event: OnEvent | None = None) -> Result:
+        """New passwords for the services that use these databases; nobody is cut off meanwhile."""
+        return self.run_job(self.rotation_of(databases), on_event)
 
-    def rotation_of(self, database: str) -> Job:
-        """The job of ``db_rotate``. Raises ``BadInput`` for a database that is not in the file."""
-        return self.jobs.db_rotate(_known("database", database, self.definition.databases))
+    def rotation_of(self, databases: Sequence[str]) -> Job:
+        """The job of ``db_rotate``.
+
+        Raises ``BadInput`` for a database that is not in the file, or whose password a service would keep.
+        """
+        names = [_known("database", name, self.definition.databases) for name in dict.fromkeys(databases)]
+        for service in self.definition.services.values():
+            if kept := [f"{variable} ({name})" for name in names for variable in service.unbound(name)]:
+                raise BadInput(
+                    f"{service.name} would be cut off: a filter makes the password part of {', '.join(kept)}. "
+                    "Take the filter out and deploy first"
+                )
+        return self.jobs.db_rotate(names)
 
     def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
         """The job that makes, proves, lists, restores or drops backups of databases (none: of all that have some).

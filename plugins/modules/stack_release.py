@@ -147,7 +147,9 @@ def chosen(state: State, given: Mapping[str, Any]) -> Desired:
     desired = from_record(record, credentials, read_cluster_key(given["state"] == "found") if credentials else b"")
     if given["current"]:
         desired.kind, desired.partial = "credentials", True
-    missing = [*sorted(set(desired.secrets) - set(state.secrets)), *sorted(set(desired.configs) - set(state.configs))]
+    # Credentials come with their content, and are made where they are missing.
+    secrets = {name for name, content in desired.secrets.items() if content is None}
+    missing = [*sorted(secrets - set(state.secrets)), *sorted(set(desired.configs) - set(state.configs))]
     if missing:
         raise ValueError(f"release {number} can't be brought back: {', '.join(missing)} no longer exist")
     return desired

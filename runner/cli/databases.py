@@ -58,10 +58,13 @@ def promote(options: Common, database: Name, server: Server) -> None:
 @app.command()
 @shared
 @refusing
-def rotate(options: Common, database: Name) -> None:
-    """Give the database's services a new password. Nobody is cut off; the former one ends with the run."""
+def rotate(options: Common, databases: Annotated[list[str], typer.Argument(metavar="DATABASE...")]) -> None:
+    """Give the services that use these databases new passwords.
+
+    Both are good until all services have the new one; then the former one ends. Nobody is cut off.
+    """
     stack = options.load()
-    look.run(options, stack, stack.rotation_of(database))
+    look.run(options, stack, stack.rotation_of(databases))
 
 
 @app.command()

@@ -35,7 +35,7 @@ from .scalars import (
     matching,
     pairs,
 )
-from .values import SecretText, is_secret
+from .values import SecretText, is_secret, unbound_databases
 
 if TYPE_CHECKING:
     from .stack import Stack
@@ -366,6 +366,10 @@ class Service(Model):
     def secret_values(self) -> dict[str, str]:
         """The secret part of the environment: VaultValue, or text with its ``{{ … }}`` unresolved."""
         return {name: value for name, value in self.environment.items() if is_secret(value)}
+
+    def unbound(self, database: str) -> list[str]:
+        """The variables that a filter makes the password of this database a part of."""
+        return [name for name, value in self.secret_values().items() if database in unbound_databases(value)]
 
     def normalized(self) -> dict[str, Any]:
         """JSON data with every default filled in (docs/architecture.md, "Normalized service")."""

@@ -89,6 +89,14 @@ def database_parts(value: str) -> set[tuple[str, str]]:
     return {(each[1], each[2]) for each in found if each}
 
 
+def unbound_databases(value: str) -> set[str]:
+    """The databases whose password a filter sees in ``value``, so that it is part of the value."""
+    if isinstance(value, VaultValue):
+        return set()
+    found = (_DATABASE.fullmatch(expression) for expression in _expressions(value) if "|" in expression)
+    return {each[1] for each in found if each and each[2] in ("url", "replica_url", "user", "password")}
+
+
 def has_reference(text: str) -> bool:
     """Whether ``text`` holds a ``{{`` that is not one of Docker's own templates, and not meant as such."""
     text = _BRACES.sub("", text)

@@ -88,9 +88,9 @@ class Jobs:
         wanted = {"engine": engine, "instance": instance, "servers": list(servers), "order": order, "server": server}
         return self._job("database_order", longshore_database=wanted)
 
-    def db_rotate(self, database: str) -> Job:
-        """A new password of what services use of a database."""
-        return self._job("database_rotate", longshore_database=database)
+    def db_rotate(self, databases: Sequence[str]) -> Job:
+        """New passwords for the services that use these databases."""
+        return self._job("database_rotate", longshore_rotated=list(databases))
 
     def backup(self, action: str, stanzas: Sequence[str], **more: Any) -> Job:
         """``made``, ``proved``, ``listed``, ``restored`` or ``dropped``; databases by the names of their instances."""

@@ -73,6 +73,15 @@ class Ledger:
         assert report["oldest"] <= STALE, report
         return report
 
+    def login(self, database: str) -> tuple[str, str]:
+        """User and password of the services, as the manager keeps them; of PostgreSQL two users take turns."""
+        path = f"/etc/longshore/ledger/credentials/databases/{database}.owner"
+        number, *values = self.lab.on("app1", "cat", path).stdout.strip().split(":")
+        second = bool(values) and int(number) % 2 == 1 and database == "main"
+        secret = values[0] if values else number
+        assert len(secret) == 32
+        return (f"{database}_2" if second else database), secret
+
     def store_primary(self) -> str:
         """The server that most Sentinels call the Redis' primary; empty while they don't agree."""
         words = "valkey-cli --tls --cacert /etc/longshore/valkey-sentinel/ca.crt -h {} -p 26379 --user router"

@@ -76,7 +76,7 @@ def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) 
         assert not again.json["changes"], again.json["changes"]
     back = longshore(ledger.stack, "up", "-vvv", "--diff")
     assert back.code == 0, back.end
-    assert password(ledger) not in back.everything
+    assert ledger.login("main")[1] not in back.everything
     # Fewer connections: replicas can follow only after the primary.
     assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["200"] * 3
     ledger.await_whole_store()
@@ -94,19 +94,12 @@ def test_status_tells_who_is_what(ledger: Ledger) -> None:
 
 def test_no_password_is_seen(ledger: Ledger) -> None:
     """What ``up`` shows is looked at above."""
-    secret = password(ledger)
+    _user, secret = ledger.login("main")
     for server in SERVERS:
         words = "ps axww; journalctl --no-pager -o cat; cat /var/log/postgresql/* 2>/dev/null || true"
         assert secret not in ledger.lab.on(server, "sh", "-c", words).stdout, server
     inspected = ledger.lab.on("app1", "sh", "-c", "docker service inspect $(docker service ls -q)").stdout
     assert secret not in inspected
-
-
-def password(ledger: Ledger) -> str:
-    """The owner's."""
-    secret = ledger.lab.on("app1", "cat", "/etc/longshore/ledger/credentials/databases/main.owner").stdout.strip()
-    assert len(secret) == 32
-    return secret
 
 
 def sql(ledger: Ledger, server: str, text: str, database: str = "postgres", *, check: bool = True) -> str:

@@ -205,6 +205,7 @@ def _backups(definition: Stack) -> dict[str, Any]:
                 "full": _WHOLE[database.backup.full],
                 "keep": round(database.backup.keep / 86400),
                 "verify": database.backup.verify,
+                "sql": definition.text(database.backup.verify_sql) if database.backup.verify_sql else "",
                 "extensions": database.extensions,
             }
             for database in definition.databases.values()

@@ -12,7 +12,7 @@
 
 SETTINGS is a JSON file: directory (of the reports and restored instances), config and restore (pgBackRest's files),
 repository (its directory), stanzas: name -> version, database, full (seconds between two whole backups), gap (the
-longest between two backups, in seconds), verify.
+longest between two backups, in seconds), verify, sql (a file for the proof, or empty).
 """
 
 from __future__ import annotations
@@ -137,6 +137,7 @@ class Backups:
             report["restored"] = round(time.time() - began, 2)
             report["until"] = scratch.last_commit()
             report["rows"] = scratch.rows()
+            scratch.check()
             scratch.stop()
             scratch.checksums()
             before = self.tables_before(stanza)
@@ -276,6 +277,7 @@ class Scratch:
         settings = backups.settings["stanzas"][stanza]
         self.bin = f"/usr/lib/postgresql/{settings['version']}/bin"
         self.database = settings["database"]
+        self.own = settings.get("sql") or ""
         self.data = place / "data"
         self.log = place / "log"
 
@@ -335,6 +337,16 @@ class Scratch:
             self.database,
         ).splitlines()
         return {table: int(self.sql(COUNT.format(table), self.database)) for table in tables}
+
+    def check(self):
+        """Run the user's own SQL. It sees what the database's owner sees, and changes nothing."""
+        if not self.own:
+            return
+        options = f"-c role={self.database} -c default_transaction_read_only=on"
+        try:
+            run(["env", f"PGOPTIONS={options}", *self.psql(self.database)[:-1], "-f", self.own])
+        except Failed as error:
+            raise Failed(f"its own check: {error}") from error
 
     def checksums(self):
         run([f"{self.bin}/pg_checksums", "-D", self.data, "--check"])

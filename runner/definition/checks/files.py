@@ -55,6 +55,9 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
     for name, service in stack.services.items():
         if service.build is not None and service.build.auth is not None and service.build.auth.known_hosts is not None:
             yield ("services", name, "build", "auth", "known_hosts"), service.build.auth.known_hosts
+    for name, database in stack.databases.items():
+        if database.backup is not None and database.backup.verify_sql is not None:
+            yield ("databases", name, "backup", "verify_sql"), database.backup.verify_sql
     for index, file in enumerate(stack.ca_certificates):
         yield ("ca_certificates", index), file
     keys = [(name, index, key) for name, user in stack.users.items() for index, key in enumerate(user.keys)]

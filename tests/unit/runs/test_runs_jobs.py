@@ -112,6 +112,25 @@ def test_an_order_that_nobody_could_follow_is_refused(stack: Stack, database: st
         stack.db_order(database, "resync", server)
 
 
+def test_a_rotation_names_each_database_once(stack: Stack) -> None:
+    job = stack.rotation_of(["main", "main"])
+    assert (job.playbook, job.extra_variables) == ("longshore.stack.database_rotate", {"longshore_rotated": ["main"]})
+    with pytest.raises(BadInput, match="mian"):
+        stack.rotation_of(["mian"])
+
+
+def test_a_rotation_that_would_cut_a_service_off_is_refused(stack: Stack) -> None:
+    content = yaml.safe_load(stack.path.read_text())
+    environment = {"HOST": "{{ databases.main.host | upper }}", "URL": "{{ databases.main.url }}"}
+    content["services"]["web"]["environment"] = environment
+    stack.path.write_text(yaml.safe_dump(content))
+    assert Stack.load(stack.path).rotation_of(["main"])
+    environment["QUOTED"] = "x {{ databases.main.password | urlencode }}"
+    stack.path.write_text(yaml.safe_dump(content))
+    with pytest.raises(BadInput, match=r"web would be cut off: .* QUOTED \(main\)"):
+        Stack.load(stack.path).rotation_of(["main"])
+
+
 def test_numbers_and_signs_are_replicas(stack: Stack) -> None:
     assert stack.replicas({"web": 5}) == {"web": "5"}
     assert stack.replicas({"web": "-1"}) == {"web": "-1"}

@@ -8,6 +8,7 @@ DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
     /healthz          200 as soon as it listens
     /begin?name=N     begin to write into the table N; pause=S: so many seconds after each commit; kind=store: into a
                       set of the Redis (store.py), which goes for the others too
+    /commit?name=N    commit one row into the table N, on a connection of its own
     /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), longest (seconds
                       between two acknowledged commits), gaps (those longer than half a second), errors
     /replica?name=N   how many rows a replica has, and its address
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg2
 from psycopg2 import sql
 from store import StoreError, StoreWriter
+from store import commit as commit_to_store
 from store import look as look_at_store
 
 # A commit that hangs for longer is given up: whether it was made is then unknown, so it counts as neither.
@@ -125,6 +128,9 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/begin":
             WRITERS[name] = (StoreWriter if store else Writer)(name, float(query.get("pause", "0")))
             return {"table": name}
+        if path == "/commit":
+            (commit_to_store if store else commit)(name)
+            return {"committed": name}
         if path == "/end":
             return WRITERS.pop(name).report()
         if path in ("/replica", "/primary"):
@@ -143,6 +149,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+
+def commit(table: str) -> None:
+    """One row more."""
+    with connect("DATABASE_URL") as connection, connection.cursor() as cursor:
+        cursor.execute(named("insert into {} (id) values (%s)", table), (random.getrandbits(62),))
+    connection.close()
 
 
 def look(variable: str, table: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ whom to trust.
 from __future__ import annotations
 
 import os
+import random
 import socket
 import ssl
 import threading
@@ -114,6 +115,15 @@ class StoreWriter:
             "longest": round(length, 2),
             "errors": self.errors,
         }
+
+
+def commit(key: str) -> None:
+    """One number more."""
+    store = Store("STORE_URL")
+    try:
+        store.ask("SADD", key, random.getrandbits(62))
+    finally:
+        store.close()
 
 
 def look(variable: str, key: str) -> dict[str, Any]:
