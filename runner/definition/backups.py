@@ -25,8 +25,8 @@ class Schedule(Model):
     keep: Duration = one("How long backups are kept, such as 14d, and with them every moment since.", 1209600.0)
     verify: Flag = one("Prove each backup by restoring it.", True)
     verify_sql: str | None = one(
-        "A file with SQL for the proof, relative to the stack file. It runs in the restored database, as its owner, and "
-        "can only read; where it ends with an error the backup is bad.",
+        "SQL for the proof: a file, relative to the stack file. It runs in the restored database as its owner, and can "
+        "only read. An error in it means that the backup is bad.",
         None,
         min_length=1,
     )

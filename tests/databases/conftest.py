@@ -17,6 +17,16 @@ PAUSE = 0.005  # seconds between two commits
 # Seconds for which a primary that lost its replicas goes on taking writes (min-replicas-max-lag), and a look's.
 STALE = 6.0
 
+# A proof runs it as the owner, and reading; the table is there only while a test wants a backup to be bad.
+VERIFY = """
+do $$ begin
+  if current_user <> 'main' or current_setting('transaction_read_only') <> 'on' then
+    raise exception 'this is %, who may write', current_user;
+  end if;
+  if to_regclass('public.unwanted') is not null then raise exception 'an unwanted table is there'; end if;
+end $$;
+"""
+
 
 def roles(members: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Name -> what it is."""
@@ -197,8 +207,12 @@ def lab() -> Lab:
 
 @pytest.fixture(scope="session")
 def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> StackFile:
-    """The example ``inventories/databases.yml``."""
-    return StackFile.of("databases", tmp_path_factory.mktemp("databases"), lab)
+    """The example ``inventories/databases.yml``, whose backups are proved with SQL of its own."""
+    stack = StackFile.of("databases", tmp_path_factory.mktemp("databases"), lab)
+    (stack.path.parent / "verify.sql").write_text(VERIFY)
+    stack.content["databases"]["main"]["backup"]["verify_sql"] = "verify.sql"
+    stack.write()
+    return stack
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,18 @@ def test_a_damaged_backup_is_found(ledger: Ledger) -> None:
     assert longshore(ledger.stack, "backup", "list").code == 0
 
 
+def test_a_backup_that_the_users_own_check_refuses_is_bad(ledger: Ledger) -> None:
+    sql(ledger, ledger.primary(), "create table unwanted (n int)", "main")
+    refused = longshore(ledger.stack, "backup", "now", "main")
+    assert refused.code == 1, refused.end
+    assert "its own check" in refused.everything
+    assert "an unwanted table is there" in refused.everything
+    assert [each["proved"] for each in listed(ledger)["backups"]][-1] is False
+    sql(ledger, ledger.primary(), "drop table unwanted", "main")
+    good = longshore(ledger.stack, "backup", "now", "main")
+    assert good.code == 0, good.end
+
+
 def test_the_passphrase_is_not_seen(ledger: Ledger) -> None:
     path = "/etc/longshore/ledger/credentials/databases/backups.passphrase"
     secret = ledger.lab.on("app1", "cat", path).stdout.strip()

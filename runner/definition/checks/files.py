@@ -55,13 +55,17 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
     for name, service in stack.services.items():
         if service.build is not None and service.build.auth is not None and service.build.auth.known_hosts is not None:
             yield ("services", name, "build", "auth", "known_hosts"), service.build.auth.known_hosts
-    for name, database in stack.databases.items():
-        if database.backup is not None and database.backup.verify_sql is not None:
-            yield ("databases", name, "backup", "verify_sql"), database.backup.verify_sql
     for index, file in enumerate(stack.ca_certificates):
         yield ("ca_certificates", index), file
+    yield from _of_databases(context)
     keys = [(name, index, key) for name, user in stack.users.items() for index, key in enumerate(user.keys)]
     yield from ((("users", name, "keys", index), key) for name, index, key in keys if names_a_file(key))
+
+
+def _of_databases(context: Context) -> Iterator[tuple[Path, str]]:
+    for name, database in context.stack.databases.items():
+        if database.backup is not None and database.backup.verify_sql is not None:
+            yield ("databases", name, "backup", "verify_sql"), database.backup.verify_sql
 
 
 def _readable(context: Context, path: Path, name: str) -> None:
