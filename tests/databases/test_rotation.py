@@ -9,7 +9,7 @@ from stack.support import longshore, nothing_lost
 
 from .conftest import Ledger
 
-RATE = 20
+RATE = 5
 
 
 def test_passwords_rotate_under_load(ledger: Ledger) -> None:
