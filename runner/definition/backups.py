@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import model_validator
+
 from .base import TEXT, Flag, Model, Short, many, one
-from .scalars import AbsolutePath, Duration, ServerName
+from .scalars import AbsolutePath, Duration, Port, ServerName
 from .schedule import Cron, longest_gap, on_calendar
+from .values import SecretText, is_secret
 
 if TYPE_CHECKING:
     from .stack import Stack
@@ -42,14 +46,54 @@ class Schedule(Model):
         return longest_gap(self.schedule)
 
 
+# What a repository has besides its type: needed, and possible.
+_NEEDED = {
+    "local": (),
+    "s3": ("endpoint", "bucket", "access_key", "secret_key"),
+    "sftp": ("host", "user", "ssh_key", "known_hosts", "path"),
+}
+_POSSIBLE = {"local": ("path",), "s3": ("region", "path"), "sftp": ("port",)}
+_ENDPOINT = re.compile(r"https://(?P<host>[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?/?")
+
+
 class Repository(Model):
     """Where backups are kept."""
 
     type: Literal["s3", "sftp", "local"] = one("s3, sftp, or local: a directory of the backup server.", "local")
-    endpoint: str | None = one("The S3 service's URL.", None)
-    bucket: str | None = one("The S3 bucket.", None)
-    host: str | None = one("The SFTP server.", None)
-    path: AbsolutePath | None = one("The directory; default: /var/lib/longshore/STACK/backups.", None)
+    endpoint: str | None = one("The S3 service's URL, such as https://s3.example.", None)
+    bucket: str | None = one("The S3 bucket, which is there.", None, min_length=1)
+    region: str | None = one("The S3 region; default: us-east-1.", None, min_length=1)
+    access_key: SecretText | None = one("Who asks S3.", None)
+    secret_key: SecretText | None = one("The key's secret: a Vault value, {{ lookup(…) }} or {{ secrets.NAME }}.", None)
+    host: str | None = one("The SFTP server.", None, min_length=1)
+    port: Port | None = one("The SFTP server's port; default: 22.", None)
+    user: str | None = one("The user there.", None, min_length=1)
+    ssh_key: SecretText | None = one("Its private key: a Vault value, {{ lookup(…) }} or {{ secrets.NAME }}.", None)
+    known_hosts: str | None = one("A file with the SFTP server's keys, relative to the stack file.", None, min_length=1)
+    path: AbsolutePath | None = one(
+        "The directory; default: /var/lib/longshore/STACK/backups, in a bucket /STACK. A user of SFTP may write there.",
+        None,
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Repository:
+        if missing := [name for name in _NEEDED[self.type] if getattr(self, name) is None]:
+            raise ValueError(f"{self.type} needs {', '.join(missing)}")
+        own = ("type", *_NEEDED[self.type], *_POSSIBLE[self.type])
+        if strange := [name for name in type(self).model_fields if name not in own and getattr(self, name) is not None]:
+            raise ValueError(f"{self.type} has no {', '.join(strange)}")
+        if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
+            raise ValueError("endpoint is not https://HOST or https://HOST:PORT")
+        for name in ("secret_key", "ssh_key"):
+            if (value := getattr(self, name)) is not None and not is_secret(value):
+                raise ValueError(f"{name} is a plain value in the file; encrypt it with ansible-vault encrypt_string")
+        return self
+
+    @property
+    def service(self) -> tuple[str, int]:
+        """Host and port of the S3 service."""
+        found = _ENDPOINT.fullmatch(self.endpoint or "")
+        return (found["host"], int(found["port"] or 443)) if found else ("", 0)
 
 
 class Backups(Model):
@@ -72,9 +116,10 @@ def backup_server(stack: Stack) -> str | None:
 
 
 def directory(stack: Stack) -> str:
-    """The directory of the repository on the backup server."""
-    given = stack.backups.repository.path if stack.backups is not None else None
-    return given or f"/var/lib/longshore/{stack.name}/backups"
+    """The directory of the repository, on the backup server or where it is."""
+    repository = stack.backups.repository if stack.backups is not None else Repository()
+    usual = f"/{stack.name}" if repository.type == "s3" else f"/var/lib/longshore/{stack.name}/backups"
+    return repository.path or usual
 
 
 ScheduleItem = Annotated[Schedule, Short(lambda v: {"schedule": v} if isinstance(v, str) else v, TEXT)]

@@ -18,8 +18,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("databases", "*", "engine=memcached"): "memcached",
     ("firewall",): "the firewall",
     ("failover",): "DNS failover",
-    ("backups", "repository", "type=s3"): "backups on S3",
-    ("backups", "repository", "type=sftp"): "backups by SFTP",
     ("monitoring",): "vital signs",
     ("servers", "*", "public_address"): "public names of servers",
     ("servers", "*", "public_address6"): "public names of servers",

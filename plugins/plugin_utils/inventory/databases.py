@@ -192,6 +192,7 @@ def _backups(definition: Stack) -> dict[str, Any]:
         "pgbackrest_name": definition.name,
         "pgbackrest_server": server,
         "pgbackrest_repository": definition.backup_directory(),
+        "pgbackrest_target": _target(definition),
         "pgbackrest_passphrase": secrets.kept("databases", _CIPHER),
         "pgbackrest_stanzas": [
             {
@@ -212,6 +213,31 @@ def _backups(definition: Stack) -> dict[str, Any]:
             if database.backup is not None
         ],
         "pgbackrest_run": _RUN,
+    }
+
+
+def _target(definition: Stack) -> dict[str, Any]:
+    repository = definition.backups.repository if definition.backups is not None else None
+    if repository is None or repository.type == "local":
+        return {"type": "local"}
+    if repository.type == "s3":
+        host, port = repository.service
+        return {
+            "type": "s3",
+            "host": host,
+            "port": port,
+            "bucket": repository.bucket,
+            "region": repository.region or "us-east-1",
+            "access_key": secrets.trusted(repository.access_key or ""),
+            "secret_key": secrets.trusted(repository.secret_key or ""),
+        }
+    return {
+        "type": "sftp",
+        "host": repository.host,
+        "port": repository.port or 22,
+        "user": repository.user,
+        "ssh_key": secrets.trusted(repository.ssh_key or ""),
+        "known_hosts": definition.text(repository.known_hosts or ""),
     }
 
 

@@ -11,7 +11,7 @@
     backup SETTINGS drop NAME                end such an instance and remove its data
 
 SETTINGS is a JSON file: directory (of the reports and restored instances), config and restore (pgBackRest's files),
-repository (its directory), stanzas: name -> version, database, full (seconds between two whole backups), gap (the
+repository (its directory, empty when it is elsewhere), stanzas: name -> version, database, full (seconds between two whole backups), gap (the
 longest between two backups, in seconds), verify, sql (a file for the proof, or empty).
 """
 
@@ -105,7 +105,7 @@ class Backups:
 
     def room(self, like, kind):
         """Raise when the disk of the repository has no room for another one as large as the last of these."""
-        if not like:
+        if not like or not self.settings["repository"]:
             return
         last = max(each["info"]["repository"]["delta"] for each in like[-3:])
         free = shutil.disk_usage(self.settings["repository"]).free

@@ -63,6 +63,9 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
 
 
 def _of_databases(context: Context) -> Iterator[tuple[Path, str]]:
+    backups = context.stack.backups
+    if backups is not None and backups.repository.known_hosts is not None:
+        yield ("backups", "repository", "known_hosts"), backups.repository.known_hosts
     for name, database in context.stack.databases.items():
         if database.backup is not None and database.backup.verify_sql is not None:
             yield ("databases", name, "backup", "verify_sql"), database.backup.verify_sql

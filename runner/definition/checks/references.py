@@ -29,6 +29,9 @@ SECRET_PLACES: tuple[tuple[str, ...], ...] = (
     ("registries", "*", "username"),
     ("registries", "*", "password"),
     ("load_balancer", "stats", "password"),
+    ("backups", "repository", "access_key"),
+    ("backups", "repository", "secret_key"),
+    ("backups", "repository", "ssh_key"),
 )
 # Where {{ is text like any other.
 FREE_TEXT: tuple[tuple[str, ...], ...] = (("configs", "*", "content"),)
