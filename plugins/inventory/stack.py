@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible_collections.longshore.stack.plugins.plugin_utils import workers
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import groups, variables
 from ansible_collections.longshore.stack.plugins.plugin_utils.stack_file import is_stack_file, read
 
@@ -89,3 +90,4 @@ class InventoryModule(BaseInventoryPlugin):
         for server, known in own.items():
             for name, value in known.items():
                 inventory.set_variable(server, name, value)
+        workers.prepare(("longshore.stack.image_results",))
