@@ -48,7 +48,7 @@ from typing import TYPE_CHECKING
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible_collections.longshore.stack.plugins.plugin_utils import workers
+from ansible_collections.longshore.stack.plugins.plugin_utils import payloads, workers
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import groups, variables
 from ansible_collections.longshore.stack.plugins.plugin_utils.stack_file import is_stack_file, read
 
@@ -90,4 +90,5 @@ class InventoryModule(BaseInventoryPlugin):
         for server, known in own.items():
             for name, value in known.items():
                 inventory.set_variable(server, name, value)
+        payloads.reuse()
         workers.prepare(("longshore.stack.image_results",))
