@@ -97,7 +97,7 @@ class Process:
         )
         configuration.prepare()
         storage.write_private(self._directory / "extravars.json", json.dumps(job.variables()))
-        storage.write_private(self._directory / "ansible.cfg", "")
+        storage.write_private(self._directory / "ansible.cfg", environment.CONFIGURATION)
         configuration.env = environment.settings(job, self._directory, configuration.env)
         configuration.command = [
             *(sys.executable, "-I", "-S", supervisor.__file__),
