@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def members(definition: Stack) -> dict[str, list[str]]:
     """Group name → its servers, in the file's order. Groups that a playbook names exist even when they are empty."""
+    sentinels = definition.sentinels()
     groups = {
         "longshore": list(definition.servers),
         "docker_host": definition.docker_hosts(),
@@ -23,8 +24,10 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "volume_host": definition.volume_hosts(),
         "etcd": definition.etcd_members(),
         "postgresql": definition.data_servers("postgresql"),
-        "sentinel": definition.sentinels(),
+        "sentinel": sentinels,
+        "former_sentinel": [name for name in definition.servers if sentinels and name not in sentinels],
         "valkey": definition.data_servers("redis"),
+        "database_router": definition.docker_hosts() if definition.databases else [],
         "backup_server": [keeper] if (keeper := definition.backup_server()) else [],
     }
     for name, server in definition.servers.items():
