@@ -69,7 +69,7 @@ def perform(wanted: argparse.Namespace) -> int:
         life.images()
     elif wanted.command == "ssh":
         words = wanted.words[1:] if wanted.words[:1] == ["--"] else wanted.words
-        command = ssh.command(existing(wanted.name), wanted.host, words)
+        command = ssh.command(known(wanted.name), wanted.host, words)
         sys.stdout.flush()
         os.execvp(command[0], command)  # noqa: S606 - that is what the command is for
     elif wanted.command == "status":
@@ -81,11 +81,17 @@ def perform(wanted: argparse.Namespace) -> int:
     return 0
 
 
-def existing(name: str) -> state.Lab:
-    """Give a lab that is there."""
+def known(name: str) -> state.Lab:
+    """Give a lab that was made, whether or not its engine answers now."""
     lab = state.load(name)
     if not lab:
         raise LabError(f"there is no lab {name}: `lab up --name {name}` makes it")
+    return lab
+
+
+def existing(name: str) -> state.Lab:
+    """Give a lab that is there."""
+    lab = known(name)
     if not engine.answers():
         raise LabError("no Docker engine answers: `lab up` starts one")
     return lab
