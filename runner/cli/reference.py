@@ -50,7 +50,8 @@ back. A second Ctrl-C ends all at once; the lock then runs out within 60 seconds
 the same command again.
 
 Events and Ansible's own output of the last 20 runs are kept in `~/.local/state/longshore/runs/` (`XDG_STATE_HOME`),
-readable for their owner alone; of `run` and `exec` nothing is kept.
+readable for their owner alone; of `run` and `exec` nothing is kept. What is sent to servers to run there is made once
+for each version, and kept in `~/.cache/longshore/payloads/` (`XDG_CACHE_HOME`).
 
 ## Exit codes
 

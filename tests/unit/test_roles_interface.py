@@ -25,6 +25,11 @@ GROUPS = (
     "volume_host",
     "etcd",
     "postgresql",
+    "sentinel",
+    "former_sentinel",
+    "valkey",
+    "database_router",
+    "backup_server",
 )
 TASKS = re.compile(r"groups\s*(\[\s*['\"]|\.)(" + "|".join(GROUPS) + r")\b")
 

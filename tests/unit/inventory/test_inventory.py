@@ -404,6 +404,8 @@ def test_who_has_a_database_and_who_agrees(with_databases: dict[str, Any]) -> No
     assert [each["name"] for each in db1["etcd_servers"]] == ["db2", "db1", "app1"]
     assert (app1["postgresql_instances"], db1["postgresql_memory"]) == ([], 1.0)
     assert ("sentinel" in with_databases, "valkey_sentinels" in app1) == (False, False)
+    assert "former_sentinel" not in with_databases
+    assert with_databases["database_router"] == with_databases["docker_host"]
     (instance,) = db1["postgresql_instances"]
     expected = {
         "name": "shop-my-db",
@@ -444,6 +446,8 @@ def test_a_redis_has_sentinels_and_shares_its_server(tmp_path: Path) -> None:
     hosts = found["_meta"]["hostvars"]
     assert found["valkey"]["hosts"] == ["db1", "db2"]
     assert found["sentinel"]["hosts"] == found["etcd"]["hosts"] == ["db2", "db1", "app1"]
+    others = [name for name in hosts if name not in found["sentinel"]["hosts"]]
+    assert found.get("former_sentinel", {"hosts": []})["hosts"] == others
     assert hosts["app1"]["valkey_sentinels"] == ["10.77.0.22", "10.77.0.21", "10.77.0.11"]
     (instance,) = hosts["db1"]["valkey_instances"]
     assert instance == {
