@@ -93,7 +93,8 @@ def fits_nowhere(service: dict[str, Any]) -> None:
         (bad_image, ["nginx:no-such-tag", "there is no such image"]),
         (unhealthy, ["health check", "/missing", "404"]),
         (crashes, ["exit code 7", "the disk is on fire"]),
-        (fits_nowhere, ["no suitable node", "insufficient resources"]),
+        # Where `tags` fit nowhere, tests/integration/test_services.py looks.
+        pytest.param(fits_nowhere, ["no suitable node", "insufficient resources"], marks=pytest.mark.long),
     ],
 )
 def test_bad_version_is_explained_and_the_old_one_serves(

@@ -142,7 +142,8 @@ def test_a_dead_registry_leaves_images_as_they_are(lab: Lab, shop: StackFile, re
     assert image(shop) != before
 
 
-@pytest.mark.parametrize("way", ["https", "ssh"])
+# tests/integration/test_images.py has both ways too.
+@pytest.mark.parametrize("way", [pytest.param("https", marks=pytest.mark.long), "ssh"])
 def test_a_private_repository(lab: Lab, shop: StackFile, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     source = ROOT / "molecule/shared/repositories/shop"
     lab.run("git", "push", "--name", lab.name, "--private", str(source), "secretshop")
