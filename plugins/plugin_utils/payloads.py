@@ -28,7 +28,8 @@ from ansible.release import __version__ as ansible_version
 _PLUGINS = Path(__file__).resolve().parents[1]
 _SOURCES = (_PLUGINS / "modules", _PLUGINS / "module_utils", Path(ansible.module_utils.__file__).parent)
 _OURS = "ansible_collections.longshore.stack.plugins.modules.*-none"  # none: no debugger, no coverage
-_UNUSED = 30 * 24 * 3600.0
+_VERSIONS = 5  # so many are kept: who changes modules makes a new one each time
+_IN_USE = 2 * 3600.0  # and those that a run may still be using
 
 
 def reuse() -> None:
@@ -56,8 +57,9 @@ def _keep(made: Path, kept: Path) -> None:
                 os.close(descriptor)
                 shutil.copyfile(payload, name)
                 Path(name).replace(kept / payload.name)
-        for other in kept.parent.iterdir():
-            if other.stat().st_mtime < time.time() - _UNUSED:
+        used = {other: other.stat().st_mtime for other in kept.parent.iterdir()}
+        for other in sorted(used, key=lambda each: used[each])[:-_VERSIONS]:
+            if used[other] < time.time() - _IN_USE:
                 shutil.rmtree(other, ignore_errors=True)
 
 

@@ -64,13 +64,14 @@ def test_what_a_changed_source_made_is_another(cache: Path, tmp_path: Path) -> N
     assert run("after", source.parent) == ""
 
 
-def test_what_nobody_used_for_long_goes(cache: Path) -> None:
-    old = cache / "old"
-    old.mkdir(parents=True)
-    (old / NAME).write_text("old")
-    os.utime(old, (0, 0))
+def test_old_versions_go_but_for_the_last(cache: Path) -> None:
+    for number in range(6):
+        old = cache / f"old{number}"
+        old.mkdir(parents=True)
+        (old / NAME).write_text("old")
+        os.utime(old, (number, number))
     run("first")
-    assert not old.exists()
+    assert {path.name for path in cache.glob("old*")} == {"old2", "old3", "old4", "old5"}
 
 
 def test_what_others_may_have_written_is_not_used(cache: Path) -> None:
