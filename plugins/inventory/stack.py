@@ -91,4 +91,4 @@ class InventoryModule(BaseInventoryPlugin):
             for name, value in known.items():
                 inventory.set_variable(server, name, value)
         payloads.reuse()
-        workers.prepare(("longshore.stack.image_results",))
+        workers.prepare(("longshore.stack.image_results", "longshore.stack.login"))

@@ -11,8 +11,8 @@
     backup SETTINGS drop NAME                end such an instance and remove its data
 
 SETTINGS is a JSON file: directory (of the reports and restored instances), config and restore (pgBackRest's files),
-repository (its directory, empty when it is elsewhere), stanzas: name -> version, database, full (seconds between two whole backups), gap (the
-longest between two backups, in seconds), verify, sql (a file for the proof, or empty).
+repository (its directory, empty when it is elsewhere), stanzas: name -> version, database, full (seconds between two
+whole backups), gap (the longest between two backups, in seconds), verify, sql (a file for the proof, or empty).
 """
 
 from __future__ import annotations
