@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from .stack import Stack
 
 # Engine → the versions that Debian 13 has, the newest first.
-VERSIONS = {"postgresql": ("17",), "redis": ("8",)}
+VERSIONS = {"postgresql": ("17",), "mariadb": ("11.8",), "redis": ("8",)}
 # Engine → the port that its clients expect.
-PORTS = {"postgresql": 5432, "redis": 6379}
-# Patroni's own default, for PostgreSQL's own port; with another port it is as far away.
-_HEALTH_PORT = 8008
+PORTS = {"postgresql": 5432, "mariadb": 3306, "redis": 6379}
+# Engine → the port on which a server says what it is, for the engine's own port; with another one it is as far away.
+# That of PostgreSQL is Patroni's own default.
+_HEALTH_PORTS = {"postgresql": 8008, "mariadb": 8306}
 # One lost server leaves two of them; each asks each data server once a second, so more would only ask more.
 _ROUTERS = 3
 # What a router reads; a directory, since a mounted file would stay the old one when it is replaced.
@@ -86,7 +87,13 @@ class Database(Model):
     @property
     def health_port(self) -> int | None:
         """The port on which a data server says what it is; None where it says so on its own port."""
-        return _HEALTH_PORT + self.listens - PORTS[self.engine] if self.engine == "postgresql" else None
+        usual = _HEALTH_PORTS.get(self.engine)
+        return usual + self.listens - PORTS[self.engine] if usual is not None else None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether servers agree by etcd on which of its servers is primary."""
+        return self.engine == "postgresql" or (self.engine == "mariadb" and len(self.servers) > 1)
 
     @property
     def watched(self) -> bool:

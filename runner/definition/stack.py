@@ -179,8 +179,8 @@ class Stack(Model):
         return data_servers(self, engine)
 
     def etcd_members(self) -> list[str]:
-        """Servers that agree on which PostgreSQL is primary; none without one."""
-        return quorum(self) if self.data_servers("postgresql") else []
+        """Servers that agree, by etcd, on who is primary; none where nothing has to be agreed so."""
+        return quorum(self) if any(database.agreed for database in self.databases.values()) else []
 
     def sentinels(self) -> list[str]:
         """Servers that agree on which Redis is primary; none without one that has replicas."""

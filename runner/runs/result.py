@@ -174,7 +174,7 @@ class Tally:
                 before = self._kept.get(event.place.host, ())
                 found = [str(path) for path in event.data.get("kept") or []]
                 self._kept[event.place.host] = tuple(dict.fromkeys([*before, *found]))
-            if name in ("database_info", "valkey_info"):
+            if name in ("database_info", "mariadb_info", "valkey_info"):
                 for instance, found in (event.data.get("instances") or {}).items():
                     self._databases.setdefault(instance, {})[event.place.host] = found
             if name == "guard":

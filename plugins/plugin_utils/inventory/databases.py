@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import HELPER, HELPER_ON_HOST, binding
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets, valkey
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import mariadb, secrets, valkey
 
 if TYPE_CHECKING:
     from longshore.definition.databases import Database
@@ -20,6 +20,7 @@ _CIPHER = "backups.passphrase"
 _LOGIN = "owner"
 _PASSWORDS = {
     "postgresql": ("replication", "rewind", "owner", "reader", "monitor"),
+    "mariadb": mariadb.PASSWORDS,
     "redis": valkey.PASSWORDS,
 }
 # Where containers find the authority's certificate: the helper's directory is in each that has a secret environment.
@@ -35,7 +36,7 @@ def made_once(definition: Stack) -> dict[str, Any]:
         "directory": f"/etc/longshore/{definition.name}/credentials/databases",
         "directory_mode": "0700",
         "names": {
-            f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric", "turns": password == _LOGIN}
+            f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric", "turns": password == _LOGIN and database.rotates}
             for name, database in definition.databases.items()
             for password in _PASSWORDS[database.engine]
         }
@@ -57,7 +58,9 @@ def of_stack(definition: Stack) -> dict[str, Any]:
             name: dict(zip(("user", "password"), map(trust_as_template, _login(database)), strict=True))
             for name, database in definition.databases.items()
         },
+        **(_of_etcd(definition) if definition.etcd_members() else {}),
         **(_of_postgresql(definition) if definition.data_servers("postgresql") else {}),
+        **mariadb.of_stack(definition),
         **valkey.of_stack(definition),
         "database_router_stack": definition.name,
         "database_router_names": {
@@ -68,15 +71,22 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     }
 
 
-def _of_postgresql(definition: Stack) -> dict[str, Any]:
-    directory = f"/etc/longshore/{definition.name}"
+def _of_etcd(definition: Stack) -> dict[str, Any]:
     quorum = definition.etcd_members()
+    known = _etcd([definition.servers[name].private for name in quorum])
     return {
         "etcd_servers": [{"name": name, "address": definition.servers[name].private} for name in quorum],
         "etcd_certificate": "/etc/longshore/cluster/server.crt",
         "etcd_key": "/etc/longshore/cluster/server.key",
         "etcd_run": _RUN,
-        "postgresql_etcd": _etcd([definition.servers[name].private for name in quorum]),
+        "postgresql_etcd": known,
+        "mariadb_etcd": known,
+    }
+
+
+def _of_postgresql(definition: Stack) -> dict[str, Any]:
+    directory = f"/etc/longshore/{definition.name}"
+    return {
         "postgresql_directory": f"{directory}/postgresql",
         "postgresql_certificate": f"{directory}/databases.crt",
         "postgresql_key": f"{directory}/databases.key",
@@ -99,6 +109,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
     address = definition.servers[name].private
     held = [each for each in definition.databases.values() if name in each.servers]
     relational = [each for each in held if each.engine == "postgresql"]
+    maria = [each for each in held if each.engine == "mariadb"]
     stores = [each for each in held if each.engine == "redis"]
     # Containers live here too, and their share is theirs.
     share = (0.5 if name in definition.docker_hosts() else 1.0) / max(1, len(held))
@@ -124,6 +135,8 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         "pgbackrest_address": address,
         "postgresql_instances": [_postgresql(definition, each) for each in relational],
         "postgresql_memory": share * len(relational),
+        "mariadb_instances": [mariadb.instance(definition, each) for each in maria],
+        "mariadb_memory": share * len(maria),
         "valkey_instances": [valkey.instance(definition, each) for each in stores],
         "valkey_memory": share * len(stores),
         "ca_copies": [f"{HELPER_ON_HOST}/ca.crt"] if name in definition.docker_hosts() else [],
@@ -256,8 +269,8 @@ def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any
 
 def _login(database: Database) -> tuple[str, str]:
     """User and password, as templates."""
-    # A user of Valkey may have two passwords.
-    alternating = database.engine != "redis"
+    # Users of the others may have two passwords.
+    alternating = database.engine == "postgresql"
     kept = f"{secrets.KEPT}.databases['{database.name}.{_LOGIN}']"
     login = f"({kept} | longshore.stack.login('{database.inside}', {alternating}))"
     return f"{{{{ {login}.user }}}}", f"{{{{ {login}.password }}}}"
@@ -272,6 +285,9 @@ def _reference(database: Database, user: str, password: str) -> dict[str, Any]:
         if database.engine == "redis":
             # How a client is told whom to trust differs from library to library: `authority` is the file.
             return trust_as_template(f"rediss://{user}:{password}@{host}:{port}/0")
+        if database.engine == "mariadb":
+            # The same goes for these clients.
+            return trust_as_template(f"mysql://{user}:{password}@{host}:{port}/{inside}")
         trust = f"sslmode=verify-full&sslrootcert={_AUTHORITY}"
         return trust_as_template(f"postgresql://{user}:{password}@{host}:{port}/{inside}?{trust}")
 

@@ -24,6 +24,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "volume_host": definition.volume_hosts(),
         "etcd": definition.etcd_members(),
         "postgresql": definition.data_servers("postgresql"),
+        "mariadb": definition.data_servers("mariadb"),
         "sentinel": sentinels,
         "former_sentinel": [name for name in definition.servers if sentinels and name not in sentinels],
         "valkey": definition.data_servers("redis"),

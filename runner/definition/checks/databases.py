@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 _DAY = 86400.0
 _MAJORITY = 3
-# Engine → the logical databases that PostgreSQL brings (initdb's manual), what Patroni and we log in as, and the users
-# that roles/valkey makes.
+# Engine → the logical databases that PostgreSQL brings (initdb's manual), what Patroni and we log in as; MariaDB's own
+# and the users of roles/mariadb; the users that roles/valkey makes.
 _TAKEN = {
     "postgresql": frozenset({"postgres", "template0", "template1", "replicator", "rewinder", "monitor"}),
+    "mariadb": frozenset(
+        {"mysql", "information_schema", "performance_schema", "sys", "root", "replication", "monitor", "backup"}
+    ),
     "redis": frozenset({"default", "admin", "replication", "sentinel", "router", "monitor"}),
 }
 # What {{ databases.NAME.… }} knows.
@@ -40,6 +43,8 @@ def check(context: Context) -> None:
         _servers(context, database, base)
         _names(context, name, database, base)
         _backup(context, database, base)
+        if database.engine != "postgresql":
+            _plain(context, database, base)
         if database.engine == "redis":
             _redis(context, database, base)
         if database.health_port is not None and not 1 <= database.health_port <= 65535:
@@ -69,12 +74,16 @@ def _servers(context: Context, database: Database, base: Path) -> None:
         context.complain((*base, "synchronous"), words, "name two servers, or leave it out")
 
 
+def _plain(context: Context, database: Database, base: Path) -> None:
+    """What only PostgreSQL has, or until now."""
+    if database.extensions:
+        context.complain((*base, "extensions"), f"a {database.engine} has none", "take them out")
+    if database.backup is not None:
+        context.complain((*base, "backup"), f"backups of a {database.engine}: not supported yet")
+
+
 def _redis(context: Context, database: Database, base: Path) -> None:
     """What a Redis can't do, or not yet."""
-    if database.extensions:
-        context.complain((*base, "extensions"), "a redis has none", "take them out")
-    if database.backup is not None:
-        context.complain((*base, "backup"), "backups of a redis: not supported yet")
     if database.synchronous is True:
         words = "a redis answers before its replicas have what was written, so nothing here could be promised"
         context.complain((*base, "synchronous"), words, "strict bounds what can be lost to five seconds")

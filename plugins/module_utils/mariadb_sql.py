@@ -1,0 +1,128 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users and databases of an instance, by mariadb(1) over its local socket as root, who needs no password.
+
+Private to the collection. Passwords never travel: MariaDB is given the hash that it would store, so that no log of
+statements can hold one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from .host_change import Change, HostError, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+_USERS = """
+select concat(user, '@', host), json_value(priv, '$.plugin'),
+  ifnull(json_value(priv, '$.authentication_string'), ''), ifnull(json_value(priv, '$.ssl_type'), 0)
+from mysql.global_priv where user not in ('root', 'mysql', 'mariadb.sys')
+"""
+_GRANT = re.compile(r"GRANT .+? TO `[^`]*`@`[^`]*`")
+
+
+class Local:
+    """The instance of this server that is called ``name``."""
+
+    def __init__(self, name: str) -> None:
+        self._socket = f"/run/mariadb-{name}/mariadb.sock"
+
+    def sql(self, text: str) -> list[list[str]]:
+        """Rows of what statements give. Raises ``HostError`` with MariaDB's words."""
+        out = run(
+            ["mariadb", "--no-defaults", f"--socket={self._socket}", "--batch", "--skip-column-names"], given=text
+        )
+        return [line.split("\t") for line in out.splitlines()]
+
+    def grants(self, user: str) -> set[str]:
+        """What a user, ``name@host``, may do, each as SQL would give it."""
+        lines = self.sql(f"show grants for {account(user)}")
+        return {found[0] for line in lines if (found := _GRANT.match(line[0])) is not None}
+
+
+def wanted(database: str, passwords: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """User → how it logs in (``login``), and the ``grants`` it needs, each without whom it is for.
+
+    ``passwords`` has those of ``owner``, ``reader``, ``replication`` and ``monitor``. Who makes copies of the data is
+    known by the system's user, and has none.
+    """
+    inside = identifier(database.replace("_", "\\_"))
+    reading = ("SELECT, SHOW VIEW", inside)
+    needs = {
+        f"{database}@%": (passwords["owner"], [("ALL PRIVILEGES", inside)]),
+        f"{database}_reader@%": (passwords["reader"], [reading]),
+        "replication@%": (passwords["replication"], [("REPLICATION SLAVE", "")]),
+        "monitor@%": (passwords["monitor"], [("PROCESS, BINLOG MONITOR, SLAVE MONITOR", "")]),
+        "backup@localhost": ("", [("RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SLAVE MONITOR", "")]),
+    }
+    found: dict[str, dict[str, Any]] = {}
+    for user, (password, rights) in needs.items():
+        everywhere = [what for what, where in rights if not where] or ["USAGE"]
+        grants = [f"GRANT {what} ON *.*" for what in everywhere]
+        grants += [f"GRANT {what} ON {where}.*" for what, where in rights if where]
+        found[user] = {"login": login(password), "grants": grants}
+    return found
+
+
+def login(password: str) -> list[str]:
+    """Plugin, what it compares with, and 1 where TLS is needed; the system's user ``mysql`` where there is no password."""
+    if not password:
+        return ["unix_socket", "mysql", "0"]
+    return ["mysql_native_password", hashed(password), "1"]
+
+
+def hashed(password: str) -> str:
+    """What MariaDB stores instead of the password (mysql_native_password): safe for one that nobody can guess."""
+    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
+
+
+def plan(local: Local, database: str, passwords: Mapping[str, str]) -> Iterator[Change]:
+    """Changes that make a database with its users. What else there is stays."""
+    users = {user: rest for user, *rest in local.sql(_USERS)}
+    present = {row[0] for row in local.sql("show databases")}
+    if database not in present:
+        text = f"create database {identifier(database)}"
+        yield Change(f"database {database}", _runner(local, text))
+    for user, needs in wanted(database, passwords).items():
+        whose = account(user)
+        if users.get(user) != needs["login"]:
+            words = "user" if user not in users else "login of"
+            yield Change(f"{words} {user.partition('@')[0]}", _runner(local, _user(whose, needs["login"])))
+        live = local.grants(user) if user in users else set()
+        missing = [grant for grant in needs["grants"] if f"{grant} TO {whose}" not in live]
+        if missing:
+            text = ";".join(f"{grant} TO {whose}" for grant in missing)
+            yield Change(f"rights of {user.partition('@')[0]}", _runner(local, text))
+
+
+def _user(whose: str, how: Sequence[str]) -> str:
+    plugin, text, tls = how
+    via = f"identified via {plugin} {'as' if plugin == 'unix_socket' else 'using'} '{text}'"
+    more = f"{via} require {'ssl' if tls == '1' else 'none'}"
+    return f"create user if not exists {whose} {more}; alter user {whose} {more}"
+
+
+def _runner(local: Local, text: str) -> Any:
+    def call() -> None:
+        local.sql(text)
+
+    return call
+
+
+def account(user: str) -> str:
+    """``name@host`` as SQL takes it."""
+    name, _at, host = user.rpartition("@")
+    return f"{identifier(name)}@{identifier(host)}"
+
+
+def identifier(name: str) -> str:
+    """A name as SQL takes it, whatever it holds."""
+    if "\0" in name:
+        raise HostError("a name holds a NUL character")
+    return "`" + name.replace("`", "``") + "`"
