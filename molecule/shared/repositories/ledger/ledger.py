@@ -7,8 +7,8 @@ DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
 
     /healthz          200 as soon as it listens
     /begin?name=N     begin to write into the table N; pause=S: so many seconds after each commit; kind=store: into a
-                      set of the Redis (store.py), which goes for the others too
-    /commit?name=N    commit one row into the table N, on a connection of its own
+                      set of the Redis (store.py), kind=books: into a table of the MariaDB (books.py); so do the others
+    /commit?name=N    commit one row into the table N, on a connection of its own; of PostgreSQL and Redis
     /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), longest (seconds
                       between two acknowledged commits), gaps (those longer than half a second), errors
     /replica?name=N   how many rows a replica has, and its address
@@ -27,6 +27,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg2
+import pymysql
+from books import BooksWriter
+from books import look as look_at_books
 from psycopg2 import sql
 from store import StoreError, StoreWriter
 from store import commit as commit_to_store
@@ -34,7 +37,7 @@ from store import look as look_at_store
 
 # A commit that hangs for longer is given up: whether it was made is then unknown, so it counts as neither.
 OPTIONS = "&connect_timeout=2&keepalives_idle=2&keepalives_interval=1&keepalives_count=3&tcp_user_timeout=3000"
-WRITERS: dict[str, Writer | StoreWriter] = {}
+WRITERS: dict[str, Writer | StoreWriter | BooksWriter] = {}
 
 
 def connect(variable: str) -> Any:
@@ -116,26 +119,29 @@ class Handler(BaseHTTPRequestHandler):
         query = parse_qs(parts.query)
         try:
             answer = self._answer(parts.path, {key: values[0] for key, values in query.items()})
-        except (KeyError, OSError, StoreError, psycopg2.Error) as error:
+        except (KeyError, OSError, StoreError, psycopg2.Error, pymysql.Error) as error:
             self._send(500, {"error": str(error)})
         else:
             self._send(200 if answer is not None else 404, answer or {})
 
     def _answer(self, path: str, query: dict[str, str]) -> dict[str, Any] | None:
-        name, store = query.get("name", "ledger"), query.get("kind") == "store"
+        name, kind = query.get("name", "ledger"), query.get("kind", "")
         if path == "/healthz":
             return {"ok": True}
         if path == "/begin":
-            WRITERS[name] = (StoreWriter if store else Writer)(name, float(query.get("pause", "0")))
+            writer = {"store": StoreWriter, "books": BooksWriter}.get(kind, Writer)
+            WRITERS[name] = writer(name, float(query.get("pause", "0")))
             return {"table": name}
         if path == "/commit":
-            (commit_to_store if store else commit)(name)
+            (commit_to_store if kind == "store" else commit)(name)
             return {"committed": name}
         if path == "/end":
             return WRITERS.pop(name).report()
         if path in ("/replica", "/primary"):
-            if store:
+            if kind == "store":
                 return look_at_store("STORE_READ_URL" if path == "/replica" else "STORE_URL", name)
+            if kind == "books":
+                return look_at_books("BOOKS_READ_URL" if path == "/replica" else "BOOKS_URL", name)
             return look("REPLICA_URL" if path == "/replica" else "DATABASE_URL", name)
         return None
 
