@@ -654,6 +654,7 @@ class Promoter:
         self._renewed_at = 0.0
         self._waits_since: int | None = None
         self._gone: dict[str, int] = {}
+        self._position = -1  # in the round before
         self._said = ""
 
     def run(self) -> None:
@@ -856,6 +857,7 @@ class Promoter:
         position = position_of(values)
         changed = {**value, "beat": value["beat"] + 1, "position": position}
         since = self._waits_since if values["waits"] == "1" else None
+        fresh: dict[str, dict[str, Any]] = {}
         if value["open"] and self.settings.synchronous:
             strict = self.settings.synchronous == "strict"
             fresh, gone = self.heard(value, records, position)
@@ -892,10 +894,33 @@ class Promoter:
             ),
         }
         self.tell(values, state="running", acks=False)
+        if values["waits"] == "1" and position == self._position and any(each["acks"] for each in fresh.values()):
+            self.nudge()
+        self._position = position
         order = records.get("order")
         if order is not None:
             self.obey(leader, order.value, records)
         return False
+
+    def nudge(self) -> None:
+        """Have something confirmed, where commits wait and nothing comes.
+
+        A replica confirms only what it was sent while it did so. What came before is confirmed by what comes later; and
+        that may be nothing, where the only one who writes waits.
+        """
+        waiting = self.instance.sql("show status like 'Rpl_semi_sync_master_wait_sessions'")
+        if not waiting or waiting[0]["Value"] == "0":
+            return
+
+        def write() -> None:
+            with contextlib.suppress(OSError, SqlError):
+                session = Session(self.settings.socket)
+                try:
+                    session.query("flush user_resources")
+                finally:
+                    session.close()
+
+        threading.Thread(target=write, daemon=True).start()
 
     def heard(
         self, leader: dict[str, Any], records: dict[str, Record], position: int
