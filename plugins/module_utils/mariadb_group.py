@@ -55,7 +55,9 @@ class Member:
     def state(self, name: str = "") -> dict[str, Any]:
         """What the promoter of a server (empty: this one) tells; empty when it does not answer."""
         try:
-            _status, answer = self._rest.ask((self.servers[name or self.own], self._port), "GET", "/status", timeout=3.0)
+            _status, answer = self._rest.ask(
+                (self.servers[name or self.own], self._port), "GET", "/status", timeout=3.0
+            )
         except RestError:
             return {}
         return answer if isinstance(answer, dict) else {}

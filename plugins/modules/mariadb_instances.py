@@ -10,7 +10,7 @@ short_description: The instances of MariaDB on a server run with their configura
 version_added: 0.2.0
 author: The Longshore founders (@longshore)
 description:
-  - Starts instances, tells those that run what is new in their files, and on a primary makes the database and its users.
+  - Starts instances, tells those that run what is new in their files, and on a primary makes the database and users.
   - Packages, files and units are there already; the role P(longshore.stack.mariadb#role) does all of it.
 extends_documentation_fragment:
   - longshore.stack.rest

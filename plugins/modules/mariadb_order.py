@@ -33,7 +33,8 @@ options:
   order:
     description:
       - V(switchover) makes O(server), or without one the replica that is least behind, the primary. Nothing is lost.
-      - V(promote) makes O(server), which has to be this one, primary where there is none. What only the lost one has is lost.
+      - V(promote) makes O(server), which has to be this one, primary where there is none. What only the lost one
+        has is lost.
       - V(resync), on O(server), puts its data aside and copies the primary's.
       - V(remove) ends the replica on O(server), which has to be this one. Its data stay there.
     type: str

@@ -55,7 +55,9 @@ class Ledger:
         return int(json.loads(body)["rows"]) if status == 200 else 0
 
     def begin(self, table: str, kind: str = "") -> None:
-        """Have rows written into a table, and wait until some are there. ``kind``: ``store`` for the Redis.
+        """Have rows written into a table, and wait until some are there.
+
+        ``kind``: ``store`` for the Redis, ``books`` for the MariaDB.
 
         With pauses: at full speed the writer takes what the machine has from what is judged.
         """
@@ -129,6 +131,33 @@ class Ledger:
         primaries = sum(each[:1] == ["master"] for each in told)
         followers = sum(each[:1] == ["slave"] and "connected" in each for each in told)
         return (primaries, followers) == (1, len(SERVERS) - 1)
+
+    def books(self) -> dict[str, dict[str, Any]]:
+        """What the MariaDB's promoter of each server says; without those that don't answer."""
+        directory = "/etc/longshore/ledger/mariadb"
+        words = f"--cacert {directory}/ca.crt --cert {directory}/member.crt --key {directory}/member.key"
+        told = {}
+        for server in SERVERS:
+            address = self.lab.described["hosts"][server]["private"]["v4"]
+            ask = f"curl -s -m 3 {words} https://{address}:8306/status"
+            done = self.lab.on(server, "sh", "-c", ask, check=False)
+            if done.returncode == 0 and done.stdout.startswith("{"):
+                told[server] = json.loads(done.stdout)
+        return told
+
+    def books_primary(self) -> str:
+        """The server that takes the MariaDB's writes; empty when there is none."""
+        return next((server for server, told in self.books().items() if told["writes"]), "")
+
+    def whole_books(self) -> bool:
+        """Whether the MariaDB has its primary, and two that follow it and confirm its commits."""
+        told = list(self.books().values())
+        confirming = [each for each in told if each["state"] == "streaming" and each["synchronous"]]
+        return (sum(each["writes"] for each in told), len(confirming)) == (1, len(SERVERS) - 1)
+
+    def await_whole_books(self) -> None:
+        """Wait for that."""
+        until(self.whole_books, 120, f"all three of the MariaDB serve: {self.books()}")
 
     def await_whole_store(self) -> None:
         """Wait for that."""
@@ -235,4 +264,5 @@ def ledger(running: Ledger) -> Ledger:
     """The stack with all of its servers well."""
     running.await_whole()
     running.await_whole_store()
+    running.await_whole_books()
     return running

@@ -35,10 +35,11 @@ def cut(ledger: Ledger, server: str, *directions: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Fault:
-    """The reports of both writers, that of PostgreSQL (None: not asked) and that of the Redis."""
+    """The reports of the writers: into PostgreSQL, the Redis and the MariaDB (None: not asked)."""
 
     main: dict[str, Any]
     cache: dict[str, Any] | None = None
+    books: dict[str, Any] | None = None
 
 
 def switch(ledger: Ledger) -> Fault:
@@ -53,58 +54,65 @@ def switch(ledger: Ledger) -> Fault:
 
 
 def lose(ledger: Ledger, meanwhile: Callable[[str], None] = lambda _old: None) -> Fault:
-    """Take the power of the server that is primary of both databases, and bring it back."""
-    old = both(ledger)
+    """Take the power of the server that is primary of all databases, and bring it back."""
+    old = same(ledger)
     ledger.begin("lost")
     ledger.begin("lost-store", "store")
+    ledger.begin("lost-books", "books")
     ledger.lab.run("kill", "--name", ledger.lab.name, old)
     try:
         ledger.await_other(old, 90)
-        fault = end_both(ledger, "lost")
+        fault = end(ledger, "lost")
         meanwhile(old)
     finally:
         ledger.lab.run("start", "--name", ledger.lab.name, old)
-    await_both(ledger, old)
+    await_all(ledger, old)
     return fault
 
 
 def cut_off(ledger: Ledger, *directions: str) -> Fault:
-    """Cut the server that is primary of both databases off from the others, and bring it back."""
-    old = both(ledger)
+    """Cut the server that is primary of all databases off from the others, and bring it back."""
+    old = same(ledger)
     ledger.begin("cut")
     ledger.begin("cut-store", "store")
+    ledger.begin("cut-books", "books")
     with cut(ledger, old, *directions):
         until(lambda: ledger.primary_elsewhere(old), 90, "another primary")
         ledger.await_more("cut", 60)
         ledger.await_more("cut-store", 60, "store")
-    fault = end_both(ledger, "cut")
-    await_both(ledger, old)
+        ledger.await_more("cut-books", 60, "books")
+    fault = end(ledger, "cut")
+    await_all(ledger, old)
     return fault
 
 
-def both(ledger: Ledger) -> str:
-    """The server that is primary of both databases, which the Redis' is made if it isn't."""
+def same(ledger: Ledger) -> str:
+    """The server that is primary of all databases, which that of PostgreSQL is made if it isn't."""
     primary = ledger.primary()
-    if ledger.store_primary() != primary:
-        done = longshore(ledger.stack, "db", "switchover", "cache", "--to", primary)
-        assert done.code == 0, done.end
-        ledger.await_whole_store()
+    for name, found in (("cache", ledger.store_primary()), ("books", ledger.books_primary())):
+        if found != primary:
+            done = longshore(ledger.stack, "db", "switchover", name, "--to", primary)
+            assert done.code == 0, done.end
+    ledger.await_whole_store()
+    ledger.await_whole_books()
     return primary
 
 
-def end_both(ledger: Ledger, name: str) -> Fault:
-    """The reports of both, once both write again."""
+def end(ledger: Ledger, name: str) -> Fault:
+    """The reports of all, once all write again."""
     ledger.await_more(name, 60)
     ledger.await_more(f"{name}-store", 60, "store")
-    return Fault(ledger.end(name), ledger.end_store(f"{name}-store"))
+    ledger.await_more(f"{name}-books", 60, "books")
+    return Fault(ledger.end(name), ledger.end_store(f"{name}-store"), ledger.end(f"{name}-books"))
 
 
-def await_both(ledger: Ledger, old: str) -> None:
-    """Wait until all servers serve; ``old`` is primary of neither."""
+def await_all(ledger: Ledger, old: str) -> None:
+    """Wait until all servers serve; ``old`` is primary of none."""
     ledger.await_whole()
     ledger.await_whole_store()
+    ledger.await_whole_books()
     assert ledger.members()[old]["role"] != "leader"
-    assert ledger.store_primary() != old
+    assert old not in (ledger.store_primary(), ledger.books_primary())
 
 
 def test_a_switchover(ledger: Ledger) -> None:

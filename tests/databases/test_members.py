@@ -20,27 +20,34 @@ def test_a_replica_leaves_and_is_added_again_while_rows_are_written(ledger: Ledg
     if ledger.store_primary() == leaving:
         assert longshore(ledger.stack, "db", "switchover", "cache", "--to", primary).code == 0
         ledger.await_whole_store()
+    if ledger.books_primary() == leaving:
+        assert longshore(ledger.stack, "db", "switchover", "books", "--to", primary).code == 0
+        ledger.await_whole_books()
 
     def without(content: dict[str, Any]) -> None:
-        for name in ("main", "cache"):
+        for name in ("main", "cache", "books"):
             content["databases"][name]["servers"].remove(leaving)
 
     refused = longshore(ledger.stack, "db", "remove", "main", primary)
     assert refused.code == 1, refused.end
     assert "primary" in refused.everything
     ledger.begin("members")
+    ledger.begin("members-books", "books")
     since = started(ledger, primary)
     with ledger.stack.changed(without):
         forgotten = longshore(ledger.stack, "up")
         assert forgotten.code == 4, forgotten.end
         assert f"{leaving} is still a server of ledger-main" in forgotten.everything
         assert "is still a server of ledger-cache" in forgotten.everything
+        assert f"{leaving} is still a server of ledger-books" in forgotten.everything
     removed = longshore(ledger.stack, "db", "remove", "main", leaving)
     assert removed.code == 0, removed.end
     until(lambda: sorted(ledger.members()) == sorted(set(SERVERS) - {leaving}), 60, "it has left")
     assert ledger.lab.on(leaving, "test", "-e", "/var/lib/postgresql/17/ledger-main/PG_VERSION").returncode == 0
-    left = longshore(ledger.stack, "db", "remove", "cache", leaving)
-    assert left.code == 0, left.end
+    for name in ("cache", "books"):
+        left = longshore(ledger.stack, "db", "remove", name, leaving)
+        assert left.code == 0, left.end
+    assert ledger.lab.on(leaving, "test", "-d", "/var/lib/mariadb/ledger-books/data").returncode == 0
     # One that holds no data any more has no say either.
     staying = sorted(set(SERVERS) - {leaving})
     assert ledger.store_members(staying) == staying
@@ -48,6 +55,8 @@ def test_a_replica_leaves_and_is_added_again_while_rows_are_written(ledger: Ledg
     assert back.code == 0, back.end
     ledger.await_whole()
     ledger.await_whole_store()
-    report = ledger.end("members")
-    assert not report["errors"], report
+    ledger.await_whole_books()
+    for table in ("members", "members-books"):
+        report = ledger.end(table)
+        assert not report["errors"], report
     assert started(ledger, primary) == since

@@ -17,7 +17,7 @@ def test_plan_on_blank_servers_foresees_the_databases(first_up: tuple[Outcome, O
     predicted, _done = first_up
     assert predicted.code == 2, predicted.end
     roles = {change["role"].rpartition(".")[2] for change in predicted.json["changes"]}
-    assert {"etcd", "postgresql", "database_router", "services"} <= roles
+    assert {"etcd", "postgresql", "mariadb", "database_router", "services"} <= roles
 
 
 def test_the_service_reaches_the_primary_and_a_replica(ledger: Ledger) -> None:

@@ -22,7 +22,9 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "builder": definition.builders(),
         "load_balancer": definition.load_balancers(),
         "volume_host": definition.volume_hosts(),
-        "data_server": [name for name in definition.servers if any(name in each.servers for each in definition.databases.values())],
+        "data_server": [
+            name for name in definition.servers if any(name in each.servers for each in definition.databases.values())
+        ],
         "etcd": definition.etcd_members(),
         "postgresql": definition.data_servers("postgresql"),
         "mariadb": definition.data_servers("mariadb"),

@@ -43,7 +43,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 INSTANCES = Path("/etc/mysql/instances")
 DATA = Path("/var/lib/mariadb")
@@ -56,6 +56,8 @@ GRACE = 2.0
 RETURN = 2.0
 # Seconds until SQL answers, and until a primary has stopped to take writes.
 PATIENCE, FENCING = 5.0, 1.0
+# Seconds until a replica has stopped to read, from a primary that may not answer.
+STOPPING = 30.0
 # Seconds for a switchover, and for what was ordered.
 HANDING_OVER, ORDER = 8.0, 30.0
 # Seconds that a replica may be behind to be asked for reads.
@@ -424,7 +426,7 @@ class Instance:
 
     def kill_users(self, timeout: float) -> None:
         """End the sessions of all but our own."""
-        text = f"select id from information_schema.processlist where user not in ({_OWN_USERS}) and command <> 'Killed'"
+        text = f"select id from information_schema.processlist where user not in ({_OWN_USERS})"  # noqa: S608 - our own
         for row in self.sql(text, timeout):
             with contextlib.suppress(SqlError):
                 self.sql(f"kill connection {row['id']}", timeout)
@@ -549,7 +551,6 @@ class Guard:
         self._instance = Instance(settings)
         self._lock = threading.Lock()
         self._until: float | None = None
-        self._confirms_until: float | None = None
 
     @property
     def open(self) -> bool:
@@ -589,40 +590,55 @@ class Guard:
         self._until = None
         return True
 
-    def confirm(self, may: bool, until: float) -> None:
-        """Have a replica confirm commits until then, or not.
-
-        The thread that applies runs on: else it forgot what was read.
-        """
-        with self._lock:
-            self._confirm(may)
-            self._confirms_until = until if may else None
-
-    def _confirm(self, may: bool) -> None:
-        self._instance.sql("stop slave io_thread", 30.0)
-        self._instance.sql(f"set global rpl_semi_sync_slave_enabled = {int(may)}")
-        self._instance.sql("start slave io_thread")
-
-    def heard(self, until: float) -> None:
-        """The others know until then that a replica is there."""
-        with self._lock:
-            if self._confirms_until is not None:
-                self._confirms_until = until
-
     def watch(self) -> None:
         """Forever."""
         while True:
             notify("WATCHDOG=1")
             with self._lock:
-                now = time.monotonic()
-                if self._until is not None and now >= self._until:
+                if self._until is not None and time.monotonic() >= self._until:
                     say("the lease is over: no more writes")
                     self._end(FENCING)
-                if self._confirms_until is not None and now >= self._confirms_until:
+            time.sleep(0.1)
+
+
+class Confirmer:
+    """Has a replica confirm commits until a moment: later the others can't know that it does.
+
+    Not in the guard's thread: a replica that stops to read may take seconds when its primary does not answer.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._instance = Instance(settings)
+        self._lock = threading.Lock()
+        self._until: float | None = None
+
+    def set(self, may: bool, until: float) -> None:
+        """Confirm until then, or not at all."""
+        with self._lock:
+            self._set(may)
+            self._until = until if may else None
+
+    def _set(self, may: bool) -> None:
+        # The thread that applies runs on: else it forgot what was read.
+        self._instance.sql("stop slave io_thread", STOPPING)
+        self._instance.sql(f"set global rpl_semi_sync_slave_enabled = {int(may)}")
+        self._instance.sql("start slave io_thread")
+
+    def extend(self, until: float) -> None:
+        """Until then, if at all."""
+        with self._lock:
+            if self._until is not None:
+                self._until = until
+
+    def watch(self) -> None:
+        """Forever."""
+        while True:
+            with self._lock:
+                if self._until is not None and time.monotonic() >= self._until:
                     say("etcd is away: confirms no commits meanwhile")
-                    self._confirms_until = None
+                    self._until = None
                     with contextlib.suppress(SqlError, OSError):
-                        self._confirm(False)
+                        self._set(False)
             time.sleep(0.1)
 
 
@@ -638,6 +654,7 @@ class Promoter:
         self.me = settings.name
         self.instance = Instance(settings)
         self.guard = Guard(settings)
+        self.confirmer = Confirmer(settings)
         self.etcd = None if settings.alone else Etcd(settings)
         self.woken = threading.Event()
         self.ending = self.reloading = False
@@ -656,6 +673,13 @@ class Promoter:
         self._gone: dict[str, int] = {}
         self._position = -1  # in the round before
         self._said = ""
+
+    @property
+    def store(self) -> Etcd:
+        """Where a group agrees."""
+        if self.etcd is None:
+            raise EtcdError("there is nobody to agree with")
+        return self.etcd
 
     def run(self) -> None:
         """Until it is told to end."""
@@ -697,9 +721,7 @@ class Promoter:
 
     def together(self) -> bool:
         """One round of a server among others; whether the next one is to follow soon."""
-        etcd = self.etcd
-        assert etcd is not None
-        records = etcd.look()
+        records = self.store.look()
         now = time.monotonic()
         if now - self._seen_at > RETURN:
             self._return_until = now + RETURN
@@ -708,9 +730,7 @@ class Promoter:
         leader, own = records.get("leader"), records.get(f"member/{self.me}")
         if not self._told and own is not None:
             self._joined = own.value["term"]
-        members = {
-            name[len("member/") :]: each.value for name, each in records.items() if name.startswith("member/")
-        }
+        members = {name[len("member/") :]: each.value for name, each in records.items() if name.startswith("member/")}
         if leader is not None and leader.value["name"] == self.me:
             return self.lead(leader, records, values)
         if self.guard.open or values["read_only"] != "1":
@@ -748,7 +768,7 @@ class Promoter:
         state = "broken" if values.get("Slave_SQL_Running") != "Yes" else "streaming" if self._rounds > 1 else "waiting"
         may = (value.get("acks") or {}).get(self.me) == self.instance.process() and state == "streaming"
         if may != (values["confirms"] == "1"):
-            self.guard.confirm(may, self._told_at + self.settings.ttl - MARGIN)
+            self.confirmer.set(may, self._told_at + self.settings.ttl - MARGIN)
         lag = values.get("Seconds_Behind_Master")
         self.state = {
             "role": "replica",
@@ -766,7 +786,7 @@ class Promoter:
     def attach(self, address: str) -> None:
         """Follow another leader. What was read from the former one and not applied is read again from this one."""
         settings = self.settings
-        self.instance.sql("stop slave", 60.0)
+        self.instance.sql("stop slave", STOPPING)
         seed = settings.home / "data/longshore-position"
         if seed.exists():
             self.instance.sql(f"set global gtid_slave_pos = '{seed.read_text(encoding='ascii').strip()}'")
@@ -801,13 +821,12 @@ class Promoter:
         values: dict[str, str],
     ) -> bool:
         """Take over, if it is this server's turn."""
-        etcd, now = self.etcd, time.monotonic()
-        assert etcd is not None
+        now = time.monotonic()
         if now < self._return_until and leader is not None and leader.value["name"]:
             self.tell(values, state="waiting", acks=False)
             return True
         if values.get("Slave_IO_Running") in ("Yes", "Connecting", "Preparing"):
-            self.instance.sql("stop slave io_thread", 30.0)
+            self.instance.sql("stop slave io_thread", STOPPING)
             self.instance.sql("set global rpl_semi_sync_slave_enabled = 0")
             values = self.instance.values()
         if self._frozen_since is None:
@@ -836,7 +855,7 @@ class Promoter:
             record |= {"name": self.me, "beat": 0, "stream": self.instance.process(), "open": False, "acks": {}}
             record |= {"synced": False, "base": told["position"], "position": told["position"]}
             sent = time.monotonic()
-            if etcd.swap("leader", revision, record):
+            if self.store.swap("leader", revision, record):
                 self._renewed_at = sent
         return True
 
@@ -844,8 +863,7 @@ class Promoter:
 
     def lead(self, leader: Record, records: dict[str, Record], values: dict[str, str]) -> bool:
         """Keep the lease, and do what a primary has to do."""
-        etcd, value, now = self.etcd, leader.value, time.monotonic()
-        assert etcd is not None
+        value = leader.value
         process = self.instance.process()
         self._frozen_since, self._term, self._joined = None, -1, value["term"]
         if value["stream"] != process:
@@ -856,26 +874,17 @@ class Promoter:
             return True
         position = position_of(values)
         changed = {**value, "beat": value["beat"] + 1, "position": position}
-        since = self._waits_since if values["waits"] == "1" else None
-        fresh: dict[str, dict[str, Any]] = {}
+        waits, fresh = values["waits"] == "1", self.fresh(records)
         if value["open"] and self.settings.synchronous:
-            strict = self.settings.synchronous == "strict"
-            fresh, gone = self.heard(value, records, position)
-            was = Confirming(value["acks"], value["synced"], values["waits"] == "1")
-            after = confirming(was, fresh, gone, value["term"], position, since, strict)
-            changed |= {"acks": after.acks, "synced": after.synced}
-            if (after.acks, after.synced) != (was.acks, was.synced):
-                say(f"{', '.join(after.acks) or 'nobody'} may confirm commits; sure: {after.synced}")
-            if after.waiting and (not was.waiting or since is None or (was.synced and not after.synced)):
-                self.instance.sql("set global rpl_semi_sync_master_enabled = 1")
-                self._waits_since = position_of(self.instance.values())
-        due = now - self._renewed_at >= BEAT or any(changed[key] != value[key] for key in ("acks", "synced"))
+            changed |= self.next_confirming(value, records, position, waits)
+        due = time.monotonic() - self._renewed_at >= BEAT or any(
+            changed[key] != value[key] for key in ("acks", "synced")
+        )
         if due and not self.renew(leader, changed):
             return True
-        if value["open"] and self.settings.synchronous and values["waits"] == "1" and not after.waiting:
+        if value["open"] and waits and self._waits_since is None:
             # Only now, when nobody takes over any more who does not have all.
             self.instance.sql("set global rpl_semi_sync_master_enabled = 0")
-            self._waits_since = None
         if not value["open"]:
             return self.promote(leader, values)
         if values["read_only"] == "1" or not self.guard.open:
@@ -894,7 +903,7 @@ class Promoter:
             ),
         }
         self.tell(values, state="running", acks=False)
-        if values["waits"] == "1" and position == self._position and any(each["acks"] for each in fresh.values()):
+        if waits and position == self._position and any(each["acks"] for each in fresh.values()):
             self.nudge()
         self._position = position
         order = records.get("order")
@@ -922,31 +931,49 @@ class Promoter:
 
         threading.Thread(target=write, daemon=True).start()
 
-    def heard(
-        self, leader: dict[str, Any], records: dict[str, Record], position: int
-    ) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
-        """Others that were heard of lately, and those of the leader's record that surely confirm nothing any more."""
-        fresh, gone = {}, {}
+    def next_confirming(
+        self, leader: dict[str, Any], records: dict[str, Record], position: int, waits: bool
+    ) -> dict[str, Any]:
+        """What the leader's record is to say of who confirms commits."""
+        strict = self.settings.synchronous == "strict"
+        fresh = self.fresh(records)
+        was = Confirming(leader["acks"], leader["synced"], waits)
+        since = self._waits_since if waits else None
+        after = confirming(was, fresh, self.gone(leader, fresh, position), leader["term"], position, since, strict)
+        if (after.acks, after.synced) != (was.acks, was.synced):
+            say(f"{', '.join(after.acks) or 'nobody'} may confirm commits; sure: {after.synced}")
+        if not after.waiting:
+            self._waits_since = None
+        elif since is None or (was.synced and not after.synced):
+            self.instance.sql("set global rpl_semi_sync_master_enabled = 1")
+            self._waits_since = position_of(self.instance.values())
+        return {"acks": after.acks, "synced": after.synced}
+
+    def fresh(self, records: dict[str, Record]) -> dict[str, dict[str, Any]]:
+        """The records of others that were heard of lately."""
         now = time.monotonic()
-        for name in {*self.settings.servers, *leader["acks"]} - {self.me}:
-            record = records.get(f"member/{name}")
-            stream = leader["acks"].get(name)
-            if record is not None and now - record.since < self.settings.ttl:
-                fresh[name] = record.value
-                if stream in (None, record.value["stream"]) and record.value["state"] != "left":
-                    continue
-            gone[name] = self._gone.get(name, position)
-        self._gone = gone
-        return fresh, gone
+        found = {name[len("member/") :]: each for name, each in records.items() if name.startswith("member/")}
+        return {
+            name: each.value for name, each in found.items() if name != self.me and now - each.since < self.settings.ttl
+        }
+
+    def gone(self, leader: dict[str, Any], fresh: dict[str, dict[str, Any]], position: int) -> dict[str, int]:
+        """Those of the leader's record that surely confirm nothing any more, and its position when that was seen."""
+        left = [
+            name
+            for name, stream in leader["acks"].items()
+            if name not in fresh or fresh[name]["stream"] != stream or fresh[name]["state"] == "left"
+        ]
+        self._gone = {name: self._gone.get(name, position) for name in left}
+        return self._gone
 
     def renew(self, leader: Record, changed: dict[str, Any]) -> bool:
         """Write the leader's record; whether it still was this one's."""
-        etcd, sent = self.etcd, time.monotonic()
-        assert etcd is not None
-        revision = etcd.swap("leader", leader.revision, changed)
+        sent = time.monotonic()
+        revision = self.store.swap("leader", leader.revision, changed)
         if not revision:
             # The answer may have been lost on its way, and the same was asked twice.
-            found = etcd.look().get("leader")
+            found = self.store.look().get("leader")
             revision = found.revision if found is not None and found.value == changed else 0
         if not revision:
             say("somebody else is primary now")
@@ -965,7 +992,7 @@ class Promoter:
             self.release(leader)
             return True
         if values.get("Slave_IO_Running", "No") != "No":
-            self.instance.sql("stop slave io_thread", 30.0)
+            self.instance.sql("stop slave io_thread", STOPPING)
             values = self.instance.values()
         target = values.get("Gtid_IO_Pos", "") if values.get("Slave_SQL_Running") == "Yes" else ""
         if sequence(target) > sequence(values["current"]):
@@ -974,7 +1001,7 @@ class Promoter:
                 self.state = {"role": "replica", "state": "applying", "lag": None, "position": position_of(values)}
                 return True
         if values.get("Master_Host"):
-            self.instance.sql("stop slave", 30.0)
+            self.instance.sql("stop slave", STOPPING)
             self.instance.sql("reset slave all", 30.0)
         self.instance.sql("set global rpl_semi_sync_slave_enabled = 0")
         strict = self.settings.synchronous == "strict"
@@ -991,21 +1018,19 @@ class Promoter:
     def release(self, leader: Record) -> None:
         """Let somebody else become primary, or this one again: whoever has the most."""
         value = {**leader.value, "name": "", "former": self.me, "beat": leader.value["beat"] + 1}
-        assert self.etcd is not None
-        self.etcd.swap("leader", leader.revision, value)
+        self.store.swap("leader", leader.revision, value)
         self.wake_others()
 
     def obey(self, leader: Record, order: dict[str, Any], records: dict[str, Record]) -> None:
         """Do what somebody has ordered, and tell how it went."""
-        assert self.etcd is not None
         if _meant(order, "promote"):
             words = f"{self.me} is primary; let it hand over"
         elif _meant(order, "switchover"):
             words = self.hand_over(leader, order["to"], records)
         else:
             words = "came too late"
-        self.etcd.delete("order")
-        self.etcd.put("result", {"id": order["id"], "error": words})
+        self.store.delete("order")
+        self.store.put("result", {"id": order["id"], "error": words})
 
     def hand_over(self, leader: Record, to: str, records: dict[str, Record]) -> str:
         """Have another server become primary. Nothing is lost: it has all before it is one. What went wrong, if so."""
@@ -1045,7 +1070,6 @@ class Promoter:
 
     def tell(self, values: dict[str, str], *, state: str, acks: bool, frozen: int | None = None) -> dict[str, Any]:
         """Write how far this one is, when that is new or was said long ago; gives it."""
-        assert self.etcd is not None
         told = {
             "stream": self.instance.process(),
             "position": position_of(values),
@@ -1056,9 +1080,9 @@ class Promoter:
         }
         now = time.monotonic()
         if told != self._told or now - self._told_at >= BEAT:
-            self.etcd.put(f"member/{self.me}", {**told, "at": round(time.time(), 1)})
+            self.store.put(f"member/{self.me}", {**told, "at": round(time.time(), 1)})
             self._told, self._told_at = told, now
-            self.guard.heard(now + self.settings.ttl - MARGIN)
+            self.confirmer.extend(now + self.settings.ttl - MARGIN)
         return told
 
     def lost_instance(self) -> None:
@@ -1087,7 +1111,7 @@ class Promoter:
                 elif self.guard.end():
                     self.release(leader)
             elif values["confirms"] == "1":
-                self.guard.confirm(False, 0.0)
+                self.confirmer.set(False, 0.0)
                 self.tell(values, state="left", acks=False)
 
     def wake_others(self) -> None:
@@ -1148,7 +1172,7 @@ class Server(http.server.ThreadingHTTPServer):
     def load(self) -> None:
         """Read the certificate when it is a new one."""
         settings = self.promoter.settings
-        changed = os.stat(settings.certificate).st_mtime
+        changed = Path(settings.certificate).stat().st_mtime
         if changed != self._loaded:
             self.context.load_cert_chain(settings.certificate, settings.key)
             self._loaded = changed
@@ -1195,8 +1219,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._send(404, {})
 
-    do_OPTIONS = do_GET
-
     def _known(self) -> bool:
         """Whether a server of the group asks, by the address in its certificate."""
         certificate = self.request.getpeercert() or {}
@@ -1230,11 +1252,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         scratch.mkdir(mode=0o700, exist_ok=True)
         try:
             with backup(promoter.settings, scratch) as process:
-                assert process.stdout is not None
-                while chunk := process.stdout.read(1 << 18):
+                while process.stdout is not None and (chunk := process.stdout.read(1 << 18)):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
                 if process.wait() == 0:
                     self.wfile.write(b"0\r\n\r\n")
+                else:
+                    say(f"mariadb-backup failed; {promoter.settings.home / 'sending.log'} has its words")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -1244,8 +1267,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command != "OPTIONS" or body:
-            self.wfile.write(body)
+        self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -1253,19 +1275,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 def backup(settings: Settings, scratch: Path) -> subprocess.Popen[bytes]:
     """mariadb-backup, whose output is all of the data. It logs in by the socket."""
-    return subprocess.Popen(
-        [
-            "mariadb-backup",
-            f"--defaults-file={INSTANCES / settings.instance}.cnf",
-            "--backup",
-            "--stream=mbstream",
-            f"--target-dir={scratch}",
-            "--user=backup",
-            f"--socket={settings.socket}",
-        ],
-        stdout=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-    )
+    argv = [
+        "mariadb-backup",
+        f"--defaults-file={INSTANCES / settings.instance}.cnf",
+        "--backup",
+        "--stream=mbstream",
+        f"--target-dir={scratch}",
+        "--user=backup",
+        f"--socket={settings.socket}",
+    ]
+    with (settings.home / "sending.log").open("wb") as log:
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=log)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1373,11 +1393,9 @@ def _fetch(settings: Settings, name: str, data: Path) -> None:
         raise OSError(f"{name} gives no copy: HTTP {answer.status}")
     say(f"copies the data of {name}")
     with subprocess.Popen(["mbstream", "-x", "-C", str(making)], stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        try:
-            shutil.copyfileobj(answer, process.stdin, 1 << 18)
-        finally:
-            process.stdin.close()
+        if process.stdin is not None:
+            with process.stdin as channel:
+                shutil.copyfileobj(answer, channel, 1 << 18)
     if process.returncode != 0:
         raise OSError(f"the copy of {name} could not be unpacked")
     subprocess.run(["mariadb-backup", "--prepare", f"--target-dir={making}"], check=True, stderr=subprocess.DEVNULL)
@@ -1433,7 +1451,8 @@ def fence(settings: Settings) -> None:
 
 def say(words: str) -> None:
     """To the journal."""
-    print(words, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
 
 
 def notify(words: str) -> None:
@@ -1459,7 +1478,8 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGHUP, reload)
     server = Server(promoter)
-    threading.Thread(target=promoter.guard.watch, daemon=True).start()
+    for each in (promoter.guard, promoter.confirmer):
+        threading.Thread(target=each.watch, daemon=True).start()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     notify("READY=1")
     promoter.run()
@@ -1471,7 +1491,7 @@ def main() -> None:
     what, instance, *more = sys.argv[1:]
     settings = Settings.of(instance)
     if what == "order":
-        print(json.dumps(order(settings, more[0], more[1] if len(more) > 1 else "")))
+        sys.stdout.write(json.dumps(order(settings, more[0], more[1] if len(more) > 1 else "")))
     else:
         {"run": run, "prepare": prepare, "fence": fence}[what](settings)
 

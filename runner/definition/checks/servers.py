@@ -16,7 +16,20 @@ if TYPE_CHECKING:
 
 # Ansible's own names, and the inventory's groups: a host of the same name would be mistaken for one.
 RESERVED = frozenset(
-    {"all", "builder", "data_server", "etcd", "localhost", "longshore", "mariadb", "postgresql", "registry", "sentinel", "ungrouped", "valkey"}
+    {
+        "all",
+        "builder",
+        "data_server",
+        "etcd",
+        "localhost",
+        "longshore",
+        "mariadb",
+        "postgresql",
+        "registry",
+        "sentinel",
+        "ungrouped",
+        "valkey",
+    }
 )
 
 

@@ -41,10 +41,12 @@ def test_primaries_go(ledger: Ledger, campaign: Campaign, kind: str) -> None:
         found.append(fault(ledger))
         ledger.await_whole()
         ledger.await_whole_store()
+        ledger.await_whole_books()
     stores = [each.cache for each in found if each.cache is not None]
     figures = {"postgresql": summary([each.main for each in found])}
     if stores:
         figures["redis"] = summary(stores)
+        figures["mariadb"] = summary([each.books for each in found if each.books is not None])
     campaign.record(f"soak-databases-{kind}", figures)
 
 

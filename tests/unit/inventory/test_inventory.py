@@ -472,6 +472,52 @@ def test_a_redis_has_sentinels_and_shares_its_server(tmp_path: Path) -> None:
     assert "sentinel.password" in hosts["app1"]["credentials_sets"]["cluster"]["names"]
 
 
+BOOKS = """
+plugin: longshore.stack.stack
+name: shop
+servers:
+  app1: {address: 198.51.100.11, private_address: 10.77.0.11, tags: [app]}
+  db1: {address: 198.51.100.21, private_address: 10.77.0.21, tags: [db]}
+  db2: {address: 198.51.100.22, private_address: 10.77.0.22, tags: [db]}
+databases:
+  my-books: {engine: mariadb, servers: [db2, db1], port: 3307, synchronous: true, settings: {max_connections: 99}}
+  lone: {engine: mariadb, servers: [db1]}
+services:
+  web: {image: nginx:1, environment: {BOOKS: "{{ databases.my-books.url }}"}}
+"""
+
+
+def test_a_mariadb_with_replicas_agrees_by_etcd(tmp_path: Path) -> None:
+    found = inventory(tmp_path, BOOKS)
+    hosts = found["_meta"]["hostvars"]
+    assert found["mariadb"]["hosts"] == found["data_server"]["hosts"] == ["db1", "db2"]
+    assert found["etcd"]["hosts"] == ["db2", "db1", "app1"]
+    books, lone = hosts["db1"]["mariadb_instances"]
+    assert books == {
+        "name": "shop-my-books",
+        "title": "my-books",
+        "port": 3307,
+        "health_port": 8307,
+        "servers": [{"name": "db2", "address": "10.77.0.22"}, {"name": "db1", "address": "10.77.0.21"}],
+        "synchronous": True,
+        "database": "my_books",
+        "settings": {"max_connections": "99"},
+    }
+    assert [each["name"] for each in lone["servers"]] == ["db1"]
+    assert [hosts[name]["mariadb_memory"] for name in ("db1", "db2")] == [1.0, 1.0]
+    router = hosts["app1"]["database_router_names"]["my-books-ro"]
+    assert (router["engine"], router["health_port"], router["reads"]) == ("mariadb", 8307, True)
+    names = hosts["app1"]["credentials_sets"]["databases"]["names"]
+    assert {"my-books.owner", "my-books.replication", "lone.monitor"} <= set(names)
+
+
+def test_a_mariadb_alone_needs_nobody(tmp_path: Path) -> None:
+    text = BOOKS.replace("servers: [db2, db1], port: 3307, synchronous: true", "servers: [db2]")
+    found = inventory(tmp_path, text)
+    assert not found.get("etcd", {}).get("hosts")
+    assert "etcd_servers" not in found["_meta"]["hostvars"]["db2"]
+
+
 def test_routers_are_services_and_their_images_come_along(with_databases: dict[str, Any]) -> None:
     app1 = with_databases["_meta"]["hostvars"]["app1"]
     assert set(app1["services_services"]) == set(app1["images_services"]) == {"web", "my-db", "my-db-ro"}

@@ -66,7 +66,7 @@ class BooksWriter:
             try:
                 connection = connection or connect("BOOKS_URL")
                 with connection.cursor() as cursor:
-                    cursor.execute(f"insert into {named(self.table)} values (%s)", (number,))
+                    cursor.execute(f"insert into {named(self.table)} values (%s)", (number,))  # noqa: S608 - quoted
             except (pymysql.Error, OSError) as error:
                 words = str(error)
                 self.errors[words] = self.errors.get(words, 0) + 1
@@ -89,7 +89,7 @@ class BooksWriter:
         self.over.set()
         self.thread.join()
         with connect("BOOKS_URL") as connection, connection.cursor() as cursor:
-            cursor.execute(f"select id from {named(self.table)}")
+            cursor.execute(f"select id from {named(self.table)}")  # noqa: S608 - quoted
             there = {row[0] for row in cursor.fetchall()}
         return {
             "acknowledged": len(self.acknowledged),
@@ -109,6 +109,6 @@ def look(variable: str, table: str) -> dict[str, Any]:
         cursor.execute("show tables like %s", (table,))
         rows = 0
         if cursor.fetchone() is not None:
-            cursor.execute(f"select count(*) from {named(table)}")
+            cursor.execute(f"select count(*) from {named(table)}")  # noqa: S608 - quoted
             rows = cursor.fetchone()[0]
     return {"address": address, "standby": bool(standby), "rows": rows, "tls": tls}

@@ -1,0 +1,172 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""MariaDB on the same three servers. test_faults.py has its server lost and cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stack.support import longshore, until
+
+from .conftest import SERVERS, Ledger
+
+INSTANCE = "mariadb-instance@ledger-books.service"
+PROMOTER = "mariadb-promoter@ledger-books.service"
+SOCKET = "/run/mariadb-ledger-books/mariadb.sock"
+
+
+def sql(ledger: Ledger, server: str, text: str) -> str:
+    """What a statement gives on a server."""
+    words = ("mariadb", "--no-defaults", f"--socket={SOCKET}", "-BN", "-e", text)
+    return ledger.lab.on(server, *words).stdout.strip()
+
+
+def kept(ledger: Ledger, user: str) -> str:
+    """A password, as the manager keeps it."""
+    directory = "/etc/longshore/ledger/credentials/databases"
+    return ledger.lab.on("app1", "cat", f"{directory}/books.{user}").stdout.strip()
+
+
+def log_in(ledger: Ledger, server: str, user: str, secret: str, *words: str) -> str:
+    """What a client that comes over the network is told; ``words``: an option, and SQL."""
+    options, text = words
+    address = ledger.lab.described["hosts"][server]["private"]["v4"]
+    command = (
+        f"MYSQL_PWD={secret} mariadb --no-defaults -h {address} -u {user} {options} books -BNe '{text}' 2>&1 || true"
+    )
+    return ledger.lab.on(server, "sh", "-c", command).stdout
+
+
+def test_the_service_reaches_the_primary_and_a_replica(ledger: Ledger) -> None:
+    primary, replica = (ledger.ask(f"/{name}?kind=books&name=x") for name in ("primary", "replica"))
+    assert (primary["standby"], replica["standby"]) == (False, True)
+    assert primary["tls"].startswith("TLS")
+
+
+def test_status_tells_who_is_what(ledger: Ledger) -> None:
+    done = longshore(ledger.stack, "db", "status", "--json")
+    assert done.code == 0, done.end
+    told = done.json["databases"]["books"]
+    assert sorted(told) == list(SERVERS)
+    assert sorted((member["role"], member["state"], member["synchronous"]) for member in told.values()) == [
+        ("primary", "running", False),
+        ("replica", "streaming", True),
+        ("replica", "streaming", True),
+    ]
+    assert told[ledger.books_primary()]["role"] == "primary"
+    assert all(member["version"].startswith("11.8.") for member in told.values())
+
+
+def test_nobody_gets_in_without_tls_or_password_and_each_user_may_do_its_own(ledger: Ledger) -> None:
+    server = ledger.books_primary()
+    trust = "--ssl-ca=/etc/longshore/ledger/mariadb/ca.crt"
+    owner, reader = kept(ledger, "owner"), kept(ledger, "reader")
+    assert "1" in log_in(ledger, server, "books", owner, trust, "select 1")
+    assert "ERROR" in log_in(ledger, server, "books", owner, "--skip-ssl", "select 1")
+    assert "ERROR 1045" in log_in(ledger, server, "books", "wrong", trust, "select 1")
+    assert "ERROR 1142" in log_in(ledger, server, "books_reader", reader, trust, "create table x (y int)")
+    assert "ERROR 1227" in log_in(ledger, server, "books", owner, trust, "set global read_only = 1")
+    assert "ERROR" in log_in(ledger, server, "replication", kept(ledger, "replication"), trust, "select 1")
+    ports = ledger.lab.on("client", "nc", "-zw2", ledger.lab.address(server), "3306", check=False)
+    assert ports.returncode != 0, "MariaDB listens on the public address"
+
+
+def test_nothing_is_copied_by_whoever_is_no_server_of_the_group(ledger: Ledger) -> None:
+    """Everybody may ask who is primary; only with a member's certificate there are data."""
+    server = ledger.books_primary()
+    address = ledger.lab.described["hosts"][server]["private"]["v4"]
+    ask = f"curl -s -m 5 -o /dev/null -w %{{http_code}} --cacert /etc/longshore/cluster/ca.crt https://{address}:8306"
+    assert ledger.lab.on("app1", "sh", "-c", f"{ask}/primary").stdout == "200"
+    assert ledger.lab.on("app1", "sh", "-c", f"{ask}/copy").stdout == "403"
+
+
+def test_a_switchover_loses_nothing(ledger: Ledger) -> None:
+    to = next(server for server in SERVERS if server != ledger.books_primary())
+    ledger.begin("switched", "books")
+    done = longshore(ledger.stack, "db", "switchover", "books", "--to", to)
+    assert done.code == 0, done.end
+    until(lambda: ledger.books_primary() == to, 30, f"{to} is primary")
+    ledger.await_more("switched", 30, "books")
+    ledger.end("switched")
+
+
+def test_settings_are_taken_without_a_restart_where_they_can_be(ledger: Ledger) -> None:
+    def changed(name: str, value: str) -> Any:
+        def change(content: dict[str, Any]) -> None:
+            content["databases"]["books"]["settings"][name] = value
+
+        return ledger.stack.changed(change)
+
+    before = {server: process(ledger, server) for server in SERVERS}
+    with changed("max_connections", "123"):
+        done = longshore(ledger.stack, "up", "--json")
+        assert done.code == 0, done.end
+        assert [sql(ledger, server, "select @@global.max_connections") for server in SERVERS] == ["123"] * 3
+        assert {server: process(ledger, server) for server in SERVERS} == before
+    with changed("innodb_page_cleaners", "2"), changed("max_connections", "12e"):
+        refused = longshore(ledger.stack, "up")
+        assert refused.code == 1, refused.end
+        assert "max_connections" in refused.everything
+        text = ledger.lab.on(SERVERS[0], "cat", "/etc/mysql/instances/ledger-books.cnf").stdout
+        assert "12e" not in text
+    with changed("back_log", "99"):
+        ledger.begin("settings", "books")
+        done = longshore(ledger.stack, "up")
+        assert done.code == 0, done.end
+        ledger.await_whole_books()
+        assert [sql(ledger, server, "select @@global.back_log") for server in SERVERS] == ["99"] * 3
+        ledger.end("settings")
+
+
+def process(ledger: Ledger, server: str) -> str:
+    """The number of the process that serves."""
+    return ledger.lab.on(server, "systemctl", "show", "--property=MainPID", "--value", INSTANCE).stdout.strip()
+
+
+def test_a_killed_process_costs_a_moment(ledger: Ledger) -> None:
+    """Whoever has the most takes over, at once: nobody waits for a lease."""
+    old = ledger.books_primary()
+    ledger.begin("killed", "books")
+    ledger.lab.on(old, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", INSTANCE)
+    ledger.await_more("killed", 30, "books")
+    ledger.await_whole_books()
+    ledger.end("killed")
+
+
+def test_a_primary_that_nobody_looks_after_takes_no_writes(ledger: Ledger) -> None:
+    """Its promoter hangs, so nobody would notice when its lease ends: systemd ends it, and writes with it."""
+    old = ledger.books_primary()
+    ledger.begin("hung", "books")
+    first = ledger.lab.on(old, "systemctl", "show", "--property=MainPID", "--value", PROMOTER).stdout
+    ledger.lab.on(old, "systemctl", "kill", "--kill-whom=main", "--signal=STOP", PROMOTER)
+    words = ("systemctl", "show", "--property=MainPID", "--value", PROMOTER)
+    until(lambda: ledger.lab.on(old, *words).stdout not in (first, "0\n"), 30, "the promoter is back")
+    ledger.await_more("hung", 30, "books")
+    ledger.end("hung")
+
+
+def test_a_replica_is_copied_anew_and_keeps_what_it_had(ledger: Ledger) -> None:
+    primary = ledger.books_primary()
+    replica = next(server for server in SERVERS if server != primary)
+    refused = longshore(ledger.stack, "db", "resync", "books", primary)
+    assert refused.code == 1, refused.end
+    ledger.begin("copied", "books")
+    done = longshore(ledger.stack, "db", "resync", "books", replica)
+    assert done.code == 0, done.end
+    ledger.await_whole_books()
+    report = ledger.end("copied")
+    assert not report["errors"], report
+    aside = ledger.lab.on(replica, "sh", "-c", "ls -d /var/lib/mariadb/ledger-books/former-*/mysql").stdout
+    assert len(aside.split()) == 1, aside
+
+
+def test_no_password_is_seen(ledger: Ledger) -> None:
+    secrets = {user: kept(ledger, user) for user in ("owner", "reader", "replication", "monitor")}
+    assert {len(secret) for secret in secrets.values()} == {32}
+    for server in ("app1", *SERVERS):
+        seen = ledger.lab.on(server, "sh", "-c", "ps axww; journalctl --no-pager -o cat").stdout
+        assert not [user for user, secret in secrets.items() if secret in seen], server
+    for server in SERVERS:
+        listed = ledger.lab.on(server, "sh", "-c", "stat -c '%a %U %n' /etc/mysql/instances/*.json").stdout
+        assert listed.split()[:2] == ["640", "root"]

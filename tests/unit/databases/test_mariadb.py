@@ -1,0 +1,265 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may take over, who may confirm commits, and what MariaDB is told; that it fails over is tried on real servers."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.longshore.stack.plugins.module_utils import mariadb_group, mariadb_sql
+
+PROGRAM = Path(__file__).resolve().parents[3] / "roles/mariadb/files/promoter.py"
+SERVERS = ["db1", "db2", "db3"]
+# The revision of the lost leader's record.
+LOST = 70
+
+
+def load() -> Any:
+    """The program."""
+    spec = importlib.util.spec_from_file_location("mariadb_promoter", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look for it there
+    spec.loader.exec_module(module)
+    return module
+
+
+promoter = load()
+
+
+def leader(**more: Any) -> dict[str, Any]:
+    """The record of db1, the primary of term 4, whose commits db2 and db3 confirm."""
+    return {
+        "name": "db1",
+        "term": 4,
+        "open": True,
+        "base": 80,
+        "synced": True,
+        "acks": {"db2": "p2", "db3": "p3"},
+        **more,
+    }
+
+
+def member(position: int, number: int = 2, **more: Any) -> dict[str, Any]:
+    """The record of one that followed it, and reads nothing from it any more."""
+    told = {"position": position, "stream": f"p{number}", "term": 4, "state": "frozen", "frozen": LOST, "acks": False}
+    return {**told, **more}
+
+
+def successor(lost: dict[str, Any], members: dict[str, Any], *, synchronous: bool = True, waited: float = 9.0) -> Any:
+    return promoter.successor(lost, LOST, members, SERVERS, synchronous, waited)
+
+
+def test_who_has_the_most_takes_over_and_of_equals_the_first() -> None:
+    assert successor(leader(), {"db2": member(99), "db3": member(100, 3)}).name == "db3"
+    assert successor(leader(), {"db2": member(100), "db3": member(100, 3)}).name == "db2"
+
+
+def test_nobody_takes_over_before_all_who_may_have_confirmed_something_were_heard() -> None:
+    assert "db3" in successor(leader(), {"db2": member(100)}).why
+    assert "db3" in successor(leader(), {"db2": member(100), "db3": member(90, 3, frozen=60)}).why
+    # It was restarted meanwhile, so it may have forgotten what it had read.
+    assert "db3" in successor(leader(), {"db2": member(100), "db3": member(90, 3, stream="p4")}).why
+    assert successor(leader(acks={"db2": "p2"}), {"db2": member(100)}).name == "db2"
+
+
+def test_one_that_confirmed_nothing_may_take_over_when_it_has_as_much() -> None:
+    assert successor(leader(acks={"db2": "p2"}), {"db2": member(100), "db3": member(101, 3)}).name == "db3"
+
+
+@pytest.mark.parametrize("lost", [leader(synced=False), leader(synced=False, acks={}), leader(acks={})])
+def test_while_nobody_is_sure_nobody_takes_over_but_the_former_one(lost: dict[str, Any]) -> None:
+    members = {"db2": member(100), "db3": member(100, 3)}
+    assert "db1" in successor(lost, members).why
+    released = {**lost, "name": "", "former": "db1"}
+    assert successor(released, {**members, "db1": member(100, 1, term=None)}).name == "db1"
+
+
+def test_a_former_primary_that_is_there_decides_alone_who_has_the_most() -> None:
+    """It has all that was confirmed, so nobody has to be waited for; of equals it stays."""
+    released = leader(name="", former="db1")
+    assert successor(released, {"db1": member(100, 1), "db2": member(100)}).name == "db1"
+    assert successor(released, {"db1": member(100, 1), "db2": member(102)}).name == "db2"
+    assert successor(released, {"db1": member(100, 1)}).name == "db1"
+
+
+def test_a_primary_of_an_earlier_term_is_not_compared() -> None:
+    """What it has more may be what the others never had."""
+    assert successor(leader(acks={"db2": "p2"}), {"db2": member(100), "db3": member(500, 3, term=3)}).name == "db2"
+    assert successor(leader(acks={"db2": "p2"}), {"db2": member(100), "db3": member(500, 3, term=None)}).name == "db2"
+
+
+def test_one_that_can_apply_nothing_does_not_take_over() -> None:
+    found = successor(leader(acks={"db3": "p3"}), {"db2": member(200, state="broken"), "db3": member(100, 3)})
+    assert found.name == "db3"
+
+
+def test_one_that_was_left_out_of_the_file_is_heard_and_not_chosen() -> None:
+    lost = leader(acks={"db2": "p2", "db9": "p9"})
+    assert successor(lost, {"db2": member(100), "db9": member(100, 9)}).name == "db2"
+    assert "db9" in successor(lost, {"db2": member(100), "db9": member(101, 9)}).why
+    assert "db9" in successor(lost, {"db2": member(100)}).why
+
+
+def test_one_that_never_began_to_write_is_replaced_by_whoever_has_what_it_had() -> None:
+    lost = leader(open=False, acks={}, synced=False, base=100)
+    assert successor(lost, {"db2": member(100, term=3), "db3": member(99, 3, term=3)}).name == "db2"
+    assert successor(lost, {"db2": member(99, term=3)}).name == ""
+    assert successor(lost, {"db2": member(100, term=2)}).name == ""
+
+
+def test_without_synchronous_commits_the_best_of_those_that_answer_takes_over() -> None:
+    lost = leader(synced=False, acks={})
+    waiting = successor(lost, {"db2": member(100)}, synchronous=False, waited=1.0)
+    assert waiting.why == "waiting for the others"
+    assert successor(lost, {"db2": member(100)}, synchronous=False, waited=2.5).name == "db2"
+    both = {"db2": member(100), "db3": member(101, 3)}
+    assert successor(lost, both, synchronous=False, waited=0.0).name == "db3"
+
+
+def test_who_begins() -> None:
+    assert promoter.first({}, SERVERS, "db1", True).name == "db1"
+    assert "db1, db2, db3" in promoter.first({}, SERVERS, "db1", False).why
+    told = {"db1": member(5, 1, frozen=0), "db2": member(9, frozen=0)}
+    assert "db3" in promoter.first(told, SERVERS, "db1", True).why
+    assert promoter.first({**told, "db3": member(9, 3, frozen=0)}, SERVERS, "db3", False).name == "db2"
+
+
+def confirming(
+    now: tuple[dict[str, str], bool, bool],
+    members: dict[str, Any],
+    gone: dict[str, int],
+    position: int,
+    since: int | None,
+    *,
+    strict: bool = False,
+) -> tuple[dict[str, str], bool, bool]:
+    """The next step, all as plain values."""
+    found = promoter.confirming(promoter.Confirming(*now), members, gone, 4, position, since, strict)
+    return found.acks, found.synced, found.waiting
+
+
+def streaming(position: int, number: int = 2, **more: Any) -> dict[str, Any]:
+    """The record of one that follows."""
+    return member(position, number, **{"state": "streaming", "frozen": None, **more})
+
+
+def test_commits_wait_once_somebody_confirms_and_are_sure_once_he_has_what_came_before() -> None:
+    step = confirming(({}, False, False), {"db2": streaming(90)}, {}, 100, None)
+    assert step == ({"db2": "p2"}, False, False)
+    ready = {"db2": streaming(90, acks=True)}
+    step = confirming(step, ready, {}, 100, None)
+    assert step == ({"db2": "p2"}, False, True)
+    assert confirming(step, ready, {}, 110, 105) == ({"db2": "p2"}, False, True)
+    assert confirming(step, {"db2": streaming(105, acks=True)}, {}, 110, 105) == ({"db2": "p2"}, True, True)
+
+
+def test_another_one_may_confirm_at_once() -> None:
+    found = confirming(({"db2": "p2"}, True, True), {"db2": streaming(99), "db3": streaming(98, 3)}, {}, 100, 50)
+    assert found == ({"db2": "p2", "db3": "p3"}, True, True)
+
+
+@pytest.mark.parametrize(
+    "other", [streaming(100, 3, term=3), streaming(100, 3, state="waiting"), streaming(100 - promoter.NEAR - 1, 3)]
+)
+def test_one_that_is_elsewhere_or_far_behind_may_not(other: dict[str, Any]) -> None:
+    now = ({"db2": "p2"}, True, True)
+    assert confirming(now, {"db2": streaming(100), "db3": other}, {}, 100, 50) == now
+
+
+def test_who_is_gone_is_let_go_when_another_has_what_only_he_may_have_had() -> None:
+    now = ({"db2": "p2", "db3": "p3"}, True, True)
+    assert confirming(now, {"db2": streaming(99)}, {"db3": 100}, 120, 50) == now
+    assert confirming(now, {"db2": streaming(100)}, {"db3": 100}, 120, 50) == ({"db2": "p2"}, True, True)
+
+
+def test_the_last_one_goes() -> None:
+    now = ({"db2": "p2"}, True, True)
+    assert confirming(now, {}, {"db2": 100}, 100, 50) == ({}, False, False)
+    # Nobody commits anything, and who was the last stays known.
+    assert confirming(now, {}, {"db2": 100}, 100, 50, strict=True) == ({"db2": "p2"}, True, True)
+    back = {"db2": streaming(100, 7)}
+    assert confirming(now, back, {"db2": 100}, 100, 50, strict=True) == ({"db2": "p7"}, False, True)
+
+
+def test_positions() -> None:
+    assert [promoter.sequence(text) for text in ("", "0-7-12", "1-7-99,0-3-5", "1-2-3")] == [0, 12, 5, 0]
+    values = {"current": "0-1-10", "written": "0-1-9", "Gtid_IO_Pos": "0-1-15", "Slave_SQL_Running": "Yes"}
+    assert promoter.position_of(values) == 15
+    # Nobody applies what was read: it is forgotten with the next start.
+    assert promoter.position_of({**values, "Slave_SQL_Running": "No"}) == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "default"),
+        ("200", "200"),
+        ("1.5", "1.5"),
+        ("64M", "67108864"),
+        ("2g", "2147483648"),
+        ("ROW", "'ROW'"),
+        ("it's", "'it''s'"),
+    ],
+)
+def test_values_as_sql(value: str | None, expected: str) -> None:
+    assert mariadb_group.literal(value) == expected
+
+
+def test_a_configuration_is_read() -> None:
+    text = "# Written by a role = not a setting\n[mariadbd]\nport = 3306\nsql_mode = A = B\n"
+    assert mariadb_group.settings(text) == {"port": "3306", "sql_mode": "A = B"}
+
+
+def test_users_have_what_they_need_and_no_password_travels() -> None:
+    passwords = {name: f"{name}-secret" for name in ("owner", "reader", "replication", "monitor")}
+    found = mariadb_sql.wanted("my_db", passwords)
+    assert found["my_db@%"]["grants"] == ["GRANT USAGE ON *.*", "GRANT ALL PRIVILEGES ON `my\\_db`.*"]
+    assert found["my_db_reader@%"]["grants"][1] == "GRANT SELECT, SHOW VIEW ON `my\\_db`.*"
+    assert found["backup@localhost"]["login"] == ["unix_socket", "mysql", "0"]
+    assert all(each["login"][2] == "1" for user, each in found.items() if user != "backup@localhost")
+    assert "secret" not in str(found)
+    # As MariaDB's PASSWORD('secret') gives it.
+    assert mariadb_sql.hashed("secret") == "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"
+
+
+class FakeLocal(mariadb_sql.Local):
+    """An instance that has one user."""
+
+    def __init__(self, login: list[str]) -> None:
+        super().__init__("none")
+        self.login = login
+        self.done: list[str] = []
+
+    def sql(self, text: str) -> list[list[str]]:
+        if "global_priv" in text:
+            return [["main@%", *self.login]]
+        if text == "show databases":
+            return [["main"], ["mysql"]]
+        if text.startswith("show grants"):
+            return [
+                ["GRANT USAGE ON *.* TO `main`@`%` IDENTIFIED BY PASSWORD '*1' REQUIRE SSL"],
+                ["GRANT ALL PRIVILEGES ON `main`.* TO `main`@`%`"],
+            ]
+        self.done.append(text)
+        return []
+
+
+def test_only_what_is_missing_is_made() -> None:
+    passwords = dict.fromkeys(("owner", "reader", "replication", "monitor"), "secret")
+    there = FakeLocal(mariadb_sql.login("secret"))
+    made = [change.what for change in mariadb_sql.plan(there, "main", passwords)]
+    assert "user main" not in made
+    assert "rights of main" not in made
+    assert {"user main_reader", "rights of main_reader", "user backup"} <= set(made)
+    other = FakeLocal(mariadb_sql.login("former"))
+    (change,) = [each for each in mariadb_sql.plan(other, "main", passwords) if each.what.endswith(" main")]
+    change.apply()
+    assert change.what == "login of main"
+    assert "require ssl" in other.done[0]
