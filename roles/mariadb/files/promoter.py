@@ -45,6 +45,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+# How data that were put aside are called.
+ASIDE = "former-%Y%m%d-%H%M%S"
 INSTANCES = Path("/etc/mysql/instances")
 DATA = Path("/var/lib/mariadb")
 # Seconds. How often to look; how often at least to say that one is there; how long before its end a lease is of no use
@@ -60,6 +62,8 @@ PATIENCE, FENCING = 5.0, 1.0
 STOPPING = 30.0
 # Seconds for a switchover, and for what was ordered.
 HANDING_OVER, ORDER = 8.0, 30.0
+# Seconds between two copies that a replica makes by itself.
+AGAIN = 60.0
 # Seconds that a replica may be behind to be asked for reads.
 LAG = 10
 # Transactions that a replica may be behind to confirm commits.
@@ -624,6 +628,13 @@ class Confirmer:
         self._instance.sql(f"set global rpl_semi_sync_slave_enabled = {int(may)}")
         self._instance.sql("start slave io_thread")
 
+    def freeze(self) -> None:
+        """Read and confirm nothing more, until something else is said."""
+        with self._lock:
+            self._instance.sql("stop slave io_thread", STOPPING)
+            self._instance.sql("set global rpl_semi_sync_slave_enabled = 0")
+            self._until = None
+
     def extend(self, until: float) -> None:
         """Until then, if at all."""
         with self._lock:
@@ -756,14 +767,14 @@ class Promoter:
             self._term, self._rounds = value["term"], 0
             say(f"follows {value['name']}, term {value['term']}")
         code = int(values.get("Last_IO_Errno") or 0) or int(values.get("Last_SQL_Errno") or 0)
-        if code in _LOST_TRACK and value.get("open"):
+        if code in _LOST_TRACK and value.get("open") and not self.copied_lately():
             self.copy_anew(f"{values.get('Last_IO_Error')}{values.get('Last_SQL_Error')}")
         reads = values.get("Slave_IO_Running") == "Yes"
         self._rounds = self._rounds + 1 if reads else 0
         if self._rounds > 1:
             # It may be connected for a moment before the leader finds that it has nothing for it.
             self._joined = value["term"]
-        if values.get("Slave_IO_Running") == "No" and not code:
+        if values.get("Slave_IO_Running") == "No" and code not in _LOST_TRACK:
             self.instance.sql("start slave io_thread")
         state = "broken" if values.get("Slave_SQL_Running") != "Yes" else "streaming" if self._rounds > 1 else "waiting"
         may = (value.get("acks") or {}).get(self.me) == self.instance.process() and state == "streaming"
@@ -804,6 +815,16 @@ class Promoter:
         self.instance.sql("start slave")
         self._rounds = 0
 
+    def copied_lately(self) -> bool:
+        """Whether data were put aside a moment ago: another copy would be of no more use, and fill the disk."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        for each in self.settings.home.glob("former-*"):
+            with contextlib.suppress(ValueError):
+                when = datetime.datetime.strptime(f"{each.name} +0000", f"{ASIDE} %z")
+                if (now - when).total_seconds() < AGAIN:
+                    return True
+        return False
+
     def copy_anew(self, why: str) -> None:
         """Have the unit start again, with a copy of the leader's data; its own are put aside."""
         say(f"can't follow any more, so the leader's data are copied; its own are put aside: {why}")
@@ -826,8 +847,7 @@ class Promoter:
             self.tell(values, state="waiting", acks=False)
             return True
         if values.get("Slave_IO_Running") in ("Yes", "Connecting", "Preparing"):
-            self.instance.sql("stop slave io_thread", STOPPING)
-            self.instance.sql("set global rpl_semi_sync_slave_enabled = 0")
+            self.confirmer.freeze()
             values = self.instance.values()
         if self._frozen_since is None:
             self._frozen_since = now
@@ -877,6 +897,10 @@ class Promoter:
         waits, fresh = values["waits"] == "1", self.fresh(records)
         if value["open"] and self.settings.synchronous:
             changed |= self.next_confirming(value, records, position, waits)
+        elif value["acks"] or value["synced"]:
+            # The file says so no more.
+            changed |= {"acks": {}, "synced": False}
+            self._waits_since = None
         due = time.monotonic() - self._renewed_at >= BEAT or any(
             changed[key] != value[key] for key in ("acks", "synced")
         )
@@ -896,11 +920,7 @@ class Promoter:
             "term": value["term"],
             "lag": None,
             "position": position,
-            "strangers": sorted(
-                name[len("member/") :]
-                for name in records
-                if name.startswith("member/") and name[len("member/") :] not in self.settings.servers
-            ),
+            "strangers": sorted(name for name in fresh if name not in self.settings.servers),
         }
         self.tell(values, state="running", acks=False)
         if waits and position == self._position and any(each["acks"] for each in fresh.values()):
@@ -937,9 +957,11 @@ class Promoter:
         """What the leader's record is to say of who confirms commits."""
         strict = self.settings.synchronous == "strict"
         fresh = self.fresh(records)
+        # One that was left out of the file goes on to confirm, and none begins to.
+        able = {name: each for name, each in fresh.items() if name in self.settings.servers or name in leader["acks"]}
         was = Confirming(leader["acks"], leader["synced"], waits)
         since = self._waits_since if waits else None
-        after = confirming(was, fresh, self.gone(leader, fresh, position), leader["term"], position, since, strict)
+        after = confirming(was, able, self.gone(leader, fresh, position), leader["term"], position, since, strict)
         if (after.acks, after.synced) != (was.acks, was.synced):
             say(f"{', '.join(after.acks) or 'nobody'} may confirm commits; sure: {after.synced}")
         if not after.waiting:
@@ -1299,7 +1321,7 @@ def prepare(settings: Settings) -> None:
     if mark.exists():
         if data.exists():
             # Seconds are enough: nobody starts twice in one.
-            aside = home / datetime.datetime.now(datetime.timezone.utc).strftime("former-%Y%m%d-%H%M%S")
+            aside = home / datetime.datetime.now(datetime.timezone.utc).strftime(ASIDE)
             data.rename(aside)
             say(f"its data so far are in {aside}")
         mark.unlink()
