@@ -36,7 +36,11 @@ def made_once(definition: Stack) -> dict[str, Any]:
         "directory": f"/etc/longshore/{definition.name}/credentials/databases",
         "directory_mode": "0700",
         "names": {
-            f"{name}.{password}": {"length": 32, "alphabet": "alphanumeric", "turns": password == _LOGIN and database.rotates}
+            f"{name}.{password}": {
+                "length": 32,
+                "alphabet": "alphanumeric",
+                "turns": password == _LOGIN and database.rotates,
+            }
             for name, database in definition.databases.items()
             for password in _PASSWORDS[database.engine]
         }

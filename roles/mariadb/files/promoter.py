@@ -10,7 +10,7 @@
     mariadb-promoter fence NAME                takes no more writes
     mariadb-promoter order NAME ORDER [SERVER] switchover, promote, resync or forget; tells how it went as JSON
 
-``/etc/mysql/instances/NAME.json`` says who the servers are. docs/decisions/0008-mariadb-promoter.md says why, and what
+``/etc/mysql/instances/NAME.json`` says who the servers are. docs/decisions/0009-mariadb-promoter.md says why, and what
 is promised. In short:
 
 - One record in etcd names the leader. It renews the record by compare-and-swap. Whoever sees it unchanged for ``ttl``
