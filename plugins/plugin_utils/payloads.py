@@ -72,7 +72,7 @@ def _version() -> str:
     """Another one for every change of a file that a payload may hold."""
     found = hashlib.sha256(f"{ansible_version} {sys.version}".encode())
     for source in _SOURCES:
-        for directory, _, names in sorted(os.walk(source)):
+        for directory, _below, names in sorted(os.walk(source)):
             for name in sorted(names):
                 if name.endswith(".py"):
                     known = os.stat(os.path.join(directory, name))

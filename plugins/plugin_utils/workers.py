@@ -16,10 +16,8 @@ from ansible.plugins import loader
 
 def prepare(filters: tuple[str, ...] = ()) -> None:
     """Load what workers need, and ``filters``: those of a collection are not among all."""
-    for _ in loader.filter_loader.all():
-        pass
-    for _ in loader.test_loader.all():
-        pass
+    list(loader.filter_loader.all())
+    list(loader.test_loader.all())
     for name in filters:
         loader.filter_loader.get(name)
     loader.action_loader.get("ansible.builtin.normal", class_only=True)
