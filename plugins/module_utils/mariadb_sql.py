@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from . import turns
 from .host_change import Change, HostError, run
 
 TYPE_CHECKING = False
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _USERS = """
 select concat(user, '@', host), json_value(priv, '$.plugin'),
-  ifnull(json_value(priv, '$.authentication_string'), ''), ifnull(json_value(priv, '$.ssl_type'), 0)
+  ifnull(json_value(priv, '$.authentication_string'), ''), ifnull(json_value(priv, '$.ssl_type'), 0),
+  if(ifnull(json_value(priv, '$.account_locked'), 0) in ('1', 'true'), 'locked', '')
 from mysql.global_priv where user not in ('root', 'mysql', 'mariadb.sys')
 """
 _GRANT = re.compile(r"GRANT .+? TO `[^`]*`@`[^`]*`")
@@ -49,13 +51,13 @@ class Local:
 def wanted(database: str, passwords: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """User → how it logs in (``login``), and the ``grants`` it needs, each without whom it is for.
 
-    ``passwords`` has those of ``owner``, ``reader``, ``replication`` and ``monitor``. Who makes copies of the data is
-    known by the system's user, and has none.
+    ``passwords`` has those of ``owner``, which takes turns (two users are good while it changes), ``reader``,
+    ``replication`` and ``monitor``. Who makes copies of the data is known by the system's user, and has none.
     """
     inside = identifier(database.replace("_", "\\_"))
     reading = ("SELECT, SHOW VIEW", inside)
     needs = {
-        f"{database}@%": (passwords["owner"], [("ALL PRIVILEGES", inside)]),
+        **{f"{user}@%": (password, [("ALL PRIVILEGES", inside)]) for user, password in _owners(database, passwords)},
         f"{database}_reader@%": (passwords["reader"], [reading]),
         "replication@%": (passwords["replication"], [("REPLICATION SLAVE", "")]),
         "monitor@%": (passwords["monitor"], [("PROCESS, BINLOG MONITOR, SLAVE MONITOR", "")]),
@@ -70,11 +72,22 @@ def wanted(database: str, passwords: Mapping[str, str]) -> dict[str, dict[str, A
     return found
 
 
+def _owners(database: str, passwords: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """User and password of the owner, and the former ones while they are good too."""
+    turn = turns.read(passwords["owner"])
+    yield turns.user_of(passwords["owner"], database), turn.value
+    if turn.former:
+        yield turns.user_of(passwords["owner"], database, former=True), turn.former
+
+
 def login(password: str) -> list[str]:
-    """Plugin, what it compares with, and 1 where TLS is needed. Without a password it is the system's user mysql."""
+    """Plugin, what it compares with, and 1 where TLS is needed. Without a password it is the system's user mysql.
+
+    The last one tells whether the account is locked.
+    """
     if not password:
-        return ["unix_socket", "mysql", "0"]
-    return ["mysql_native_password", hashed(password), "1"]
+        return ["unix_socket", "mysql", "0", ""]
+    return ["mysql_native_password", hashed(password), "1", ""]
 
 
 def hashed(password: str) -> str:
@@ -86,27 +99,34 @@ def hashed(password: str) -> str:
 def plan(local: Local, database: str, passwords: Mapping[str, str]) -> Iterator[Change]:
     """Changes that make a database with its users. What else there is stays."""
     users = {user: rest for user, *rest in local.sql(_USERS)}
+    needed = wanted(database, passwords)
     present = {row[0] for row in local.sql("show databases")}
     if database not in present:
         text = f"create database {identifier(database)}"
         yield Change(f"database {database}", _runner(local, text))
-    for user, needs in wanted(database, passwords).items():
+    for name in (database, f"{database}_2"):
+        live = users.get(f"{name}@%")
+        if f"{name}@%" not in needed and live is not None and live[3] != "locked":
+            # It stays, for the views and routines that it has made.
+            text = f"alter user {account(f'{name}@%')} account lock; kill hard connection user {identifier(name)}"
+            yield Change(f"{name} may not log in any more", _runner(local, text))
+    for user, needs in needed.items():
         whose = account(user)
         if users.get(user) != needs["login"]:
             words = "user" if user not in users else "login of"
             yield Change(f"{words} {user.partition('@')[0]}", _runner(local, _user(whose, needs["login"])))
-        live = local.grants(user) if user in users else set()
-        missing = [grant for grant in needs["grants"] if f"{grant} TO {whose}" not in live]
+        granted = local.grants(user) if user in users else set()
+        missing = [grant for grant in needs["grants"] if f"{grant} TO {whose}" not in granted]
         if missing:
             text = ";".join(f"{grant} TO {whose}" for grant in missing)
             yield Change(f"rights of {user.partition('@')[0]}", _runner(local, text))
 
 
 def _user(whose: str, how: Sequence[str]) -> str:
-    plugin, text, tls = how
+    plugin, text, tls, _locked = how
     via = f"identified via {plugin} {'as' if plugin == 'unix_socket' else 'using'} '{text}'"
     more = f"{via} require {'ssl' if tls == '1' else 'none'}"
-    return f"create user if not exists {whose} {more}; alter user {whose} {more}"
+    return f"create user if not exists {whose} {more}; alter user {whose} {more} account unlock"
 
 
 def _runner(local: Local, text: str) -> Any:

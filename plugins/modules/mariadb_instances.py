@@ -40,7 +40,9 @@ options:
     elements: dict
     required: true
   passwords:
-    description: Name of each instance to the passwords of its users.
+    description:
+      - Name of each instance to the passwords of its users. That of C(owner) may take turns, as
+        M(longshore.stack.credentials) has it. The user DATABASE_2 has every other turn.
     type: dict
     required: true
   deadline:

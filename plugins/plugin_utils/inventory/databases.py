@@ -273,8 +273,8 @@ def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any
 
 def _login(database: Database) -> tuple[str, str]:
     """User and password, as templates."""
-    # Users of the others may have two passwords.
-    alternating = database.engine == "postgresql"
+    # A user of Valkey may have two passwords.
+    alternating = database.engine != "redis"
     kept = f"{secrets.KEPT}.databases['{database.name}.{_LOGIN}']"
     login = f"({kept} | longshore.stack.login('{database.inside}', {alternating}))"
     return f"{{{{ {login}.user }}}}", f"{{{{ {login}.password }}}}"

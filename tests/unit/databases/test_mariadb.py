@@ -222,7 +222,7 @@ def test_users_have_what_they_need_and_no_password_travels() -> None:
     found = mariadb_sql.wanted("my_db", passwords)
     assert found["my_db@%"]["grants"] == ["GRANT USAGE ON *.*", "GRANT ALL PRIVILEGES ON `my\\_db`.*"]
     assert found["my_db_reader@%"]["grants"][1] == "GRANT SELECT, SHOW VIEW ON `my\\_db`.*"
-    assert found["backup@localhost"]["login"] == ["unix_socket", "mysql", "0"]
+    assert found["backup@localhost"]["login"] == ["unix_socket", "mysql", "0", ""]
     assert all(each["login"][2] == "1" for user, each in found.items() if user != "backup@localhost")
     assert "secret" not in str(found)
     # As MariaDB's PASSWORD('secret') gives it.
@@ -249,6 +249,28 @@ class FakeLocal(mariadb_sql.Local):
             ]
         self.done.append(text)
         return []
+
+
+def test_an_owner_that_takes_turns_has_two_users_meanwhile() -> None:
+    passwords = dict.fromkeys(("reader", "replication", "monitor"), "secret")
+
+    def owners(credential: str) -> dict[str, str]:
+        found = mariadb_sql.wanted("main", {**passwords, "owner": credential})
+        return {user: each["login"][1] for user, each in found.items() if user in ("main@%", "main_2@%")}
+
+    new, old = mariadb_sql.hashed("new"), mariadb_sql.hashed("old")
+    assert owners("old") == {"main@%": old}
+    assert owners("1:new:old") == {"main@%": old, "main_2@%": new}
+    assert owners("1:new") == {"main_2@%": new}
+    there = FakeLocal(mariadb_sql.login("old"))
+    (change,) = [
+        each for each in mariadb_sql.plan(there, "main", {**passwords, "owner": "1:new"}) if "any more" in each.what
+    ]
+    change.apply()
+    assert there.done == ["alter user `main`@`%` account lock; kill hard connection user `main`"]
+    there.login[3] = "locked"
+    made = [each.what for each in mariadb_sql.plan(there, "main", {**passwords, "owner": "1:new"})]
+    assert "main may not log in any more" not in made
 
 
 def test_only_what_is_missing_is_made() -> None:

@@ -10,6 +10,7 @@ whom to trust.
 from __future__ import annotations
 
 import os
+import random
 import ssl
 import threading
 import time
@@ -41,6 +42,12 @@ def connect(variable: str) -> Any:
 def named(table: str) -> str:
     """A table as SQL takes it."""
     return "`" + table.replace("`", "``") + "`"
+
+
+def commit(table: str) -> None:
+    """One row more."""
+    with connect("BOOKS_URL") as connection, connection.cursor() as cursor:
+        cursor.execute(f"insert into {named(table)} values (%s)", (random.getrandbits(62),))  # noqa: S608 - quoted
 
 
 class BooksWriter:

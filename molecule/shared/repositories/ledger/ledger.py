@@ -8,7 +8,7 @@ DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
     /healthz          200 as soon as it listens
     /begin?name=N     begin to write into the table N; pause=S: so many seconds after each commit; kind=store: into a
                       set of the Redis (store.py), kind=books: into a table of the MariaDB (books.py); so do the others
-    /commit?name=N    commit one row into the table N, on a connection of its own; of PostgreSQL and Redis
+    /commit?name=N    commit one row into the table N, on a connection of its own
     /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), longest (seconds
                       between two acknowledged commits), gaps (those longer than half a second), errors
     /replica?name=N   how many rows a replica has, and its address
@@ -29,6 +29,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg2
 import pymysql
 from books import BooksWriter
+from books import commit as commit_to_books
 from books import look as look_at_books
 from psycopg2 import sql
 from store import StoreError, StoreWriter
@@ -133,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             WRITERS[name] = writer(name, float(query.get("pause", "0")))
             return {"table": name}
         if path == "/commit":
-            (commit_to_store if kind == "store" else commit)(name)
+            {"store": commit_to_store, "books": commit_to_books}.get(kind, commit)(name)
             return {"committed": name}
         if path == "/end":
             return WRITERS.pop(name).report()
