@@ -114,10 +114,8 @@ class Member:
     def order(self, order: str, server: str) -> str:
         """Have the group change; gives the primary afterwards. Raises ``HostError`` when it does not."""
         with self._work.to_the_end():
-            out = run(
-                ["runuser", "-u", "mysql", "--", "/usr/bin/python3", PROGRAM, "order", self.name, order, server],
-                timeout=ORDERED,
-            )
+            argv = ["runuser", "-u", "mysql", "--", "/usr/bin/python3", PROGRAM, "order", self.name, order, server]
+            out = run(argv, timeout=ORDERED)
         told = json.loads(out)
         if told.get("error"):
             raise HostError(f"{self.name}: {told['error']}; see longshore db status")
