@@ -149,9 +149,6 @@ class Stack:
         Raises ``BadInput`` for a database that is not in the file, or whose password a service would keep.
         """
         names = [_known("database", name, self.definition.databases) for name in dict.fromkeys(databases)]
-        for name in names:
-            if not self.definition.databases[name].rotates:
-                raise BadInput(f"rotate of a {self.definition.databases[name].engine}: not supported yet")
         for service in self.definition.services.values():
             if kept := [f"{variable} ({name})" for name in names for variable in service.unbound(name)]:
                 raise BadInput(

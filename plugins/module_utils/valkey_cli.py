@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SENTINEL_PORT = 26379
 # Seconds. Who is well answers at once.
 PATIENCE = 3.0
-RELEARNING = 30.0
+# A Sentinel whose clock jumped, or that had no processor for two seconds, learns nothing for 30 s (its mode TILT).
+RELEARNING = 75.0
 
 
 class Valkey:

@@ -96,11 +96,6 @@ class Database(Model):
         return self.engine == "postgresql" or (self.engine == "mariadb" and len(self.servers) > 1)
 
     @property
-    def rotates(self) -> bool:
-        """Whether its services' password can change while both are good."""
-        return self.engine in ("postgresql", "redis")
-
-    @property
     def watched(self) -> bool:
         """Whether Sentinels decide which of its servers is primary."""
         return self.engine == "redis" and len(self.servers) > 1

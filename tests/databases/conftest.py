@@ -86,10 +86,10 @@ class Ledger:
         return report
 
     def login(self, database: str) -> tuple[str, str]:
-        """User and password of the services, as the manager keeps them; of PostgreSQL two users take turns."""
+        """User and password of the services, as the manager keeps them; of a Redis one user has both."""
         path = f"/etc/longshore/ledger/credentials/databases/{database}.owner"
         number, *values = self.lab.on("app1", "cat", path).stdout.strip().split(":")
-        second = bool(values) and int(number) % 2 == 1 and database == "main"
+        second = bool(values) and int(number) % 2 == 1 and database != "cache"
         secret = values[0] if values else number
         assert len(secret) == 32
         return (f"{database}_2" if second else database), secret

@@ -61,12 +61,12 @@ def test_status_tells_who_is_what(ledger: Ledger) -> None:
 def test_nobody_gets_in_without_tls_or_password_and_each_user_may_do_its_own(ledger: Ledger) -> None:
     server = ledger.books_primary()
     trust = "--ssl-ca=/etc/longshore/ledger/mariadb/ca.crt"
-    owner, reader = kept(ledger, "owner"), kept(ledger, "reader")
-    assert "1" in log_in(ledger, server, "books", owner, trust, "select 1")
-    assert "ERROR" in log_in(ledger, server, "books", owner, "--skip-ssl", "select 1")
+    (user, owner), reader = ledger.login("books"), kept(ledger, "reader")
+    assert "1" in log_in(ledger, server, user, owner, trust, "select 1")
+    assert "ERROR" in log_in(ledger, server, user, owner, "--skip-ssl", "select 1")
     assert "ERROR 1045" in log_in(ledger, server, "books", "wrong", trust, "select 1")
     assert "ERROR 1142" in log_in(ledger, server, "books_reader", reader, trust, "create table x (y int)")
-    assert "ERROR 1227" in log_in(ledger, server, "books", owner, trust, "set global read_only = 1")
+    assert "ERROR 1227" in log_in(ledger, server, user, owner, trust, "set global read_only = 1")
     assert "ERROR" in log_in(ledger, server, "replication", kept(ledger, "replication"), trust, "select 1")
     ports = ledger.lab.on("client", "nc", "-zw2", ledger.lab.address(server), "3306", check=False)
     assert ports.returncode != 0, "MariaDB listens on the public address"
@@ -168,7 +168,8 @@ def put_aside(ledger: Ledger, server: str) -> list[str]:
 
 
 def test_no_password_is_seen(ledger: Ledger) -> None:
-    secrets = {user: kept(ledger, user) for user in ("owner", "reader", "replication", "monitor")}
+    secrets = {user: kept(ledger, user) for user in ("reader", "replication", "monitor")}
+    secrets["owner"] = ledger.login("books")[1]
     assert {len(secret) for secret in secrets.values()} == {32}
     for server in ("app1", *SERVERS):
         seen = ledger.lab.on(server, "sh", "-c", "ps axww; journalctl --no-pager -o cat").stdout

@@ -9,36 +9,37 @@ from stack.support import longshore, nothing_lost
 
 from .conftest import Ledger
 
-RATE = 5
+RATE = 6
+# Database -> the word for it in the service's requests.
+KINDS = {"main": "", "cache": "store", "books": "books"}
 
 
 def test_passwords_rotate_under_load(ledger: Ledger) -> None:
-    for table, kind in (("turned", ""), ("turned-store", "store")):
-        ledger.begin(table, kind)
-        ledger.ask(f"/end?name={table}")
-    before = {name: ledger.login(name) for name in ("main", "cache")}
+    for database, kind in KINDS.items():
+        ledger.begin(f"turned-{database}", kind)
+        ledger.ask(f"/end?name=turned-{database}")
+    before = {database: ledger.login(database) for database in KINDS}
     release = releases(ledger)[0]
-    base = f"http://{ledger.lab.address('app1')}/commit?name"
-    urls = [f"{base}=turned", f"{base}=turned-store&kind=store"]
+    commits = [f"/commit?name=turned-{database}&kind={kind}" for database, kind in KINDS.items()]
+    urls = [f"http://{ledger.lab.address('app1')}{commit}" for commit in commits]
     with ledger.lab.load(urls, "ledger.example", rate=RATE) as report:
-        done = longshore(ledger.stack, "db", "rotate", "main", "cache")
+        done = longshore(ledger.stack, "db", "rotate", *KINDS)
     assert done.code == 0, done.end
     nothing_lost(report, rate=RATE)
-    after = {name: ledger.login(name) for name in ("main", "cache")}
-    assert [after[name][0] != before[name][0] for name in ("main", "cache")] == [True, False], "two users take turns"
-    for name, works in (("main", sql_works), ("cache", store_works)):
-        assert after[name][1] != before[name][1]
-        assert after[name][1] not in done.everything
-        assert works(ledger, *after[name])
-        assert not works(ledger, *before[name]), f"the former password of {name} is good still"
+    after = {database: ledger.login(database) for database in KINDS}
+    changed = {database for database in KINDS if after[database][0] != before[database][0]}
+    assert changed == {"main", "books"}, "two users take turns, of a Redis one has both passwords"
+    for database, works in (("main", sql_works), ("cache", store_works), ("books", books_work)):
+        assert after[database][1] != before[database][1]
+        assert after[database][1] not in done.everything
+        assert works(ledger, *after[database])
+        assert not works(ledger, *before[database]), f"the former password of {database} is good still"
     assert not longshore(ledger.stack, "plan", "--json").json["changes"]
 
     back = longshore(ledger.stack, "rollback", str(release))
     assert back.code == 0, back.end
-    for kind in ("", "store"):
-        assert ledger.ask(f"/commit?name=turned{'-store' if kind else ''}&kind={kind}"), (
-            "it came back with its old password"
-        )
+    for commit in commits:
+        assert ledger.ask(commit), f"{commit}: it came back with its old password"
     owners = sql(ledger, "select distinct tableowner from pg_tables where schemaname = 'public'")
     assert owners == "main", "what the second user makes is not the owner's"
 
@@ -68,3 +69,12 @@ def store_works(ledger: Ledger, user: str, password: str) -> bool:
     command = f"valkey-cli --tls --cacert /etc/longshore/ledger/valkey/ca.crt -h {address} --user {user} ping"
     words = f"REDISCLI_AUTH={password} {command} 2>&1"
     return ledger.lab.on(ledger.store_primary(), "sh", "-c", words, check=False).stdout.strip().endswith("PONG")
+
+
+def books_work(ledger: Ledger, user: str, password: str) -> bool:
+    """Whether MariaDB does."""
+    server = ledger.books_primary()
+    address = ledger.lab.described["hosts"][server]["private"]["v4"]
+    options = "--ssl-ca=/etc/longshore/ledger/mariadb/ca.crt --ssl-verify-server-cert"
+    words = f"MYSQL_PWD={password} mariadb --no-defaults -h {address} -u {user} {options} books -BNe 'select 1'"
+    return ledger.lab.on(server, "sh", "-c", words, check=False).stdout.strip() == "1"

@@ -39,7 +39,7 @@ def made_once(definition: Stack) -> dict[str, Any]:
             f"{name}.{password}": {
                 "length": 32,
                 "alphabet": "alphanumeric",
-                "turns": password == _LOGIN and database.rotates,
+                "turns": password == _LOGIN,
             }
             for name, database in definition.databases.items()
             for password in _PASSWORDS[database.engine]
