@@ -139,12 +139,17 @@ def stop() -> None:
 
 def privileged_works(image: str) -> bool:
     """Tell whether this machine lets a container be privileged."""
+    container = client().containers.create(
+        image, ["true"], entrypoint="", privileged=True, network_mode="none", labels={LABEL: ""}
+    )
     try:
-        client().containers.run(
-            image, ["true"], entrypoint="", privileged=True, remove=True, network_mode="none", labels={LABEL: ""}
-        )
+        container.start()
+        container.wait()
     except sdk.APIError as error:
         if "operation not permitted" in str(error) or "caps" in str(error):
             return False
         raise
+    finally:
+        # One that could not be started is not removed by itself.
+        container.remove(force=True)
     return True
