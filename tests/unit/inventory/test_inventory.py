@@ -588,3 +588,34 @@ def test_too_few_servers_stop_the_run(missing: set[str], problem: str | None) ->
     groups = {"swarm_manager": ["a", "b", "c"], "load_balancer": ["d"]}
     found = reachability.unsafe(groups, missing)
     assert (found is None) if problem is None else (found is not None and problem in found)
+
+
+TARGETS = {
+    "s3": (
+        '{type: s3, endpoint: "https://s3.example:9000", bucket: b, access_key: "{{ secrets.key }}", '
+        'secret_key: "{{ secrets.key }}"}',
+        {"type": "s3", "host": "s3.example", "port": 9000, "bucket": "b", "region": "us-east-1"},
+        "/shop",
+    ),
+    "sftp": (
+        '{type: sftp, host: h.example, user: u, ssh_key: "{{ secrets.key }}", known_hosts: hosts, path: /b}',
+        {"type": "sftp", "host": "h.example", "port": 22, "user": "u", "known_hosts": "h.example ssh-ed25519 AAAA\n"},
+        "/b",
+    ),
+    "local": ("{path: /srv/b}", {"type": "local"}, "/srv/b"),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_where_backups_are_kept(tmp_path: Path, kind: str) -> None:
+    text, expected, place = TARGETS[kind]
+    (tmp_path / "hosts").write_text("h.example ssh-ed25519 AAAA\n")
+    content = DATABASES.replace("settings: {work_mem: 9MB}", 'backup: "@daily"')
+    app1 = inventory(tmp_path, f"{content}secrets: {{key: {{generate: 32}}}}\nbackups: {{repository: {text}}}\n")[
+        "_meta"
+    ]["hostvars"]["app1"]
+    target = app1["pgbackrest_target"]
+    assert {name: target[name] for name in expected} == expected
+    assert app1["pgbackrest_repository"] == place
+    secrets = {name: value for name, value in target.items() if name not in expected}
+    assert all("credentials_result" in str(value) or "secrets[" in str(value) for value in secrets.values()), secrets
