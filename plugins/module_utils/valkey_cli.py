@@ -74,6 +74,12 @@ class Valkey:
         lines = self.ask(*words)
         return dict(zip(lines[::2], lines[1::2]))
 
+    def listed(self, *words: str) -> list[str]:
+        """The addresses in an answer that is a list of servers."""
+        lines = self.ask(*words)
+        # Flat: names and values, one server after the other.
+        return [value for key, value in zip(lines[::2], lines[1::2]) if key == "ip"]
+
     def info(self, *sections: str) -> dict[str, str]:
         """What INFO tells: name → value; empty when it doesn't answer."""
         try:

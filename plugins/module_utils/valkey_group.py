@@ -120,11 +120,18 @@ class Member:
         """Addresses of the Sentinels that watch it now; those of this server's file may be others by now."""
         for address in self._place["sentinels"]:
             try:
-                lines = self._sentinel_at(address).ask("SENTINEL", "SENTINELS", self.name)
+                known = self._sentinel_at(address).listed("SENTINEL", "SENTINELS", self.name)
             except HostError:
                 continue
-            return [address, *(value for key, value in zip(lines[::2], lines[1::2]) if key == "ip")]
+            # One of them may be a Sentinel that has just been told to watch it no more, or be away.
+            return [address, *filter(self._watched_by, known)]
         return []
+
+    def _watched_by(self, address: str) -> bool:
+        try:
+            return bool(self._primary(self._sentinel_at(address)))
+        except HostError:
+            return False
 
     def _sentinel_at(self, address: str) -> Valkey:
         return Valkey.at(address, SENTINEL_PORT, self._place["authority"], "peer", self._place["peer"])
@@ -204,7 +211,7 @@ class Member:
         raise HostError(f"{self.name}: no Sentinel answers, of {', '.join(self._place['sentinels'])}")
 
     def _primary(self, sentinel: Valkey) -> str:
-        return sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name)[0]
+        return next(iter(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name)), "")
 
     def _priority(self, sentinel: Valkey, address: str) -> str:
         lines = sentinel.ask("SENTINEL", "REPLICAS", self.name)

@@ -170,8 +170,7 @@ class Sentinel:
 
     def strangers(self, name: str) -> bool:
         """Whether it counts Sentinels that are none any more: a majority of too many may never come about."""
-        told = self.here.pairs("SENTINEL", "MASTER", name)
-        return int(told.get("num-other-sentinels", "0")) > len(self._given["others"])
+        return bool(set(self.here.listed("SENTINEL", "SENTINELS", name)) - set(self._given["others"]))
 
     def relearn(self, name: str, check: bool) -> Iterator[str]:
         """Forget who else there is, and wait until it has learnt that anew; the others do without it meanwhile."""
