@@ -109,6 +109,40 @@ def test_a_replica_that_is_no_server_of_the_group_is_a_stranger() -> None:
     assert member(Answers({"role": "slave"}), place).strangers() == []
 
 
+@pytest.mark.parametrize(("known", "stranger"), [(["192.0.2.2"], False), (["192.0.2.2", "192.0.2.9"], True)])
+def test_a_sentinel_that_is_none_any_more_is_known_by_its_address(
+    known: list[str], stranger: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be no more than there should be, while one of those has not said hello."""
+    here = valkey_cli.Valkey([], "")
+    monkeypatch.setattr(here, "ask", lambda *_: [line for each in known for line in ("name", "x", "ip", each)])
+    monkeypatch.setattr(valkey_sentinel.Sentinel, "here", here)
+    sentinel = valkey_sentinel.Sentinel({"others": ["192.0.2.2", "192.0.2.3"]}, Run())
+    assert sentinel.strangers("shop-cache") is stranger
+
+
+def test_only_sentinels_that_watch_it_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "192.0.2.1": ["ip", "192.0.2.2", "ip", "192.0.2.3", "ip", "192.0.2.4"],
+        "192.0.2.2": ["192.0.2.9", "6379"],
+        "192.0.2.3": [""],
+    }
+
+    def ask(address: str) -> Any:
+        def answer(*_: str) -> list[str]:
+            if address not in answers:
+                raise HostError("silent")
+            return answers[address]
+
+        found = valkey_cli.Valkey([], "")
+        monkeypatch.setattr(found, "ask", answer)
+        return found
+
+    one = member(Answers(), {"sentinels": ["192.0.2.8", "192.0.2.1"]})
+    monkeypatch.setattr(one, "_sentinel_at", ask)
+    assert one._watching() == ["192.0.2.1", "192.0.2.2"]
+
+
 def test_a_primary_does_not_leave() -> None:
     with pytest.raises(HostError, match="switchover first"):
         member(Answers(PRIMARY)).leave()
