@@ -170,8 +170,7 @@ def look(variable: str, table: str) -> dict[str, Any]:
     with connect(variable) as connection, connection.cursor() as cursor:
         cursor.execute("select host(inet_server_addr()), pg_is_in_recovery(), to_regclass(%s) is not null", (table,))
         address, standby, there = cursor.fetchone()
-        cursor.execute("select ssl, version from pg_stat_ssl where pid = pg_backend_pid()")
-        tls = cursor.fetchone()
+        tls = (connection.info.ssl_in_use, connection.info.ssl_attribute("protocol"))
         rows = 0
         if there:
             cursor.execute(named("select count(*) from {}", table))
