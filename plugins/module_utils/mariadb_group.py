@@ -142,17 +142,14 @@ class Member:
         return (read(f"/run/mariadb-{self.name}/mariadb.pid") or b"").decode().strip()
 
     def _wanted(self) -> dict[str, Any]:
+        known = settings((read(f"{CONFIG}/{self.name}.cnf") or b"").decode())
         return {
-            "settings": settings((read(f"{CONFIG}/{self.name}.cnf") or b"").decode()),
+            "settings": known,
             "unit": _digest(_UNITS.format("instance")),
             "program": _digest(PROGRAM, _UNITS.format("promoter")),
             "told": _digest(f"{CONFIG}/{self.name}.json"),
-            "tls": self._certificates(),
+            "tls": _digest(*(known[key] for key in ("ssl_ca", "ssl_cert", "ssl_key") if key in known)),
         }
-
-    def _certificates(self) -> str:
-        known = settings((read(f"{CONFIG}/{self.name}.cnf") or b"").decode())
-        return _digest(*(known[key] for key in ("ssl_ca", "ssl_cert", "ssl_key") if key in known))
 
     def _recorded(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(read(self._applied) or b"{}")

@@ -35,6 +35,12 @@ class Schedule(Model):
         min_length=1,
     )
 
+    @model_validator(mode="after")
+    def _proved(self) -> Schedule:
+        if self.verify_sql is not None and not self.verify:
+            raise ValueError("verify_sql is part of the proof, which verify: false leaves out")
+        return self
+
     @property
     def calendar(self) -> str:
         """``schedule`` as systemd's timers have it."""

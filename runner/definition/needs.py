@@ -66,5 +66,13 @@ def _values(stack: Stack, images_only: bool) -> Iterator[tuple[str, str]]:
     for name, service in stack.services.items():
         for variable, value in service.secret_values().items():
             yield f"services.{name}.environment.{variable}", value
+    yield from _of_backups(stack)
     if stack.load_balancer.stats.password is not None:
         yield "load_balancer.stats.password", stack.load_balancer.stats.password
+
+
+def _of_backups(stack: Stack) -> Iterator[tuple[str, str]]:
+    repository = stack.backups.repository if stack.backups is not None else None
+    for part in ("access_key", "secret_key", "ssh_key") if repository is not None else ():
+        if (value := getattr(repository, part)) is not None:
+            yield f"backups.repository.{part}", value

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from longshore.definition import Stack
 from longshore.definition.load import load_text
+from longshore.definition.needs import needs
 from longshore.definition.values import references, template
 
 WEB = """
@@ -145,3 +146,13 @@ def test_the_port_of_health_is_as_far_from_patronis_as_the_other_from_postgresql
 def test_sql_takes_its_name_without_quotes() -> None:
     found = load(2, "my-db: {engine: postgresql, servers: [s1, s2]}").databases["my-db"]
     assert (found.name, found.inside, found.reader) == ("my-db", "my_db", "my-db-ro")
+
+
+def test_where_backups_go_needs_what_opens_it_before_a_run() -> None:
+    where = (
+        'backups: {repository: {type: s3, endpoint: "https://s3.example", bucket: b, '
+        "access_key: \"{{ lookup('env', 'S3_KEY') }}\", secret_key: \"{{ lookup('env', 'S3_SECRET') }}\"}}\n"
+    )
+    found = needs(load(1, main("s1", more=', backup: "@daily"'), where))
+    places = {"S3_KEY": "backups.repository.access_key", "S3_SECRET": "backups.repository.secret_key"}
+    assert found.variables == places
