@@ -69,7 +69,7 @@ class Member:
             yield "start"
             if not check:
                 self._start("start")
-        elif read(self._applied) != self.digest():
+        elif self._changed():
             yield "take its configuration"
             if not check:
                 self._await()
@@ -80,7 +80,10 @@ class Member:
 
     def due(self) -> bool:
         """Whether it needs a restart for what its files say."""
-        return self.running() and read(self._applied) != self.digest()
+        return self.running() and self._changed()
+
+    def _changed(self) -> bool:
+        return read(self._applied).partition("\n")[0] != self.digest()
 
     def restart(self) -> None:
         """Restart it; a primary hands over first where somebody can take over."""
@@ -225,7 +228,7 @@ class Member:
         return priority
 
     def _start(self, verb: str) -> None:
-        replace(self._applied, self.digest().encode(), 0o600, _owner(f"{DATA}/{self.name}"))
+        self._record()
         run(["systemctl", "enable", "--quiet", self.unit])
         run(["systemctl", verb, "--no-block", self.unit])
 
@@ -248,15 +251,19 @@ class Member:
     def _take(self) -> bool:
         """Tell it what its files say. Whether it took all of it."""
         self.valkey.ask("ACL", "LOAD")
-        whole = True
-        for line in read(f"/etc/valkey/{self.name}.conf").splitlines():
-            key, _space, value = line.partition(" ")
-            if not key or key.startswith("#"):
-                continue
-            whole &= self._set(key, value.strip('"'))
+        wanted = settings(read(f"/etc/valkey/{self.name}.conf"))
+        # Nobody but a new process knows what one is that the file names no more.
+        whole = set(read(self._applied).split()[1:]) <= set(wanted)
+        for key, value in wanted.items():
+            whole &= self._set(key, value)
         if whole:
-            replace(self._applied, self.digest().encode(), 0o600, _owner(f"{DATA}/{self.name}"))
+            self._record()
         return whole
+
+    def _record(self) -> None:
+        """Keep what it runs with: the digest of its files, and which settings these name."""
+        names = " ".join(settings(read(f"/etc/valkey/{self.name}.conf")))
+        replace(self._applied, f"{self.digest()}\n{names}\n".encode(), 0o600, _owner(f"{DATA}/{self.name}"))
 
     def _set(self, key: str, value: str) -> bool:
         try:
@@ -266,6 +273,12 @@ class Member:
                 raise HostError(f"{self.name} refuses {key}: {error}") from error
             return self.valkey.pairs("CONFIG", "GET", key).get(key, "") == value
         return True
+
+
+def settings(text: str) -> dict[str, str]:
+    """What a configuration names."""
+    pairs = (line.partition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {key: value.strip('"') for key, _space, value in pairs}
 
 
 def _has(replica: Valkey, offset: int) -> bool:

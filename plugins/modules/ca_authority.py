@@ -36,15 +36,11 @@ options:
     description: Whether what is neither here nor known is made.
     type: bool
     default: false
-  request:
-    description: A request to sign.
-    type: str
-    default: ""
-  sans:
-    description: The names to sign for, C(DNS:name) and C(IP:address).
-    type: list
-    elements: str
-    default: []
+  requests:
+    description: What to sign, under names of the caller's. Each has C(request) and C(sans), the names to sign it for,
+      C(DNS:name) and C(IP:address).
+    type: dict
+    default: {}
   days:
     description: How long a signed certificate is good.
     type: int
@@ -68,10 +64,10 @@ complete:
   description: Whether both were here before.
   returned: success
   type: bool
-certificate:
-  description: The signed certificate.
-  returned: when O(request) is given
-  type: str
+certificates:
+  description: The signed certificates, under the names of O(requests).
+  returned: success
+  type: dict
 """
 
 from ansible_collections.longshore.stack.plugins.module_utils.ca_openssl import make_authority, make_key, sign
@@ -110,31 +106,29 @@ def main() -> None:
             "name": {"type": "str", "default": "Longshore internal CA"},
             "values": {"type": "dict", "default": {}},
             "make": {"type": "bool", "default": False},
-            "request": {"type": "str", "default": ""},
-            "sans": {"type": "list", "elements": "str", "default": []},
+            "requests": {"type": "dict", "default": {}},
             "days": {"type": "int", "default": 825},
         },
-        required_by={"request": ["sans"]},
         supports_check_mode=True,
         no_log=True,
     )
     wanted = module.params
     asked = {"module_args": {"directory": wanted["directory"]}}
-    signed = {}
     try:
         here = stored(wanted["directory"], NAMES)
         values, new, changed = keep(wanted, module.check_mode)
         if new and not module.check_mode:
             store(wanted["directory"], new, 0o755)
-        if wanted["request"]:
-            if len(values) < len(NAMES):
-                raise HostError("this server does not hold the authority's key and certificate")
-            signed["certificate"] = sign(
-                wanted["request"], wanted["sans"], wanted["days"], values["ca.key"], values["ca.crt"]
-            )
+        if wanted["requests"] and len(values) < len(NAMES):
+            raise HostError("this server does not hold the authority's key and certificate")
+        signed = {
+            name: sign(each["request"], each["sans"], wanted["days"], values["ca.key"], values["ca.crt"])
+            for name, each in wanted["requests"].items()
+        }
     except (HostError, OSError) as error:
         module.fail_json(msg=str(error), invocation=asked)
-    module.exit_json(changed=changed, stored=values, complete=len(here) == len(NAMES), invocation=asked, **signed)
+    complete = len(here) == len(NAMES)
+    module.exit_json(changed=changed, stored=values, complete=complete, certificates=signed, invocation=asked)
 
 
 if __name__ == "__main__":

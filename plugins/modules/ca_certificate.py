@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ca_certificate
-short_description: A key and its certificate on the server that uses them
+short_description: Keys and their certificates on the server that uses them
 version_added: 0.1.0
 author: The Longshore founders (@longshore)
 description:
-  - The key is made on the server and never leaves it. Without O(certificate) the answer holds a request when a new
-    certificate is due; M(longshore.stack.ca_authority) signs it.
+  - A key is made on the server and never leaves it. The answer holds a request for each certificate that is due;
+    M(longshore.stack.ca_authority) signs them.
 attributes:
   check_mode:
     support: full
@@ -20,39 +20,45 @@ attributes:
     support: none
     description: Keys are secret.
 options:
-  path:
-    description: Absolute path without suffix; C(.key) and C(.crt) are added.
-    type: path
-    required: true
-  name:
-    description: The certificate's common name.
-    type: str
-    required: true
-  sans:
-    description: The names it is good for, C(DNS:name) and C(IP:address).
+  certificates:
+    description: What this server gets.
     type: list
-    elements: str
+    elements: dict
     required: true
+    suboptions:
+      path:
+        description: Absolute path without suffix; C(.key) and C(.crt) are added.
+        type: path
+        required: true
+      name:
+        description: The certificate's common name.
+        type: str
+        required: true
+      sans:
+        description: The names it is good for, C(DNS:name) and C(IP:address).
+        type: list
+        elements: str
+        required: true
+      certificate:
+        description: The signed certificate, to be written; when it is empty, the one that is there is looked at.
+        type: str
+        default: ""
+      owner:
+        description: Name or number of the key's owner.
+        type: str
+        default: root
+      group:
+        description: Name or number of the key's group.
+        type: str
+        default: root
+      mode:
+        description: Octal mode of the key.
+        type: str
+        default: "0600"
   authority:
-    description: File with the certificate of the authority that is to have signed it.
+    description: File with the certificate of the authority that is to have signed them.
     type: path
     default: /etc/longshore/cluster/ca.crt
-  certificate:
-    description: The signed certificate.
-    type: str
-    default: ""
-  owner:
-    description: Name or number of the key's owner.
-    type: str
-    default: root
-  group:
-    description: Name or number of the key's group.
-    type: str
-    default: root
-  mode:
-    description: Octal mode of the key.
-    type: str
-    default: "0600"
   renew_days:
     description: Days before its end at which a certificate is replaced.
     type: int
@@ -62,20 +68,26 @@ options:
 EXAMPLES = r"""
 - name: See whether the registry needs a certificate
   longshore.stack.ca_certificate:
-    path: /etc/longshore/registry/tls
-    name: registry.longshore.internal
-    sans: ["DNS:registry.longshore.internal"]
+    certificates:
+      - path: /etc/longshore/registry/tls
+        name: registry.longshore.internal
+        sans: ["DNS:registry.longshore.internal"]
 """
 
 RETURN = r"""
-request:
-  description: What is to be signed; empty when the certificate is good.
+due:
+  description: Those of O(certificates) that are to be signed.
   returned: success
-  type: str
-reason:
-  description: Why a certificate is due.
+  type: list
+  elements: dict
+requests:
+  description: Path → C(request) and C(sans), for M(longshore.stack.ca_authority); in check mode without new keys'.
   returned: success
-  type: str
+  type: dict
+reasons:
+  description: Path → why a certificate is due.
+  returned: success
+  type: dict
 """
 
 from ansible_collections.longshore.stack.plugins.module_utils.ca_openssl import make_key, make_request, problem
@@ -89,6 +101,24 @@ if TYPE_CHECKING:
 
 
 def converge(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
+    """See to all of them."""
+    result: dict[str, Any] = {"changed": False, "due": [], "requests": {}, "reasons": {}}
+    for each in wanted["certificates"]:
+        changed, key = keep(each, check)
+        result["changed"] |= changed
+        if each["certificate"]:
+            continue
+        reason = problem(f"{each['path']}.crt", each["sans"], wanted["renew_days"], wanted["authority"])
+        if reason:
+            result["due"].append(each)
+            result["reasons"][each["path"]] = reason
+        if reason and key:
+            result["requests"][each["path"]] = {"request": make_request(key, each["name"]), "sans": each["sans"]}
+    return result
+
+
+def keep(wanted: dict[str, Any], check: bool) -> tuple[bool, str]:
+    """Write what is missing of one. Whether something changes, and its key, which is empty where it is to be made."""
     host = Host(check)
     key = (read(f"{wanted['path']}.key") or b"").decode()
     owned = {"owner": wanted["owner"], "group": wanted["group"], "triggers": []}
@@ -104,24 +134,27 @@ def converge(wanted: dict[str, Any], check: bool) -> dict[str, Any]:
         changed = True
         if not check:
             change.apply()
-    if wanted["certificate"]:
-        return {"changed": changed, "request": "", "reason": ""}
-    reason = problem(f"{wanted['path']}.crt", wanted["sans"], wanted["renew_days"], wanted["authority"])
-    request = make_request(str(files[0]["content"]), wanted["name"]) if reason and files[0]["content"] else ""
-    return {"changed": changed, "request": request, "reason": reason}
+    return changed, str(files[0]["content"])
 
 
 def main() -> None:
     module = QuietModule(
         {
-            "path": {"type": "path", "required": True},
-            "name": {"type": "str", "required": True},
-            "sans": {"type": "list", "elements": "str", "required": True},
+            "certificates": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "sans": {"type": "list", "elements": "str", "required": True},
+                    "certificate": {"type": "str", "default": ""},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": "root"},
+                    "mode": {"type": "str", "default": "0600"},
+                },
+            },
             "authority": {"type": "path", "default": "/etc/longshore/cluster/ca.crt"},
-            "certificate": {"type": "str", "default": ""},
-            "owner": {"type": "str", "default": "root"},
-            "group": {"type": "str", "default": "root"},
-            "mode": {"type": "str", "default": "0600"},
             "renew_days": {"type": "int", "default": 30},
         },
         supports_check_mode=True,

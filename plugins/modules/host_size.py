@@ -10,7 +10,8 @@ short_description: How much memory and how many processors a server has
 version_added: 0.2.0
 author: The Longshore founders (@longshore)
 description:
-  - Two numbers, for settings that depend on them, where gathering facts would look at disks and networks too.
+  - Two numbers, for settings that depend on them, where gathering facts would look at disks and networks too. They are
+    a fact, so whoever comes later in the run need not ask again.
 attributes:
   check_mode:
     support: full
@@ -24,20 +25,27 @@ options: {}
 EXAMPLES = r"""
 - name: See how large the server is
   longshore.stack.host_size:
-  register: size
+  when: ansible_facts.longshore_size is not defined
 """
 
 RETURN = r"""
-memory:
-  description: Bytes; what the kernel has, or what the control group of the whole system may use if that is less.
+ansible_facts:
+  description: Facts of the server.
   returned: success
-  type: int
-  sample: 8589934592
-processors:
-  description: Those that may be used.
-  returned: success
-  type: int
-  sample: 4
+  type: dict
+  contains:
+    longshore_size:
+      description: How large the server is.
+      type: dict
+      contains:
+        memory:
+          description: Bytes; what the kernel has, or what the whole system may use if that is less.
+          type: int
+          sample: 8589934592
+        processors:
+          description: Those that may be used.
+          type: int
+          sample: 4
 """
 
 import os
@@ -70,7 +78,8 @@ def text_of(path: str) -> str:
 def main() -> None:
     module = AnsibleModule({}, supports_check_mode=True)
     size = memory(text_of("/proc/meminfo"), [text_of(path) for path in LIMITS])
-    module.exit_json(changed=False, memory=size, processors=len(os.sched_getaffinity(0)))
+    found = {"memory": size, "processors": len(os.sched_getaffinity(0))}
+    module.exit_json(changed=False, ansible_facts={"longshore_size": found})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,48 @@ end $$;
 def roles(members: dict[str, dict[str, Any]]) -> dict[str, str]:
     """Name -> what it is."""
     return {name: member["role"] for name, member in members.items()}
+
+
+@dataclass
+class Told:
+    """What a server says of the databases: empty where it does not answer."""
+
+    server: str
+    main: dict[str, dict[str, Any]]  # Patroni's members, by name
+    cache: list[str]  # the words of Valkey's ROLE
+    books: dict[str, Any]  # the promoter's status
+
+
+def whole_main(told: list[Told]) -> bool:
+    """One primary, two that follow it, on one timeline, and all three say so.
+
+    One that was cut off goes on for seconds with what it knew before. Nobody may take over until the primary has
+    chosen the one of the two that is synchronous.
+    """
+    first = told[0].main
+    return (
+        sorted(member["state"] for member in first.values()) == ["running", "streaming", "streaming"]
+        and "sync_standby" in roles(first).values()
+        and len({member["timeline"] for each in told for member in each.main.values()}) == 1
+        and all(roles(each.main) == roles(first) for each in told)
+    )
+
+
+def whole_cache(told: list[Told]) -> bool:
+    """One primary, and two that are connected to it."""
+    primaries = sum(each.cache[:1] == ["master"] for each in told)
+    followers = sum(each.cache[:1] == ["slave"] and "connected" in each.cache for each in told)
+    return (primaries, followers) == (1, len(SERVERS) - 1)
+
+
+def whole_books(told: list[Told]) -> bool:
+    """One that takes writes, and two that follow it and confirm its commits."""
+    found = [each.books for each in told if each.books]
+    confirming = [each for each in found if each["state"] == "streaming" and each["synchronous"]]
+    return (sum(each["writes"] for each in found), len(confirming)) == (1, len(SERVERS) - 1)
+
+
+WHOLE = {"main": whole_main, "cache": whole_cache, "books": whole_books}
 
 
 @dataclass
@@ -120,48 +163,43 @@ class Ledger:
             told.append(sorted(found | {self.store_primary()}))
         return told[0] if told.count(told[0]) == len(told) else []
 
-    def whole_store(self) -> bool:
-        """Whether the Redis has its primary, and two that follow it."""
-        ask = "valkey-cli --tls --cacert /etc/longshore/ledger/valkey/ca.crt -h {} --user router role"
-        told = []
-        for server in SERVERS:
-            address = self.lab.described["hosts"][server]["private"]["v4"]
-            script = f"REDISCLI_AUTH=none timeout 3 {ask.format(address)}"
-            told.append(self.lab.on(server, "sh", "-c", script, check=False).stdout.split())
-        primaries = sum(each[:1] == ["master"] for each in told)
-        followers = sum(each[:1] == ["slave"] and "connected" in each for each in told)
-        return (primaries, followers) == (1, len(SERVERS) - 1)
+    def told(self) -> list[Told]:
+        """What each server says of its databases, all asked at once."""
+        with ThreadPoolExecutor(len(SERVERS)) as pool:
+            return list(pool.map(self._told, SERVERS))
 
-    def books(self) -> dict[str, dict[str, Any]]:
-        """What the MariaDB's promoter of each server says; without those that don't answer."""
-        directory = "/etc/longshore/ledger/mariadb"
-        words = f"--cacert {directory}/ca.crt --cert {directory}/member.crt --key {directory}/member.key"
-        told = {}
-        for server in SERVERS:
-            address = self.lab.described["hosts"][server]["private"]["v4"]
-            ask = f"curl -s -m 3 {words} https://{address}:8306/status"
-            done = self.lab.on(server, "sh", "-c", ask, check=False)
-            if done.returncode == 0 and done.stdout.startswith("{"):
-                told[server] = json.loads(done.stdout)
-        return told
+    def _told(self, server: str) -> Told:
+        address = self.lab.described["hosts"][server]["private"]["v4"]
+        directory = "/etc/longshore/ledger"
+        member = "--cacert {0}/ca.crt --cert {0}/member.crt --key {0}/member.key".format(f"{directory}/mariadb")
+        store = f"timeout 3 valkey-cli --tls --cacert {directory}/valkey/ca.crt -h {address} --user router"
+        script = (
+            f"curl -sk -m 3 https://{address}:8008/cluster | tr -d '\\n'; echo; "
+            f"REDISCLI_AUTH=none {store} role | tr '\\n' ' '; echo; "
+            f"curl -s -m 3 {member} https://{address}:8306/status | tr -d '\\n'"
+        )
+        answer = self.lab.on(server, "sh", "-c", script, check=False).stdout
+        main, cache, books = [*answer.split("\n"), "", "", ""][:3]
+        return Told(
+            server,
+            {each["name"]: each for each in json.loads(main)["members"]} if main.startswith("{") else {},
+            cache.split(),
+            json.loads(books) if books.startswith("{") else {},
+        )
 
     def books_primary(self) -> str:
         """The server that takes the MariaDB's writes; empty when there is none."""
-        return next((server for server, told in self.books().items() if told["writes"]), "")
+        return next((told.server for told in self.told() if told.books.get("writes")), "")
 
-    def whole_books(self) -> bool:
-        """Whether the MariaDB has its primary, and two that follow it and confirm its commits."""
-        told = list(self.books().values())
-        confirming = [each for each in told if each["state"] == "streaming" and each["synchronous"]]
-        return (sum(each["writes"] for each in told), len(confirming)) == (1, len(SERVERS) - 1)
+    def await_whole(self, *names: str) -> None:
+        """Wait until all three servers serve these databases, all without any: one primary, and two that follow it."""
+        conditions = [WHOLE[name] for name in names or WHOLE]
 
-    def await_whole_books(self) -> None:
-        """Wait for that."""
-        until(self.whole_books, 120, f"all three of the MariaDB serve: {self.books()}")
+        def whole() -> bool:
+            told = self.told()
+            return all(condition(told) for condition in conditions)
 
-    def await_whole_store(self) -> None:
-        """Wait for that."""
-        until(self.whole_store, 120, "all three of the Redis serve")
+        until(whole, 120, f"all three serve {', '.join(names or WHOLE)}")
 
     def await_other(self, old: str, seconds: float) -> str:
         """Wait for another primary than ``old``; gives it."""
@@ -205,25 +243,6 @@ class Ledger:
                 return True
         return False
 
-    def whole(self) -> bool:
-        """Whether all three servers serve, and say so: one primary, two that follow it, on one timeline.
-
-        One that was cut off goes on for seconds with what it knew before. Nobody may take over until the primary has
-        chosen the one of the two that is synchronous.
-        """
-        told = [self.members_by(server) for server in SERVERS]
-        states = sorted(member["state"] for member in told[0].values())
-        return (
-            states == ["running", "streaming", "streaming"]
-            and "sync_standby" in roles(told[0]).values()
-            and len({member["timeline"] for members in told for member in members.values()}) == 1
-            and all(roles(members) == roles(told[0]) for members in told)
-        )
-
-    def await_whole(self) -> None:
-        """Wait for that."""
-        until(self.whole, 120, f"all three serve: {self.members()}")
-
 
 @pytest.fixture(scope="session")
 def lab() -> Lab:
@@ -263,6 +282,4 @@ def running(lab: Lab, stack: StackFile, first_up: object) -> Ledger:
 def ledger(running: Ledger) -> Ledger:
     """The stack with all of its servers well."""
     running.await_whole()
-    running.await_whole_store()
-    running.await_whole_books()
     return running

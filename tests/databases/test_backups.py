@@ -13,6 +13,7 @@ from .conftest import Ledger
 from .test_postgresql import sql
 
 REPOSITORY = "/var/lib/longshore/ledger/backups"
+REPORTS = "/var/lib/longshore/ledger/backup-reports"
 
 
 def listed(ledger: Ledger) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def listed(ledger: Ledger) -> dict[str, Any]:
 
 def restored(ledger: Ledger, name: str, text: str) -> str:
     """What a statement gives in a restored instance."""
-    place = f"/var/lib/longshore/ledger/backup-reports/restored/{name}"
+    place = f"{REPORTS}/restored/{name}"
     words = ("runuser", "-u", "postgres", "--", "psql", "-XAt", "-h", place, "-d", "main", "-c", text)
     return ledger.lab.on("app1", *words).stdout.strip()
 
@@ -46,6 +47,11 @@ def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
     # A database that had tables and has none any more is not proved.
     sql(ledger, primary, "create table lasting as select 1 as n", "main")
     sums = sql(ledger, primary, "select md5(string_agg(n || md5, ',' order by n)) from orders", "main")
+    # As one that is at work already, which is waited for.
+    lock = f"flock {REPORTS}/ledger-main.lock sleep 6"
+    ledger.lab.on(
+        "app1", "sh", "-c", f"{lock} >/dev/null 2>&1 & until ! flock -n {REPORTS}/ledger-main.lock true; do :; done"
+    )
     made = longshore(ledger.stack, "backup", "now", "main")
     assert made.code == 0, made.end
     assert longshore(ledger.stack, "db", "switchover", "main").code == 0

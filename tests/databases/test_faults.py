@@ -93,8 +93,7 @@ def same(ledger: Ledger) -> str:
         if found != primary:
             done = longshore(ledger.stack, "db", "switchover", name, "--to", primary)
             assert done.code == 0, done.end
-    ledger.await_whole_store()
-    ledger.await_whole_books()
+    ledger.await_whole("cache", "books")
     return primary
 
 
@@ -109,8 +108,6 @@ def end(ledger: Ledger, name: str) -> Fault:
 def await_all(ledger: Ledger, old: str) -> None:
     """Wait until all servers serve; ``old`` is primary of none."""
     ledger.await_whole()
-    ledger.await_whole_store()
-    ledger.await_whole_books()
     assert ledger.members()[old]["role"] != "leader"
     assert old not in (ledger.store_primary(), ledger.books_primary())
 

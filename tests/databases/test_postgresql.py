@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from stack.support import Outcome, longshore
 
 from .conftest import SERVERS, Ledger
-from .test_stores import valkey
 
 
 def test_plan_on_blank_servers_foresees_the_databases(first_up: tuple[Outcome, Outcome]) -> None:
@@ -54,32 +51,6 @@ def test_nobody_gets_in_from_outside_or_without_tls(ledger: Ledger) -> None:
         assert "pg_hba.conf" in done.stderr, done.stderr
     ports = ledger.lab.on("client", "nc", "-zw2", ledger.lab.address(server), "5432", check=False)
     assert ports.returncode != 0, "PostgreSQL listens on the public address"
-
-
-def test_a_setting_that_needs_a_restart_restarts_replicas_first(ledger: Ledger) -> None:
-    def larger(content: dict[str, Any]) -> None:
-        content["databases"]["main"]["settings"] |= {"max_connections": "210", "work_mem": "5MB"}
-        content["databases"]["cache"]["settings"]["databases"] = "32"
-
-    with ledger.stack.changed(larger):
-        done = longshore(ledger.stack, "up", "--json")
-        assert done.code == 0, done.end
-        primary = ledger.primary()
-        assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["210"] * 3
-        assert sql(ledger, primary, "show work_mem") == "5MB"
-        assert [valkey(ledger, server, "config get databases").split() for server in SERVERS] == [
-            ["databases", "32"]
-        ] * 3
-        times = sorted((started(ledger, server), server) for server in SERVERS)
-        assert times[-1][1] == primary, times
-        again = longshore(ledger.stack, "up", "--json")
-        assert not again.json["changes"], again.json["changes"]
-    back = longshore(ledger.stack, "up", "-vvv", "--diff")
-    assert back.code == 0, back.end
-    assert ledger.login("main")[1] not in back.everything
-    # Fewer connections: replicas can follow only after the primary.
-    assert [sql(ledger, server, "show max_connections") for server in SERVERS] == ["200"] * 3
-    ledger.await_whole_store()
 
 
 def test_status_tells_who_is_what(ledger: Ledger) -> None:

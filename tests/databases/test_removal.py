@@ -18,8 +18,7 @@ def test_a_destroyed_cluster_comes_back_with_its_data_whoever_was_primary(ledger
         if primary() == SERVERS[0]:
             done = longshore(ledger.stack, "db", "switchover", name)
             assert done.code == 0, done.end
-    ledger.await_whole()
-    ledger.await_whole_store()
+    ledger.await_whole("main", "cache")
     made = "drop table if exists kept; create table kept as select 7 as n; grant select on kept to main"
     sql(ledger, ledger.primary(), made, "main")
     store = ledger.store_primary()
@@ -37,8 +36,7 @@ def test_a_destroyed_cluster_comes_back_with_its_data_whoever_was_primary(ledger
 
     back = longshore(ledger.stack, "up")
     assert back.code == 0, back.end
-    ledger.await_whole()
-    ledger.await_whole_store()
+    ledger.await_whole("main", "cache")
     assert sql(ledger, ledger.primary(), "select n from kept", "main") == "7"
     assert valkey(ledger, ledger.store_primary(), "get", "kept") == "7"
     units = ("etcd", "patroni@ledger-main", "valkey-server@ledger-cache", "valkey-sentinel")

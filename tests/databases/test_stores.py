@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from stack.support import longshore, until
 
@@ -71,32 +70,7 @@ def test_a_switchover_loses_nothing(ledger: Ledger) -> None:
     until(lambda: ledger.store_primary() == to, 30, f"{to} is primary")
     ledger.await_more("switched", 30, "store")
     assert ledger.end_store("switched")["lost"] == 0
-    ledger.await_whole_store()
-
-
-def test_a_setting_is_taken_without_a_restart_and_a_wrong_one_is_refused(ledger: Ledger) -> None:
-    before = {server: valkey(ledger, server, "info", "server") for server in SERVERS}
-
-    def changed(name: str, value: str) -> Any:
-        def change(content: dict[str, Any]) -> None:
-            content["databases"]["cache"]["settings"][name] = value
-
-        return ledger.stack.changed(change)
-
-    with changed("maxmemory", "96mb"):
-        done = longshore(ledger.stack, "up", "--json")
-        assert done.code == 0, done.end
-        for server in SERVERS:
-            assert valkey(ledger, server, "config", "get", "maxmemory").split() == ["maxmemory", str(96 << 20)]
-            assert run_id(valkey(ledger, server, "info", "server")) == run_id(before[server]), "it was restarted"
-    with changed("maxmemory-policy", "allkeys-lur"):
-        refused = longshore(ledger.stack, "up")
-        assert refused.code == 1, refused.end
-        assert "maxmemory-policy" in refused.everything
-        text = ledger.lab.on(SERVERS[0], "cat", "/etc/valkey/ledger-cache.conf").stdout
-        assert "allkeys-lur" not in text
-    assert longshore(ledger.stack, "up").code == 0
-    ledger.await_whole_store()
+    ledger.await_whole("cache")
 
 
 def run_id(info: str) -> str:
@@ -110,12 +84,12 @@ def test_a_killed_primary_comes_back_as_what_the_sentinels_say(ledger: Ledger) -
     ledger.begin("killed", "store")
     ledger.lab.on(old, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", UNIT)
     ledger.await_more("killed", 60, "store")
-    ledger.await_whole_store()
+    ledger.await_whole("cache")
     ledger.lab.on(old, "systemctl", "stop", UNIT)
     until(lambda: ledger.store_primary() not in ("", old), 60, "another primary")
     ledger.await_more("killed", 30, "store")
     ledger.lab.on(old, "systemctl", "start", "--no-block", UNIT)
-    ledger.await_whole_store()
+    ledger.await_whole("cache")
     assert ledger.store_primary() != old
     ledger.end_store("killed")
 
@@ -153,4 +127,4 @@ def test_who_was_away_for_long_asks_before_it_starts(ledger: Ledger) -> None:
     finally:
         for other in others:
             ledger.lab.on(other, "systemctl", "start", "valkey-sentinel.service")
-    ledger.await_whole_store()
+    ledger.await_whole("cache")

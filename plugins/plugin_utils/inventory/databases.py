@@ -107,7 +107,7 @@ def _of_postgresql(definition: Stack) -> dict[str, Any]:
 
 
 def of_server(definition: Stack, name: str) -> dict[str, Any]:
-    """The instances of one server, and what its certificates are good for."""
+    """The instances of one server."""
     if not definition.databases:
         return {}
     address = definition.servers[name].private
@@ -117,25 +117,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
     stores = [each for each in held if each.engine == "redis"]
     # Containers live here too, and their share is theirs.
     share = (0.5 if name in definition.docker_hosts() else 1.0) / max(1, len(held))
-    domain = f"{definition.name}.internal"
-    names = [known for each in held for known in filter(None, (each.name, each.reader))]
     return {
-        "longshore_member_certificate": {
-            "path": "/etc/longshore/cluster/server",
-            "name": name,
-            "sans": [f"DNS:{name}", "DNS:localhost", f"IP:{address}", "IP:127.0.0.1"],
-        },
-        "longshore_database_certificate": {
-            "path": f"/etc/longshore/{definition.name}/databases",
-            "name": name,
-            "sans": [
-                *(f"DNS:{known}" for short in names for known in (short, f"{short}.{domain}")),
-                f"DNS:{name}",
-                "DNS:localhost",
-                f"IP:{address}",
-                "IP:127.0.0.1",
-            ],
-        },
         "pgbackrest_address": address,
         "postgresql_instances": [_postgresql(definition, each) for each in relational],
         "postgresql_memory": share * len(relational),
@@ -145,6 +127,22 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         "valkey_memory": share * len(stores),
         "ca_copies": [f"{HELPER_ON_HOST}/ca.crt"] if name in definition.docker_hosts() else [],
     }
+
+
+def certificates(definition: Stack, name: str) -> list[dict[str, Any]]:
+    """A server's own as a member of what agrees and keeps backups, and that of its databases."""
+    held = [each for each in definition.databases.values() if name in each.servers]
+    members = {*definition.etcd_members(), *definition.sentinels(), definition.backup_server()}
+    own = [f"DNS:{name}", "DNS:localhost", f"IP:{definition.servers[name].private}", "IP:127.0.0.1"]
+    made = []
+    if held or name in members:
+        made.append({"path": "/etc/longshore/cluster/server", "name": name, "sans": own})
+    if held:
+        domain = f"{definition.name}.internal"
+        names = [known for each in held for known in filter(None, (each.name, each.reader))]
+        sans = [f"DNS:{known}" for short in names for known in (short, f"{short}.{domain}")]
+        made.append({"path": f"/etc/longshore/{definition.name}/databases", "name": name, "sans": [*sans, *own]})
+    return made
 
 
 def services(definition: Stack) -> dict[str, Any]:

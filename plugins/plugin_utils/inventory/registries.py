@@ -21,10 +21,9 @@ _PASSWORD = trust_as_template("{{ " + secrets.KEPT + ".cluster['registry.passwor
 
 
 def variables(definition: Stack) -> dict[str, Any]:
-    """``registry_*`` and ``ca_*``."""
+    """``registry_*``, and who keeps the authority."""
     return {
         "ca_managers": definition.managers(),
-        "ca_certificate": {"path": _CERTIFICATE, "name": HOST, "sans": [f"DNS:{HOST}"]},
         "registry_username": USER,
         "registry_password": _PASSWORD,
         "registry_certificate": f"{_CERTIFICATE}.crt",
@@ -33,6 +32,13 @@ def variables(definition: Stack) -> dict[str, Any]:
         # As on the servers; who prunes nothing there still has no use for images that no release names.
         **({"registry_sweep_days": max(1, round(prune.keep / 86400))} if (prune := definition.docker.prune) else {}),
     }
+
+
+def certificates(definition: Stack, name: str) -> list[dict[str, Any]]:
+    """The registry's, on its server."""
+    if name != definition.registry_server():
+        return []
+    return [{"path": _CERTIFICATE, "name": HOST, "sans": [f"DNS:{HOST}"]}]
 
 
 def logins(definition: Stack) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ SCRATCH = {
 # So much has to be free beyond what the last whole backup took.
 SPARE = 256 * 1024 * 1024
 KEPT_REPORTS = 200
+# Seconds for which another backup of the same, or its proof, is waited for: the first one is made by itself.
+WAITED = 3600
 SHRUNK = 0.5
 COUNT = "select count(*) from {}"
 
@@ -246,10 +248,15 @@ class Backups:
     @contextlib.contextmanager
     def locked(self, stanza):
         with (self.directory / f"{stanza}.lock").open("a", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Failed("another backup or proof of it is at work") from error
+            until = time.monotonic() + WAITED
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if time.monotonic() > until:
+                        raise Failed(f"another backup or proof of it is at work, for more than {WAITED} s") from error
+                time.sleep(0.5)
             yield
 
     def reports(self, stanza):

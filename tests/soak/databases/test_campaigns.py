@@ -40,8 +40,6 @@ def test_primaries_go(ledger: Ledger, campaign: Campaign, kind: str) -> None:
     for _ in range(rounds):
         found.append(fault(ledger))
         ledger.await_whole()
-        ledger.await_whole_store()
-        ledger.await_whole_books()
     stores = [each.cache for each in found if each.cache is not None]
     figures = {"postgresql": summary([each.main for each in found])}
     if stores:

@@ -421,9 +421,10 @@ def test_who_has_a_database_and_who_agrees(with_databases: dict[str, Any]) -> No
         "settings": {"work_mem": "9MB"},
     }
     assert {name: instance[name] for name in expected} == expected
-    sans = db1["longshore_database_certificate"]["sans"]
-    assert {"DNS:my-db", "DNS:my-db.shop.internal", "DNS:my-db-ro", "IP:10.77.0.21"} <= set(sans)
-    assert "DNS:my-db" not in db1["longshore_member_certificate"]["sans"]
+    member, database = (each["sans"] for each in db1["ca_certificates"])
+    assert {"DNS:my-db", "DNS:my-db.shop.internal", "DNS:my-db-ro", "IP:10.77.0.21"} <= set(database)
+    assert "DNS:my-db" not in member
+    assert [each["path"] for each in app1["ca_certificates"]] == ["/etc/longshore/cluster/server"]
 
 
 STORES = """
