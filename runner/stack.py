@@ -182,8 +182,6 @@ class Stack:
             _known(f"server of {database}", server, known.servers)
         if len(known.servers) == 1:
             raise BadInput(f"{database} is on one server, {known.servers[0]}: there is no replica")
-        if known.engine == "redis" and order not in ("switchover", "remove"):
-            raise BadInput(f"{order} of a redis: not supported yet")
         return self.jobs.db_order(known.engine, f"{self.name}-{database}", known.servers, order, server)
 
     def server_drain(self, server: str, on_event: OnEvent | None = None) -> Result:

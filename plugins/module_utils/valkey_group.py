@@ -8,9 +8,11 @@ Private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import time
 
 from .host_change import HostError, attempt, last_lines, run
 from .host_files import replace
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 DATA = "/var/lib/valkey"
 PRIORITY = "replica-priority"
+# How data that were put aside are called.
+ASIDE = "former-%Y%m%d-%H%M%S"
+# Seconds until an instance has written what it has, and ended.
+STOPPING = 900.0
 # Seconds. A Sentinel promotes at once when it is told to, and gives up after its failover-timeout.
 HANDING_OVER = 15.0
 # Seconds until a Sentinel knows a replica's new priority, and until a replica has all that was written.
@@ -119,6 +125,74 @@ class Member:
             replicas = int(sentinel.pairs("SENTINEL", "MASTER", self.name)["num-slaves"]) - 1
             relearn(sentinel, self.name, len(watching) - 1, replicas, self._work)
 
+    def copy_anew(self, check: bool) -> None:
+        """Have a replica copy the primary's data; its own are put aside. Raises ``HostError`` where there is none."""
+        primary = self.primary()
+        if primary in ("", self._place["address"]):
+            # Who starts without data as primary has the others forget theirs.
+            words = "this server is primary" if primary else "there is no primary whose data could be copied"
+            raise HostError(f"{self.name}: {words}; see longshore db status")
+        if check:
+            return
+        home = f"{DATA}/{self.name}"
+        with self._work.to_the_end():
+            run(["systemctl", "stop", self.unit], timeout=STOPPING)
+            aside = f"{home}/{time.strftime(ASIDE, time.gmtime())}"
+            os.mkdir(aside, 0o750)
+            os.chown(aside, *_owner(home))
+            for entry in os.listdir(home):
+                if not entry.startswith("former-"):
+                    os.rename(f"{home}/{entry}", f"{aside}/{entry}")
+            self._start("start")
+        self._await()
+
+    def promote(self, check: bool) -> bool:
+        """Become primary where nobody is: what only the lost one has is lost. Whether it was none before.
+
+        A Sentinel does it that asks no other; they hear of it when they are back. Raises ``HostError`` when there is a
+        primary, or no Sentinel that answers.
+        """
+        own = self._place["address"]
+        if self._leads(own):
+            return False
+        if not self.valkey.answers():
+            raise HostError(f"{self.name}: no answer on this server; it starts once most Sentinels say who is primary")
+        if check:
+            return True
+        sentinel = self._sentinel()
+        with self._preferred(own, sentinel):
+            # Sentinels may have agreed on somebody meanwhile.
+            if not self._leads(own):
+                sentinel.ask("SENTINEL", "FAILOVER", self.name)
+                until(lambda: is_primary(self.valkey.info("replication")), HANDING_OVER, self._work)
+        return True
+
+    def _leads(self, address: str) -> bool:
+        """Whether this one is primary. Raises ``HostError`` when another one is."""
+        primary = self.primary()
+        if primary not in ("", address):
+            raise HostError(f"{self.name} has a primary, {primary}; let it hand over: longshore db switchover")
+        return primary == address
+
+    def primary(self) -> str:
+        """The address of the server that is primary and answers; empty when there is none."""
+        for address in self._place.get("servers", []):
+            if is_primary(self._at(address).info("replication")):
+                return str(address)
+        return ""
+
+    @contextlib.contextmanager
+    def _preferred(self, address: str, sentinel: Valkey) -> Iterator[None]:
+        """Have a Sentinel choose this replica meanwhile: by its priority, of which it hears every ten seconds."""
+        other = self._at(address)
+        before = other.pairs("CONFIG", "GET", PRIORITY)[PRIORITY]
+        other.ask("CONFIG", "SET", PRIORITY, "1")
+        try:
+            until(lambda: self._priority(sentinel, address) == "1", LEARNING, self._work)
+            yield
+        finally:
+            other.ask("CONFIG", "SET", PRIORITY, before)
+
     def _watching(self) -> list[str]:
         """Addresses of the Sentinels that watch it now; those of this server's file may be others by now."""
         for address in self._place["sentinels"]:
@@ -157,15 +231,8 @@ class Member:
         replicas = able()
         sentinel = self._sentinel()
         chosen = to or replicas[0]["ip"]
-        other = self._at(chosen)
-        # Sentinels choose by priority, and learn it every ten seconds.
-        before = other.pairs("CONFIG", "GET", PRIORITY)[PRIORITY]
-        other.ask("CONFIG", "SET", PRIORITY, "1")
-        try:
-            until(lambda: self._priority(sentinel, chosen) == "1", LEARNING, self._work)
+        with self._preferred(chosen, sentinel):
             self._switch(sentinel, chosen)
-        finally:
-            other.ask("CONFIG", "SET", PRIORITY, before)
         return chosen
 
     def _switch(self, sentinel: Valkey, chosen: str) -> None:

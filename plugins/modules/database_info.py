@@ -47,9 +47,15 @@ instances:
   description:
     - By title or else name, C(role) (V(primary), V(replica) or empty), C(state), C(timeline), C(synchronous) (a commit
       waits for it), C(lag) (bytes behind the primary; for replicas), C(pending_restart), C(version), C(size) (bytes of
-      all databases), C(connections) and C(connections_limit).
+      all databases), C(connections), C(connections_limit) and C(unsent) (bytes of a primary's log that can't be sent to
+      its backups; 0 when the last try went well).
   returned: success
   type: dict
+notices:
+  description: What somebody should look at. A run with notices ends degraded.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -65,10 +71,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+# A replica sends nothing, so its statistics of that are empty.
 FIGURES = """
 select (select sum(pg_database_size(oid)) from pg_database),
   (select count(*) from pg_stat_activity where backend_type = 'client backend'),
-  current_setting('max_connections'), current_setting('server_version')
+  current_setting('max_connections'), current_setting('server_version'),
+  (select case when last_failed_time > coalesce(last_archived_time, '-infinity') then
+     (select count(*) * pg_size_bytes(current_setting('wal_segment_size'))
+      from pg_ls_archive_statusdir() where name like '%.ready')
+   else 0 end from pg_stat_archiver)
 """
 
 
@@ -87,7 +98,7 @@ def look(rest: Rest, member: str, instance: Mapping[str, Any]) -> dict[str, Any]
         "pending_restart": bool(own.get("pending_restart")),
     }
     try:
-        size, connections, limit, version = Instance(instance["port"]).sql(FIGURES).split("|")
+        size, connections, limit, version, unsent = Instance(instance["port"]).sql(FIGURES).split("|")
     except HostError:
         return found
     return {
@@ -96,7 +107,18 @@ def look(rest: Rest, member: str, instance: Mapping[str, Any]) -> dict[str, Any]
         "connections": int(connections),
         "connections_limit": int(limit),
         "version": version.split()[0],
+        "unsent": int(unsent) if role in PRIMARY else 0,
     }
+
+
+def notices(found: Mapping[str, Mapping[str, Any]], member: str) -> list[str]:
+    """What somebody should look at."""
+    return [
+        f"{name}: the log of {member} can't be sent to where its backups are kept; {each['unsent'] >> 20} MB of it are "
+        "on the disk now. PostgreSQL's log has the reason"
+        for name, each in found.items()
+        if each.get("unsent")
+    ]
 
 
 def main() -> None:
@@ -114,7 +136,7 @@ def main() -> None:
         found = {each.get("title") or each["name"]: look(rest, given["member"], each) for each in given["instances"]}
     except RestError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, instances=found)
+    module.exit_json(changed=False, instances=found, notices=notices(found, given["member"]))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: valkey_order
-short_description: Another primary of a group of Valkey servers, or a replica that ends
+short_description: Another primary of a group of Valkey servers, a replica that is copied anew or ends
 version_added: 0.2.0
 author: The Longshore founders (@longshore)
 description:
@@ -24,9 +24,11 @@ options:
   order:
     description:
       - V(switchover), on the primary, has O(address) become primary. Nothing is lost.
+      - V(promote), on a replica, makes it primary where there is none. What only the lost one has is lost.
+      - V(resync), on a replica, puts its data aside and copies the primary's.
       - V(remove), on a replica, ends it, and has the Sentinels forget it. Its data stay.
     type: str
-    choices: [switchover, remove]
+    choices: [switchover, promote, resync, remove]
     required: true
   instance:
     description: Its name.
@@ -47,9 +49,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 primary:
-  description: The address of the primary, if this server was the one before; else empty.
+  description: For V(switchover), the address of the primary, if this server was the one before; else empty.
   returned: success
   type: str
+concerned:
+  description: Whether the order was this server's to carry out.
+  returned: success
+  type: bool
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -66,19 +72,25 @@ if TYPE_CHECKING:
 
 def carry_out(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     member = Member(given["instance"], work)
-    if given["order"] == "remove":
-        if not check:
-            member.leave()
-        return {"changed": True, "primary": ""}
-    if not is_primary(member.valkey.info("replication")):
-        return {"changed": False, "primary": ""}
-    return {"changed": True, "primary": given["address"] if check else member.hand_over(given["address"])}
+    order = given["order"]
+    told = {"changed": True, "concerned": True, "primary": ""}
+    if order == "switchover":
+        if not is_primary(member.valkey.info("replication")):
+            return {**told, "changed": False, "concerned": False}
+        return {**told, "primary": given["address"] if check else member.hand_over(given["address"])}
+    if order == "promote":
+        return {**told, "changed": member.promote(check)}
+    if order == "resync":
+        member.copy_anew(check)
+    elif not check:
+        member.leave()
+    return told
 
 
 def main() -> None:
     module = AnsibleModule(
         {
-            "order": {"type": "str", "choices": ["switchover", "remove"], "required": True},
+            "order": {"type": "str", "choices": ["switchover", "promote", "resync", "remove"], "required": True},
             "instance": {"type": "str", "required": True},
             "address": {"type": "str", "default": ""},
             **RUN,

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from longshore.cli import look
 from longshore.cli.guarding import refusing
 from longshore.cli.options import Common, shared
+
+if TYPE_CHECKING:
+    from longshore.runs import Result
 
 app = typer.Typer(help="Databases: how they are, who is primary.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -22,12 +25,19 @@ Server = Annotated[str, typer.Argument(metavar="SERVER", help="Its name in the s
 @shared
 @refusing
 def status(options: Common) -> None:
-    """Each server's role, lag, timeline, size and connections."""
+    """Each server's role, lag, timeline, size and connections.
+
+    Exit code 4 when a server is not reached, or a primary's log can't be sent to its backups.
+    """
     from longshore.cli import tables  # noqa: PLC0415 - as in look
 
     stack = options.load()
     servers = {name: database.servers for name, database in stack.definition.databases.items()}
-    look.show(options, stack, stack.jobs.db_status(), lambda result: tables.databases(result.databases, servers))
+
+    def told(result: Result) -> str:
+        return "\n\n".join([tables.databases(result.databases, servers), *result.notices])
+
+    look.show(options, stack, stack.jobs.db_status(), told)
 
 
 @app.command()
@@ -83,6 +93,9 @@ def remove(options: Common, database: Name, server: Server) -> None:
 @shared
 @refusing
 def resync(options: Common, database: Name, server: Server) -> None:
-    """Remove a replica's data and copy the primary's. The primary serves on."""
+    """Copy the primary's data to a replica anew. The primary serves on.
+
+    What the replica had is put aside on its server; of a PostgreSQL it is removed.
+    """
     stack = options.load()
     look.run(options, stack, stack.order_of(database, "resync", server))

@@ -110,6 +110,26 @@ def test_a_backup_that_the_users_own_check_refuses_is_bad(ledger: Ledger) -> Non
     assert good.code == 0, good.end
 
 
+def test_a_log_that_can_not_be_sent_is_told(ledger: Ledger) -> None:
+    unit = "longshore-pgbackrest-ledger.service"
+    primary = ledger.primary()
+    ledger.lab.on("app1", "systemctl", "stop", unit)
+    try:
+        sql(ledger, primary, "select pg_switch_wal() from (select pg_logical_emit_message(false, 'test', 'x')) x")
+        failed = "select last_failed_time > last_archived_time from pg_stat_archiver"
+        until(lambda: sql(ledger, primary, failed) == "t", 120, "the archiver fails")
+        told = longshore(ledger.stack, "db", "status")
+        assert told.code == 4, told.end
+        assert f"the log of {primary} can't be sent" in told.output
+    finally:
+        ledger.lab.on("app1", "systemctl", "start", unit)
+    # It tries again once there is more.
+    sql(ledger, primary, "select pg_switch_wal() from (select pg_logical_emit_message(false, 'test', 'x')) x")
+    until(lambda: sql(ledger, primary, failed) == "f", 120, "the archiver works")
+    good = longshore(ledger.stack, "db", "status")
+    assert good.code == 0, good.end
+
+
 def test_the_passphrase_is_not_seen(ledger: Ledger) -> None:
     path = "/etc/longshore/ledger/credentials/databases/backups.passphrase"
     secret = ledger.lab.on("app1", "cat", path).stdout.strip()

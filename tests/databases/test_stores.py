@@ -94,6 +94,51 @@ def test_a_killed_primary_comes_back_as_what_the_sentinels_say(ledger: Ledger) -
     ledger.end_store("killed")
 
 
+def test_a_replica_is_copied_anew_and_keeps_what_it_had(ledger: Ledger) -> None:
+    primary = ledger.store_primary()
+    replica = next(server for server in SERVERS if server != primary)
+    refused = longshore(ledger.stack, "db", "resync", "cache", primary)
+    assert refused.code == 1, refused.end
+    assert "this server is primary" in refused.everything
+    before = put_aside(ledger, replica)
+    ledger.begin("copied", "store")
+    done = longshore(ledger.stack, "db", "resync", "cache", replica)
+    assert done.code == 0, done.end
+    ledger.await_whole("cache")
+    assert ledger.end_store("copied")["lost"] == 0
+    assert len(put_aside(ledger, replica)) == len(before) + 1
+
+
+def put_aside(ledger: Ledger, server: str) -> list[str]:
+    """The data of a server that copies have replaced."""
+    words = "ls -d /var/lib/valkey/ledger-cache/former-*/appendonlydir 2>/dev/null || true"
+    return ledger.lab.on(server, "sh", "-c", words).stdout.split()
+
+
+def test_one_is_promoted_by_hand_where_most_sentinels_are_lost(ledger: Ledger) -> None:
+    old = ledger.store_primary()
+    to, other = (server for server in SERVERS if server != old)
+    refused = longshore(ledger.stack, "db", "promote", "cache", to)
+    assert refused.code == 1, refused.end
+    assert "has a primary" in refused.everything
+    assert valkey(ledger, old, "set", "before", "7") == "OK"
+    try:
+        for server in (old, other):
+            ledger.lab.on(server, "systemctl", "stop", "valkey-sentinel.service")
+        ledger.lab.on(old, "systemctl", "stop", UNIT)
+        done = longshore(ledger.stack, "db", "promote", "cache", to)
+        assert done.code == 0, done.end
+        assert "master" in valkey(ledger, to, "role")
+        until(lambda: valkey(ledger, to, "set", "after", "8") == "OK", 60, "it takes writes")
+        assert valkey(ledger, to, "get", "before") == "7"
+    finally:
+        for server in (old, other):
+            ledger.lab.on(server, "systemctl", "start", "valkey-sentinel.service")
+        ledger.lab.on(old, "systemctl", "start", "--no-block", UNIT)
+    ledger.await_whole("cache")
+    assert ledger.store_primary() == to
+
+
 def test_no_password_is_seen(ledger: Ledger) -> None:
     secrets = {user: kept(ledger, user) for user in ("admin", "replication", "sentinel")}
     secrets["owner"] = ledger.login("cache")[1]

@@ -148,6 +148,24 @@ def test_a_primary_does_not_leave() -> None:
         member(Answers(PRIMARY)).leave()
 
 
+@pytest.mark.parametrize("primary", ["192.0.2.1", ""])
+def test_nothing_is_put_aside_without_another_primary(primary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that began with nothing, and is primary, would have the others forget all."""
+    found = member(Answers(), {"address": "192.0.2.1", "sentinels": []})
+    monkeypatch.setattr(found, "primary", lambda: primary)
+    with pytest.raises(HostError, match="primary"):
+        found.copy_anew(False)
+
+
+def test_nobody_is_promoted_beside_a_primary(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = member(Answers(), {"address": "192.0.2.1", "sentinels": []})
+    monkeypatch.setattr(found, "primary", lambda: "192.0.2.2")
+    with pytest.raises(HostError, match="longshore db switchover"):
+        found.promote(False)
+    monkeypatch.setattr(found, "primary", lambda: "192.0.2.1")
+    assert found.promote(False) is False
+
+
 @pytest.mark.parametrize(("info", "to"), [({"role": "master"}, ""), (PRIMARY, "192.0.2.4")])
 def test_nobody_takes_over_who_does_not_follow(info: dict[str, str], to: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(valkey_group, "FOLLOWING", 0)
