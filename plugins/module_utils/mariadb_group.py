@@ -65,6 +65,9 @@ class Member:
     def role(self) -> str:
         """``primary``, ``replica``, or nothing while it does not serve."""
         told = self.state()
+        if told.get("writes"):
+            # It may take writes a moment before it calls itself primary.
+            return "primary"
         return str(told["role"]) if _serves(told) else ""
 
     def primary(self) -> str:

@@ -1029,6 +1029,9 @@ class Promoter:
         self.instance.sql(f"set global rpl_semi_sync_master_enabled = {int(strict)}")
         self._waits_since = position_of(self.instance.values()) if strict else None
         if self.renew(leader, {**leader.value, "open": True, "beat": leader.value["beat"] + 1}):
+            # Routers lead here as soon as it takes writes.
+            term, position = leader.value["term"], position_of(values)
+            self.state = {"role": "primary", "state": "running", "term": term, "lag": None, "position": position}
             self.guard.begin(self._renewed_at + self.settings.ttl - MARGIN)
             with contextlib.suppress(FileNotFoundError):
                 (self.settings.home / "data/longshore-new").unlink()

@@ -8,10 +8,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import mariadb_group, mariadb_sql
+from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles/mariadb/files/promoter.py"
 SERVERS = ["db1", "db2", "db3"]
@@ -285,3 +286,21 @@ def test_only_what_is_missing_is_made() -> None:
     change.apply()
     assert change.what == "login of main"
     assert "require ssl" in other.done[0]
+
+
+@pytest.mark.parametrize(
+    ("told", "role"),
+    [
+        ({}, ""),
+        ({"role": "primary", "state": "running", "writes": True}, "primary"),
+        # Its users have to be made also when it is asked in the very moment in which it becomes primary.
+        ({"role": "replica", "state": "frozen", "writes": True}, "primary"),
+        ({"role": "replica", "state": "streaming", "writes": False}, "replica"),
+        ({"role": "replica", "state": "waiting", "writes": False}, ""),
+    ],
+)
+def test_who_takes_writes_is_primary(told: dict[str, Any], role: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = {"name": "shop-books", "servers": [{"name": "db1", "address": "192.0.2.1"}], "health_port": 8306}
+    member = mariadb_group.Member(instance, "db1", cast("Any", None), Run())
+    monkeypatch.setattr(member, "state", lambda _name="": told)
+    assert member.role() == role
