@@ -155,7 +155,8 @@ class Member:
         own = self._place["address"]
         if self._leads(own):
             return False
-        if not self.valkey.answers():
+        # A replica without its primary answers few questions: this is one of them, PING is not.
+        if not self.valkey.info("replication"):
             raise HostError(f"{self.name}: no answer on this server; it starts once most Sentinels say who is primary")
         if check:
             return True
