@@ -135,11 +135,12 @@ class Member:
         if check:
             return
         home = f"{DATA}/{self.name}"
+        aside = f"{home}/{time.strftime(ASIDE, time.gmtime())}"
+        # Before it is stopped: on a full disk it goes on as it is.
+        os.mkdir(aside, 0o750)
+        os.chown(aside, *_owner(home))
         with self._work.to_the_end():
             run(["systemctl", "stop", self.unit], timeout=STOPPING)
-            aside = f"{home}/{time.strftime(ASIDE, time.gmtime())}"
-            os.mkdir(aside, 0o750)
-            os.chown(aside, *_owner(home))
             for entry in os.listdir(home):
                 if not entry.startswith("former-"):
                     os.rename(f"{home}/{entry}", f"{aside}/{entry}")

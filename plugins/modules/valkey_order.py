@@ -99,7 +99,7 @@ def main() -> None:
     )
     try:
         result = carry_out(module.params, module.check_mode, Run.of(module.params))
-    except (HostError, ValueError) as error:
+    except (HostError, OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     except Cancelled as error:
         module.fail_json(msg=f"stopped: {error}", cancelled=True)
