@@ -14,7 +14,7 @@ from .host_change import HostError, attempt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .run import Run
 
@@ -71,14 +71,25 @@ class Valkey:
 
     def pairs(self, *words: str) -> dict[str, str]:
         """An answer that is a list of names and values."""
+        return dict(self._in_order(*words))
+
+    def _in_order(self, *words: str) -> Iterator[tuple[str, str]]:
         lines = self.ask(*words)
-        return dict(zip(lines[::2], lines[1::2]))
+        return zip(lines[::2], lines[1::2])
+
+    def records(self, *words: str) -> list[dict[str, str]]:
+        """An answer that is a list of servers: what each is told to be."""
+        found: list[dict[str, str]] = []
+        # Flat: names and values, one server after the other, of each its name first.
+        for key, value in self._in_order(*words):
+            if key == "name":
+                found.append({})
+            found[-1][key] = value
+        return found
 
     def listed(self, *words: str) -> list[str]:
         """The addresses in an answer that is a list of servers."""
-        lines = self.ask(*words)
-        # Flat: names and values, one server after the other.
-        return [value for key, value in zip(lines[::2], lines[1::2]) if key == "ip"]
+        return [each["ip"] for each in self.records(*words)]
 
     def info(self, *sections: str) -> dict[str, str]:
         """What INFO tells: name → value; empty when it doesn't answer."""

@@ -38,8 +38,13 @@ HANDING_OVER = 15.0
 LEARNING, CATCHING_UP = 30.0, 10.0
 # Seconds until a primary counts a replica that says that it follows.
 FOLLOWING = 5.0
+# How a Sentinel flags a replica that it does not hear from: one that has just been restarted is such a one.
+UNHEARD = frozenset({"s_down", "o_down", "disconnected"})
+# What it says when it knows nobody who could take over: it counts on no replica without an answer in five seconds. And
+# seconds for which it is asked again.
+NOBODY_YET, ACCEPTING = "NOGOODSLAVE", 10.0
 # Milliseconds for which a primary takes no writes at most: all of a handover, or what it takes meanwhile is lost.
-PAUSE = int(1000 * (CATCHING_UP + HANDING_OVER))
+PAUSE = int(1000 * (CATCHING_UP + ACCEPTING + HANDING_OVER))
 
 
 class Member:
@@ -165,7 +170,7 @@ class Member:
         with self._preferred(own, sentinel):
             # Sentinels may have agreed on somebody meanwhile.
             if not self._leads(own):
-                sentinel.ask("SENTINEL", "FAILOVER", self.name)
+                self._fail_over(sentinel)
                 until(lambda: is_primary(self.valkey.info("replication")), HANDING_OVER, self._work)
         return True
 
@@ -190,7 +195,7 @@ class Member:
         before = other.pairs("CONFIG", "GET", PRIORITY)[PRIORITY]
         other.ask("CONFIG", "SET", PRIORITY, "1")
         try:
-            until(lambda: self._priority(sentinel, address) == "1", LEARNING, self._work)
+            until(lambda: self._knows(sentinel, address), LEARNING, self._work)
             yield
         finally:
             other.ask("CONFIG", "SET", PRIORITY, before)
@@ -251,7 +256,7 @@ class Member:
                 if not is_primary(own):
                     raise HostError(f"{self.name}: this server is primary no more, or does not answer")
                 until(lambda: _has(other, int(own["master_repl_offset"])), CATCHING_UP, self._work)
-                sentinel.ask("SENTINEL", "FAILOVER", self.name)
+                self._fail_over(sentinel)
                 until(lambda: self._primary(sentinel) == chosen, HANDING_OVER, self._work)
                 self.valkey.ask("REPLICAOF", chosen, str(self._place["port"]))
                 # What waits would be refused by a replica; who connects anew is led to the primary.
@@ -285,16 +290,26 @@ class Member:
     def _primary(self, sentinel: Valkey) -> str:
         return next(iter(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.name)), "")
 
-    def _priority(self, sentinel: Valkey, address: str) -> str:
-        lines = sentinel.ask("SENTINEL", "REPLICAS", self.name)
-        # A flat list of names and values, one replica after the other.
-        priority, ip = "", ""
-        for key, value in zip(lines[::2], lines[1::2]):
-            if key == "ip":
-                ip = value
-            if key in ("slave-priority", "replica-priority") and ip == address:
-                priority = value
-        return priority
+    def _knows(self, sentinel: Valkey, address: str) -> bool:
+        """Whether a Sentinel hears from a replica, and knows that it is to be preferred."""
+        for each in sentinel.records("SENTINEL", "REPLICAS", self.name):
+            if each["ip"] == address:
+                return each["slave-priority"] == "1" and not UNHEARD & set(each["flags"].split(","))
+        return False
+
+    def _fail_over(self, sentinel: Valkey) -> None:
+        """Have a Sentinel promote somebody, as soon as it knows somebody who is able to."""
+
+        def accepted() -> bool:
+            try:
+                sentinel.ask("SENTINEL", "FAILOVER", self.name)
+            except HostError as error:
+                if NOBODY_YET not in str(error):
+                    raise
+                return False
+            return True
+
+        until(accepted, ACCEPTING, self._work)
 
     def _start(self, verb: str) -> None:
         self._record()

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,10 @@ from types import FrameType
 from labs import Engine, Servers
 from parts import Lanes, Part, load, stages
 from programs import STOPPED, end_all, perform
+
+# Lines of Ansible, pytest and of an exception that say what failed, and how much of each is told.
+TELLING = re.compile(r"fatal:|FAILED|^\S*(Error|Exception)\b|^E  ")
+LONGEST = 400
 
 
 @dataclass
@@ -109,8 +114,19 @@ def report(results: Sequence[Result], seconds: float) -> None:
     for result in results:
         print(f"{result.part.name:<12}{result.word:<8}{result.seconds / 60:>8.1f}{result.part.minutes:>9}")
     print(f"{'together':<20}{seconds / 60:>8.1f}")
+    # Once more after the table: of a long output the end is what stays.
+    for result in results:
+        for text in result.failed:
+            print(f"FAILED in {result.part.name}: {essence(text)}")
     failed = sum(bool(result.failed) for result in results)
     print(f"{len(results) - failed} passed, {failed} failed", flush=True)
+
+
+def essence(text: str) -> str:
+    """Of the output of what failed: which it was, and the last lines that speak of a failure."""
+    which, *lines = text.splitlines()
+    telling = [line[:LONGEST] for line in lines if TELLING.search(line)]
+    return "\n  ".join([which, *telling[-3:]])
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:

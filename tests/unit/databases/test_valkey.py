@@ -123,7 +123,7 @@ def test_a_sentinel_that_is_none_any_more_is_known_by_its_address(
 
 def test_only_sentinels_that_watch_it_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {
-        "192.0.2.1": ["ip", "192.0.2.2", "ip", "192.0.2.3", "ip", "192.0.2.4"],
+        "192.0.2.1": [word for last in "234" for word in replica(f"192.0.2.{last}", "100")],
         "192.0.2.2": ["192.0.2.9", "6379"],
         "192.0.2.3": [""],
     }
@@ -175,21 +175,39 @@ def test_nobody_takes_over_who_does_not_follow(info: dict[str, str], to: str, mo
     assert valkey.asked == []
 
 
-def test_the_priority_is_that_of_the_right_replica() -> None:
-    lines = [
-        "name",
-        "a",
-        "ip",
-        "192.0.2.2",
-        "slave-priority",
-        "100",
-        "name",
-        "b",
-        "ip",
-        "192.0.2.3",
-        "slave-priority",
-        "1",
+def replica(ip: str, priority: str, flags: str = "slave") -> list[str]:
+    """What a Sentinel tells of a replica, a part of it."""
+    return ["name", ip, "ip", ip, "flags", flags, "slave-priority", priority]
+
+
+def test_a_sentinel_is_to_hear_from_the_right_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentinel = valkey_cli.Valkey([], "")
+    told = [
+        *replica("192.0.2.2", "100"),
+        *replica("192.0.2.3", "1"),
+        *replica("192.0.2.4", "1", "slave,disconnected"),
     ]
-    found = member(Answers())
-    assert found._priority(Answers(lines=lines), "192.0.2.3") == "1"
-    assert found._priority(Answers(lines=lines), "192.0.2.2") == "100"
+    monkeypatch.setattr(sentinel, "ask", lambda *_: told)
+    known = [each for each in "23459" if member(Answers())._knows(sentinel, f"192.0.2.{each}")]
+    assert known == ["3"]
+
+
+def test_a_sentinel_that_knows_nobody_yet_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts on no replica that has just been restarted."""
+    sentinel = valkey_cli.Valkey([], "")
+    said = ["NOGOODSLAVE No suitable replica to promote", "NOGOODSLAVE No suitable replica to promote"]
+
+    def ask(*_: str) -> list[str]:
+        if said:
+            raise HostError(f"sentinel: {said.pop()}")
+        return ["OK"]
+
+    monkeypatch.setattr(sentinel, "ask", ask)
+    member(Answers())._fail_over(sentinel)
+    said.append("INPROG Failover already in progress")
+    with pytest.raises(HostError, match="INPROG"):
+        member(Answers())._fail_over(sentinel)
+    monkeypatch.setattr(valkey_group, "ACCEPTING", 0)
+    said += ["NOGOODSLAVE"] * 3
+    with pytest.raises(HostError, match="longer than"):
+        member(Answers())._fail_over(sentinel)
