@@ -19,6 +19,8 @@ import shutil
 import sys
 import tempfile
 import time
+import zipfile
+from functools import cache
 from pathlib import Path
 
 import ansible.module_utils
@@ -26,7 +28,13 @@ from ansible import constants
 from ansible.release import __version__ as ansible_version
 
 _PLUGINS = Path(__file__).resolve().parents[1]
-_SOURCES = (_PLUGINS / "modules", _PLUGINS / "module_utils", Path(ansible.module_utils.__file__).parent)
+_COLLECTION = "ansible_collections/longshore/stack/plugins"
+# Where modules expect what they import, and where it is here.
+_SOURCES = {
+    f"{_COLLECTION}/modules": _PLUGINS / "modules",
+    f"{_COLLECTION}/module_utils": _PLUGINS / "module_utils",
+    "ansible/module_utils": Path(ansible.module_utils.__file__).parent,
+}
 _OURS = "ansible_collections.longshore.stack.plugins.modules.*-none"  # none: no debugger, no coverage
 _VERSIONS = 5  # so many are kept: who changes modules makes a new one each time
 _IN_USE = 2 * 3600.0  # and those that a run may still be using
@@ -35,18 +43,55 @@ _IN_USE = 2 * 3600.0  # and those that a run may still be using
 def reuse() -> None:
     """Lay out what earlier runs have made; what this one makes is kept when it ends."""
     with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: nobody's home
-        kept = _store() / _version()
+        kept = _kept()
         made = Path(constants.DEFAULT_LOCAL_TMP) / "ansiballz_cache"
         made.mkdir(exist_ok=True)
-        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known = kept.stat()
-        if known.st_uid != os.geteuid() or known.st_mode & 0o022:
-            return  # somebody else could have put something there
-        os.utime(kept)
+        bundle()  # before there are workers, who then know it
         for payload in kept.glob(_OURS):
             with contextlib.suppress(FileExistsError):
                 (made / payload.name).symlink_to(payload)
         atexit.register(_keep, made, kept)  # before Ansible's own, which removes `made`; workers end without
+
+
+@cache
+def bundle() -> Path | None:
+    """A zip file of all modules and what they may import, called after its content; None when none can be made."""
+    with contextlib.suppress(OSError, RuntimeError):
+        kept = _kept()
+        found = next(kept.glob("*.zip"), None)
+        return found or _bundled(kept)
+    return None
+
+
+def _bundled(kept: Path) -> Path:
+    content = {
+        f"{place}/{file.relative_to(source)}": file.read_bytes()
+        for place, source in _SOURCES.items()
+        for file in sorted(source.rglob("*.py"))
+    }
+    above = {parent.as_posix() for name in content for parent in Path(name).parents[:-1]}
+    content = {**{f"{package}/__init__.py": b"" for package in sorted(above)}, **content}
+    content["ansible/__init__.py"] = f"__version__ = {ansible_version!r}\n".encode()
+    digest = hashlib.sha256()
+    with (
+        tempfile.NamedTemporaryFile(dir=kept, prefix=".", delete=False) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name, text in content.items():
+            packed.writestr(name, text)
+            digest.update(f"{name} {len(text)}\n".encode() + text)
+    return Path(file.name).replace(kept / f"{digest.hexdigest()[:32]}.zip")
+
+
+def _kept() -> Path:
+    """The directory of what was made of the files as they are. Raises ``OSError`` when others may write there."""
+    kept = _store() / _version()
+    kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+    known = kept.stat()
+    if known.st_uid != os.geteuid() or known.st_mode & 0o022:
+        raise PermissionError(f"{kept} is not ours alone")
+    os.utime(kept)
+    return kept
 
 
 def _keep(made: Path, kept: Path) -> None:
@@ -71,7 +116,7 @@ def _store() -> Path:
 def _version() -> str:
     """Another one for every change of a file that a payload may hold."""
     found = hashlib.sha256(f"{ansible_version} {sys.version}".encode())
-    for source in _SOURCES:
+    for source in _SOURCES.values():
         for directory, _below, names in sorted(os.walk(source)):
             for name in sorted(names):
                 if name.endswith(".py"):

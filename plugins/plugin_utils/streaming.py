@@ -22,6 +22,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.longshore.stack.plugins.module_utils.run import PROGRESS
+from ansible_collections.longshore.stack.plugins.plugin_utils.kept_modules import KeptModule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ def fetch_command(run_id: str) -> str:
     return f"if mv {path} {taken} 2>/dev/null; then cat {taken}; rm -f {taken}; fi"
 
 
-class StreamingAction(ActionBase):  # type: ignore[misc]  # core has no types
+class StreamingAction(KeptModule):
     """An action whose module of the same name says how far it is."""
 
     def stream_module(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
