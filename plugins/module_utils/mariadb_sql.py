@@ -59,7 +59,7 @@ def wanted(database: str, passwords: Mapping[str, str]) -> dict[str, dict[str, A
     needs = {
         **{f"{user}@%": (password, [("ALL PRIVILEGES", inside)]) for user, password in _owners(database, passwords)},
         f"{database}_reader@%": (passwords["reader"], [reading]),
-        "replication@%": (passwords["replication"], [("REPLICATION SLAVE", "")]),
+        "replication@%": (passwords["replication"], [("REPLICATION SLAVE, BINLOG MONITOR", "")]),
         "monitor@%": (passwords["monitor"], [("PROCESS, BINLOG MONITOR, SLAVE MONITOR", "")]),
         "backup@localhost": ("", [("RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SLAVE MONITOR", "")]),
     }

@@ -12,8 +12,9 @@ author: The Longshore founders (@longshore)
 description:
   - Begins to keep backups, makes one, proves one by restoring it, lists them, or restores one into an instance of its
     own.
-  - The programs and their configuration are there already; the role P(longshore.stack.pgbackrest#role) does all of it.
-  - Never touches a database that serves, and never removes a backup. How long those are kept is pgBackRest's matter.
+  - The programs and their configuration are there already; the roles P(longshore.stack.pgbackrest#role) and
+    P(longshore.stack.restic#role) do all of it.
+  - Never touches a database that serves, and never removes a backup. How long those are kept is the tool's matter.
 extends_documentation_fragment:
   - longshore.stack.run
 attributes:
@@ -25,8 +26,12 @@ attributes:
     description: What is made is told.
 options:
   settings:
-    description: Path of the settings on the server.
-    type: path
+    description:
+      - Paths of the settings on the server, one for each tool that keeps backups there. They say which program it is,
+        whose it runs as, and which databases it has.
+      - One that is not there is left out.
+    type: list
+    elements: path
     required: true
   stanzas:
     description: The databases that are meant, by the names of their instances. None is all, for O(action=listed).
@@ -64,7 +69,7 @@ options:
 EXAMPLES = r"""
 - name: Make a backup now
   longshore.stack.database_backup:
-    settings: /etc/longshore/shop/pgbackrest/backups.json
+    settings: [/etc/longshore/shop/pgbackrest/backups.json]
     stanzas: [shop-main]
     action: made
 """
@@ -75,7 +80,8 @@ backups:
   returned: with O(action=made), O(action=proved) and O(action=listed)
   type: dict
 restored:
-  description: The restored instance, with C(socket), C(port), C(database), C(until), C(seconds) and C(rows) by table.
+  description:
+    - The restored instance, with C(socket), C(ask) (a command that asks it), C(until), C(seconds) and C(rows) by table.
   returned: with O(action=restored)
   type: dict
 notices:
@@ -86,8 +92,7 @@ notices:
 """
 
 import json
-import time
-from functools import partial
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError, attempt, run
@@ -97,25 +102,76 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import Cancell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from typing import Any
 
-PROGRAM = "/usr/lib/longshore/backup"
-# Of pgBackRest's info: there is no such stanza yet, or nothing in it.
-NO_STANZA = (1, 3)
-NO_BACKUP = 2
 # Seconds. A large database takes hours.
 LONGEST = 86400.0
-# Who has no stanza yet is asked by its PostgreSQL every second, which locks it for that long.
-LOCKED = 60.0
+
+
+class Tool:
+    """What keeps backups of some databases; ``path`` is that of its settings, ``known`` what they say."""
+
+    def __init__(self, path: str, known: dict[str, Any]) -> None:
+        self._path = path
+        self._program = known["program"]
+        self._user = known["user"]
+        self.restored = f"{known['directory']}/restored"
+        self.stanzas: list[str] = sorted(known["stanzas"])
+
+    def call(self, *words: str) -> dict[str, Any]:
+        """The answer of the program. Raises ``HostError`` with its words."""
+        argv = ["runuser", "-u", self._user, "--", "/usr/bin/python3", self._program, self._path, *words]
+        code, out, error = attempt(argv, timeout=LONGEST)
+        if code != 0:
+            raise HostError(error.strip()[-1500:] or f"{self._program} ended with {code}")
+        answer: dict[str, Any] = json.loads(out)
+        return answer
+
+
+class Tools:
+    """All that keep backups on this server."""
+
+    def __init__(self, paths: list[str]) -> None:
+        texts = {path: read(path) for path in paths}
+        self._tools = [Tool(path, json.loads(text)) for path, text in texts.items() if text]
+
+    def of(self, stanza: str) -> Tool:
+        """Who keeps the backups of a database. Raises ``HostError`` when nobody does."""
+        for tool in self._tools:
+            if stanza in tool.stanzas:
+                return tool
+        raise HostError(f"nothing keeps backups of {stanza} on this server yet: longshore up")
+
+    def at(self, name: str) -> Tool | None:
+        """Who has restored an instance of that name."""
+        return next((tool for tool in self._tools if os.path.exists(f"{tool.restored}/{name}")), None)
+
+    def listed(self, stanzas: list[str]) -> dict[str, Any]:
+        """The backups of these databases, or of all."""
+        found = {}
+        for tool, meant in self.holding(stanzas):
+            found.update(tool.call("list", *meant))
+        return found
+
+    def holding(self, stanzas: list[str]) -> Iterator[tuple[Tool, list[str]]]:
+        """Who keeps those of these databases, or of all."""
+        for tool in self._tools:
+            meant = [stanza for stanza in tool.stanzas if not stanzas or stanza in stanzas]
+            if meant:
+                yield tool, meant
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._tools)
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    action, stanzas = given["action"], given["stanzas"]
+    action, stanzas, tools = given["action"], given["stanzas"], Tools(given["settings"])
     if action == "begun":
-        return begin(given, check, work)
+        return begin(tools, stanzas, check, work)
     if action == "listed":
-        found = call(given, "list", *stanzas)
+        found = tools.listed(stanzas)
         problems = [f"{name}: {problem}" for name, each in found.items() for problem in each["problems"]]
         return {"changed": False, "backups": found, "notices": problems}
     if check:
@@ -125,47 +181,31 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             work.check()
             work.progress(f"{stanza}: a backup" if action == "made" else f"{stanza}: the proof of the newest backup")
             words = ["run", stanza, *(["--full"] if given["full"] else [])] if action == "made" else ["prove", stanza]
-            call(given, *words)
-        return {"changed": action == "made", "backups": call(given, "list", *stanzas)}
+            tools.of(stanza).call(*words)
+        return {"changed": action == "made", "backups": tools.listed(stanzas)}
+    there = tools.at(given["name"])
     if action == "dropped":
-        call(given, "drop", given["name"])
+        if there is None:
+            raise HostError(f"there is no restored instance {given['name']}")
+        there.call("drop", given["name"])
         return {"changed": True}
+    if there is not None:
+        raise HostError(f"there is a restored instance {given['name']} already; drop it first")
     words = [*(["--at", given["at"]] if given["at"] else []), *(["--set", given["label"]] if given["label"] else [])]
-    return {"changed": True, "restored": call(given, "restore", stanzas[0], given["name"], *words)}
+    return {"changed": True, "restored": tools.of(stanzas[0]).call("restore", stanzas[0], given["name"], *words)}
 
 
-def begin(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
+def begin(tools: Tools, stanzas: list[str], check: bool, work: Run) -> dict[str, Any]:
+    """Make the place for backups of each, and have the first one made, in the background."""
     changed = False
-    settings = read(given["settings"])
-    config = json.loads(settings)["config"] if settings else ""
-    for stanza in given["stanzas"]:
-        code = status(config, stanza) if config else NO_STANZA[0]
-        if code in NO_STANZA:
-            changed = True
-            if not check:
-                work.progress(f"{stanza}: making its repository")
-                undisturbed(partial(backrest, config, stanza, "stanza-create"), work)
-                backrest(config, stanza, "check")
-                code = NO_BACKUP
-        if code == NO_BACKUP and not begun(stanza):
-            changed = True
-            if not check:
-                run(["systemctl", "start", "--no-block", f"longshore-backup-{stanza}.service"])
-    return {"changed": changed}
-
-
-def undisturbed(call: Callable[[], str], work: Run) -> None:
-    """Do it once the primary, which tries to send its log all the time, lets go of the lock for a moment."""
-    until = time.monotonic() + LOCKED
-    while True:
-        try:
-            call()
-        except HostError as error:
-            if "LockAcquireError" not in str(error) or time.monotonic() > until:
-                raise
-            work.wait(0.5)
-        else:
-            return
+    for tool, meant in tools.holding(stanzas):
+        work.check()
+        told = tool.call("begin", *meant, *(["--check"] if check else []))
+        due = [stanza for stanza in told["empty"] if not begun(stanza)]
+        changed |= bool(told["new"] or due)
+        for stanza in [] if check else due:
+            run(["systemctl", "start", "--no-block", f"longshore-backup-{stanza}.service"])
+    return {"changed": changed or bool(stanzas and not tools)}
 
 
 def begun(stanza: str) -> bool:
@@ -173,32 +213,10 @@ def begun(stanza: str) -> bool:
     return attempt(["systemctl", "is-active", f"longshore-backup-{stanza}.service"])[1].strip() == "activating"
 
 
-def backrest(config: str, stanza: str, *words: str) -> str:
-    return run(
-        ["runuser", "-u", "postgres", "--", "pgbackrest", f"--config={config}", f"--stanza={stanza}", *words],
-        timeout=600.0,
-    )
-
-
-def status(config: str, stanza: str) -> int:
-    found = json.loads(backrest(config, stanza, "info", "--output=json"))
-    return int(found[0]["status"]["code"]) if found else NO_STANZA[0]
-
-
-def call(given: dict[str, Any], *words: str) -> dict[str, Any]:
-    """The answer of the program. Raises ``HostError`` with its words."""
-    argv = ["runuser", "-u", "postgres", "--", "/usr/bin/python3", PROGRAM, given["settings"], *words]
-    code, out, error = attempt(argv, timeout=LONGEST)
-    if code != 0:
-        raise HostError(error.strip()[-1500:] or f"{PROGRAM} ended with {code}")
-    answer: dict[str, Any] = json.loads(out)
-    return answer
-
-
 def main() -> None:
     module = AnsibleModule(
         {
-            "settings": {"type": "path", "required": True},
+            "settings": {"type": "list", "elements": "path", "required": True},
             "stanzas": {"type": "list", "elements": "str", "default": []},
             "action": {
                 "type": "str",

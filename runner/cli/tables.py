@@ -98,10 +98,9 @@ def restored(found: Mapping[str, Any], server: str) -> str:
     """A restored instance, and how to ask it."""
     rows = found.get("rows") or {}
     until = f", as of {found['until']}" if found.get("until") else ""
-    ask = f"runuser -u postgres -- psql -h {found['socket']} -p {found['port']} {found['database']}"
     return (
         f"Restored in {found['seconds']:.1f} s{until}: {sum(rows.values())} rows in {len(rows)} tables.\n"
-        f"It runs on {server} until `longshore backup drop {found['name']}`:\n  {ask}"
+        f"It runs on {server} until `longshore backup drop {found['name']}`:\n  {found['ask']}"
     )
 
 

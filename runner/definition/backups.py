@@ -16,6 +16,7 @@ from .schedule import Cron, longest_gap, on_calendar
 from .values import SecretText, is_secret
 
 if TYPE_CHECKING:
+    from .databases import Database
     from .stack import Stack
 
 
@@ -111,13 +112,22 @@ class Backups(Model):
     repository: Repository = many("The place.", Repository)
 
 
+def backed_up(stack: Stack, tool: str) -> list[Database]:
+    """The databases whose backups ``tool`` makes: pgbackrest those of PostgreSQL, restic all others."""
+    return [
+        database
+        for database in stack.databases.values()
+        if database.backup is not None and (database.engine == "postgresql") == (tool == "pgbackrest")
+    ]
+
+
 def backup_server(stack: Stack) -> str | None:
     """The server that makes and keeps backups; None when there are none to make."""
     if all(database.backup is None for database in stack.databases.values()):
         return None
     if stack.backups is not None and stack.backups.server is not None:
         return stack.backups.server
-    holding = set(stack.data_servers("postgresql"))
+    holding = {name for database in stack.databases.values() for name in database.servers}
     return next((name for name in stack.servers if name not in holding), next(iter(stack.servers)))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import PrivateAttr
 
-from .backups import Backups, backup_server, directory
+from .backups import Backups, backed_up, backup_server, directory
 from .base import Model, Short, many, one
 from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
 from .databases import Database, data_servers, quorum, routers
@@ -185,6 +185,10 @@ class Stack(Model):
     def sentinels(self) -> list[str]:
         """Servers that agree on which Redis is primary; none without one that has replicas."""
         return quorum(self) if any(database.watched for database in self.databases.values()) else []
+
+    def backed_up(self, tool: str) -> list[Database]:
+        """The databases whose backups ``tool`` makes: pgbackrest or restic."""
+        return backed_up(self, tool)
 
     def backup_server(self) -> str | None:
         """The server that makes and keeps backups; None when there are none to make."""

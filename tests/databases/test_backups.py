@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from stack.support import longshore, until
 
 from .conftest import Ledger
@@ -16,10 +17,10 @@ REPOSITORY = "/var/lib/longshore/ledger/backups"
 REPORTS = "/var/lib/longshore/ledger/backup-reports"
 
 
-def listed(ledger: Ledger) -> dict[str, Any]:
+def listed(ledger: Ledger, database: str = "main") -> dict[str, Any]:
     """What ``backup list`` says of the database."""
-    found: dict[str, Any] = longshore(ledger.stack, "backup", "list", "--json").json["data"]["database_backup"]
-    return dict(found["backups"]["ledger-main"])
+    found: dict[str, Any] = longshore(ledger.stack, "backup", "list", database, "--json").json["data"]
+    return dict(found["database_backup"]["backups"][f"ledger-{database}"])
 
 
 def restored(ledger: Ledger, name: str, text: str) -> str:
@@ -29,9 +30,10 @@ def restored(ledger: Ledger, name: str, text: str) -> str:
     return ledger.lab.on("app1", *words).stdout.strip()
 
 
-def test_the_first_backup_is_made_and_proved_by_itself(ledger: Ledger) -> None:
+@pytest.mark.parametrize("database", ["main", "books", "cache"])
+def test_the_first_backup_is_made_and_proved_by_itself(ledger: Ledger, database: str) -> None:
     found = until(
-        lambda: (known := listed(ledger))["backups"] and known["backups"][0]["proved"] is not None and known,
+        lambda: (known := listed(ledger, database))["backups"] and known["backups"][0]["proved"] is not None and known,
         120,
         "proof",
     )

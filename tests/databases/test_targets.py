@@ -53,12 +53,13 @@ def test_backups_are_kept_on_another_server(ledger: Ledger, keeper: dict[str, An
         # A database that had tables and has none any more is not proved, so this one stays.
         text = "create table if not exists elsewhere as select n from generate_series(1, 100) n"
         sql(ledger, ledger.primary(), text, "main")
-        made = longshore(ledger.stack, "backup", "now", "main")
+        made = longshore(ledger.stack, "backup", "now")
         assert made.code == 0, made.end
-        newest = listed(ledger)["backups"][-1]
-        assert newest["proved"] is True
-        there = ledger.lab.on("client", "sh", "-c", f"find {PLACE}/backup/ledger-main -name '{newest['label']}'").stdout
-        assert there.strip(), "it is not on the other server"
+        newest = {database: listed(ledger, database)["backups"][-1] for database in ("main", "books", "cache")}
+        assert all(backup["proved"] is True for backup in newest.values())
+        places = [f"{PLACE}/backup/ledger-main/{newest['main']['label']}"]
+        places += [f"{PLACE}/restic/snapshots/{newest[database]['label']}*" for database in ("books", "cache")]
+        ledger.lab.on("client", "sh", "-c", " && ".join(f"test -e {place}" for place in places))
         back = longshore(ledger.stack, "backup", "restore", "main", "elsewhere")
         assert back.code == 0, back.end
         try:

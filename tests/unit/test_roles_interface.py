@@ -30,6 +30,8 @@ GROUPS = (
     "valkey",
     "database_router",
     "backup_server",
+    "pgbackrest",
+    "restic",
 )
 TASKS = re.compile(r"groups\s*(\[\s*['\"]|\.)(" + "|".join(GROUPS) + r")\b")
 

@@ -66,6 +66,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **(_of_postgresql(definition) if definition.data_servers("postgresql") else {}),
         **mariadb.of_stack(definition),
         **valkey.of_stack(definition),
+        **_others_backups(definition),
         "database_router_stack": definition.name,
         "database_router_names": {
             name: _router(definition, database, name == database.reader)
@@ -200,8 +201,8 @@ def _archive(definition: Stack, database: Database) -> dict[str, str]:
 
 
 def _backups(definition: Stack) -> dict[str, Any]:
-    server = definition.backup_server()
-    if server is None:
+    kept, server = definition.backed_up("pgbackrest"), definition.backup_server()
+    if not kept or server is None:
         return {}
     return {
         "pgbackrest_name": definition.name,
@@ -211,23 +212,56 @@ def _backups(definition: Stack) -> dict[str, Any]:
         "pgbackrest_passphrase": secrets.kept("databases", _CIPHER),
         "pgbackrest_stanzas": [
             {
-                "name": _instance(definition, database.name),
+                **_kept(definition, database),
                 "version": database.major,
-                "port": database.listens,
                 "servers": database.servers,
-                "database": database.inside,
-                "calendar": database.backup.calendar,
-                "gap": database.backup.gap,
-                "full": _WHOLE[database.backup.full],
-                "keep": round(database.backup.keep / 86400),
-                "verify": database.backup.verify,
-                "sql": definition.text(database.backup.verify_sql) if database.backup.verify_sql else "",
+                "full": _WHOLE[schedule.full],
                 "extensions": database.extensions,
             }
-            for database in definition.databases.values()
-            if database.backup is not None
+            for database in kept
+            if (schedule := database.backup) is not None
         ],
         "pgbackrest_run": _RUN,
+    }
+
+
+def _others_backups(definition: Stack) -> dict[str, Any]:
+    kept = definition.backed_up("restic")
+    if not kept:
+        return {}
+    return {
+        "restic_name": definition.name,
+        "restic_repository": f"{definition.backup_directory()}/restic",
+        "restic_target": _target(definition),
+        "restic_passphrase": secrets.kept("databases", _CIPHER),
+        "restic_databases": [
+            {
+                **_kept(definition, database),
+                "engine": database.engine,
+                "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
+                "health_port": database.health_port or 0,
+                "password": secrets.kept("databases", f"{database.name}.replication"),
+            }
+            for database in kept
+        ],
+        "restic_run": _RUN,
+    }
+
+
+def _kept(definition: Stack, database: Database) -> dict[str, Any]:
+    """What all that is backed up has."""
+    schedule = database.backup
+    if schedule is None:
+        return {}
+    return {
+        "name": _instance(definition, database.name),
+        "port": database.listens,
+        "database": database.inside,
+        "calendar": schedule.calendar,
+        "gap": schedule.gap,
+        "keep": round(schedule.keep / 86400),
+        "verify": schedule.verify,
+        "sql": definition.text(schedule.verify_sql) if schedule.verify_sql else "",
     }
 
 

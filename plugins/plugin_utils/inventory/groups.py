@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def members(definition: Stack) -> dict[str, list[str]]:
     """Group name → its servers, in the file's order. Groups that a playbook names exist even when they are empty."""
     sentinels = definition.sentinels()
+    keepers = [keeper] if (keeper := definition.backup_server()) else []
+    kept = definition.backed_up("pgbackrest")
     groups = {
         "longshore": list(definition.servers),
         "docker_host": definition.docker_hosts(),
@@ -32,7 +34,11 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "former_sentinel": [name for name in definition.servers if sentinels and name not in sentinels],
         "valkey": definition.data_servers("redis"),
         "database_router": definition.docker_hosts() if definition.databases else [],
-        "backup_server": [keeper] if (keeper := definition.backup_server()) else [],
+        "backup_server": keepers,
+        "pgbackrest": list(dict.fromkeys([*keepers, *(name for each in kept for name in each.servers)]))
+        if kept
+        else [],
+        "restic": keepers if definition.backed_up("restic") else [],
     }
     for name, server in definition.servers.items():
         for tag in server.tags:

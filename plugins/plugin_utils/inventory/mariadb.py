@@ -40,6 +40,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
 
 def instance(definition: Stack, database: Database) -> dict[str, Any]:
     """One of ``mariadb_instances``."""
+    keeper = definition.backup_server() if database.backup is not None else None
     return {
         "name": f"{definition.name}-{database.name}",
         "title": database.name,
@@ -49,4 +50,5 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
         "synchronous": database.synchronous,
         "database": database.inside,
         "settings": database.settings,
+        "keeper": definition.servers[keeper].private if keeper is not None else "",
     }

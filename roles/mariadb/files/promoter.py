@@ -329,6 +329,7 @@ class Settings:
     certificate: str
     key: str
     ttl: float
+    keeper: str = ""
 
     @classmethod
     def of(cls, instance: str) -> Settings:
@@ -1229,8 +1230,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             seconds = state.get("seconds")
             good = state["state"] == "streaming" and seconds is not None and seconds <= LAG
             self._send(200 if good else 503, {"role": state["role"]})
+        elif path == "/backup" and self._known(promoter.settings.keeper):
+            self._copy(promoter.guard.open or state["state"] == "streaming")
         elif not self._known():
-            self._send(403 if path in ("/status", "/position", "/wake", "/copy") else 404, {})
+            self._send(403 if path in ("/status", "/position", "/wake", "/copy", "/backup") else 404, {})
         elif path == "/status":
             self._send(200, {**state, "writes": promoter.guard.open})
         elif path == "/position":
@@ -1239,14 +1242,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             promoter.woken.set()
             self._send(200, {})
         elif path == "/copy":
-            self._copy()
+            self._copy(promoter.guard.open)
         else:
             self._send(404, {})
 
-    def _known(self) -> bool:
-        """Whether a server of the group asks, by the address in its certificate."""
+    def _known(self, also: str = "") -> bool:
+        """Whether a server of the group asks, or the one at that address, by the address in its certificate."""
         certificate = self.request.getpeercert() or {}
-        addresses = {ipaddress.ip_address(each) for each in self.server.promoter.settings.servers.values()}
+        known = (*self.server.promoter.settings.servers.values(), also)
+        addresses = {ipaddress.ip_address(each) for each in filter(None, known)}
         names = certificate.get("subjectAltName", ())
         return any(kind == "IP Address" and ipaddress.ip_address(text.strip()) in addresses for kind, text in names)
 
@@ -1259,10 +1263,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             session.close()
         return {"position": position_of(values)}
 
-    def _copy(self) -> None:
+    def _copy(self, good: bool) -> None:
         """All of the data, as mariadb-backup streams them; the end is told only of a whole one."""
         promoter = self.server.promoter
-        if not promoter.guard.open:
+        if not good:
             self._send(503, {})
             return
         say(f"copied by {self.client_address[0]}")

@@ -75,15 +75,19 @@ def _servers(context: Context, database: Database, base: Path) -> None:
 
 
 def _plain(context: Context, database: Database, base: Path) -> None:
-    """What only PostgreSQL has, or until now."""
+    """What only PostgreSQL has."""
     if database.extensions:
         context.complain((*base, "extensions"), f"a {database.engine} has none", "take them out")
-    if database.backup is not None:
-        context.complain((*base, "backup"), f"backups of a {database.engine}: not supported yet")
+    backup = database.backup
+    if backup is not None and "full" in backup.model_fields_set:
+        words = f"each backup of a {database.engine} is a whole one, in which nothing is stored twice"
+        context.complain((*base, "backup", "full"), words, "take it out")
 
 
 def _redis(context: Context, database: Database, base: Path) -> None:
     """What a Redis can't do, or not yet."""
+    if database.backup is not None and database.backup.verify_sql is not None:
+        context.complain((*base, "backup", "verify_sql"), "a redis knows no SQL", "take it out")
     if database.synchronous is True:
         words = "a redis answers before its replicas have what was written, so nothing here could be promised"
         context.complain((*base, "synchronous"), words, "strict bounds what can be lost to five seconds")

@@ -134,9 +134,9 @@ def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[st
         if database.engine in DATABASE_PORTS:
             for number in filter(None, (database.listens, database.health_port)):
                 yield database.servers, number, f"the database '{name}'", ("databases", name)
-    server = stack.backup_server()
-    if server is not None:
-        servers = dict.fromkeys([server, *stack.data_servers("postgresql")])
+    server, kept = stack.backup_server(), stack.backed_up("pgbackrest")
+    if server is not None and kept:
+        servers = dict.fromkeys([server, *(name for database in kept for name in database.servers)])
         yield servers, BACKUP_PORT, "the backups of databases", ("databases",)
     for number in QUORUM_PORTS:
         yield stack.etcd_members(), number, "the databases' quorum", ("databases",)

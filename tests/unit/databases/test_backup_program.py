@@ -1,38 +1,53 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``/usr/lib/longshore/backup`` complains of; that it makes and proves backups is tried on real servers."""
+"""What a keeper of backups complains of; that it makes and proves them is tried on real servers."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.longshore.stack.plugins.module_utils import backup_keeper
 
-PROGRAM = Path(__file__).resolve().parents[3] / "roles/pgbackrest/files/backup.py"
 DAY = 86400.0
+
+
+class Nowhere(backup_keeper.Keeper):
+    """Keeps nothing."""
+
+    def begun(self, _name: str) -> bool:
+        """Never."""
+        return False
+
+    def begin(self, name: str) -> None:
+        """Nothing."""
+
+    def known(self, _name: str) -> list[dict[str, Any]]:
+        """None."""
+        return []
+
+    def make(self, name: str, _full: bool, _report: dict[str, Any]) -> str:
+        """Fail."""
+        raise backup_keeper.Failed(f"{name}: there is no place")
+
+    def scratch(self, _name: str, place: Path) -> backup_keeper.Scratch:
+        """Fail."""
+        raise backup_keeper.Failed(f"{place}: there is nothing")
 
 
 @pytest.fixture
 def backups(tmp_path: Path) -> Any:
-    """The program's backups of one database that is backed up daily."""
-    spec = importlib.util.spec_from_file_location("backup", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    settings = {"version": "17", "database": "main", "full": 7 * DAY, "gap": DAY, "verify": True}
+    """A keeper of the backups of one database that is backed up daily."""
+    settings = {"database": "main", "gap": DAY, "verify": True}
     path = tmp_path / "backups.json"
     path.write_text(
         json.dumps({"directory": str(tmp_path), "repository": str(tmp_path), "stanzas": {"shop": settings}})
     )
-    made = module.Backups(path)
-    made.module = module
-    return made
+    return Nowhere(str(path))
 
 
 def backup(age: float = 0.0, size: int = 100, kind: str = "full") -> dict[str, Any]:
@@ -68,11 +83,11 @@ def test_what_is_told(backups: Any, found: list[Any], reports: list[Any], expect
 
 
 def test_a_disk_without_room_is_said_before_anything_is_made(backups: Any) -> None:
-    small = [{"info": {"repository": {"delta": 1}}}]
+    small = [{"stored": 1}]
     backups.room(small, "full")
     backups.room([], "full")
-    with pytest.raises(backups.module.Failed, match="Make room"):
-        backups.room([{"info": {"repository": {"delta": 1 << 60}}}], "full")
+    with pytest.raises(backup_keeper.Failed, match="Make room"):
+        backups.room([{"stored": 1 << 60}], "full")
 
 
 def test_an_empty_backup_is_good_only_while_the_database_never_had_a_table(backups: Any) -> None:
@@ -84,15 +99,15 @@ def test_an_empty_backup_is_good_only_while_the_database_never_had_a_table(backu
 
 
 def test_reports_are_kept_in_order_and_not_for_ever(backups: Any) -> None:
-    for number in range(backups.module.KEPT_REPORTS + 5):
+    for number in range(backup_keeper.KEPT_REPORTS + 5):
         backups.report("shop", {"kind": "proof", "number": number})
     kept = [each["number"] for each in backups.reports("shop")]
-    assert kept == list(range(5, backups.module.KEPT_REPORTS + 5))
+    assert kept == list(range(5, backup_keeper.KEPT_REPORTS + 5))
 
 
 def test_another_one_is_waited_for_but_not_for_ever(backups: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups.module, "WAITED", 0)
-    with backups.locked("shop"), pytest.raises(backups.module.Failed, match="another backup"), backups.locked("shop"):
+    monkeypatch.setattr(backup_keeper, "WAITED", 0)
+    with backups.locked("shop"), pytest.raises(backup_keeper.Failed, match="another backup"), backups.locked("shop"):
         pass
     with backups.locked("shop"):
         pass
@@ -100,5 +115,5 @@ def test_another_one_is_waited_for_but_not_for_ever(backups: Any, monkeypatch: p
 
 @pytest.mark.parametrize("name", ["../etc", "", "A", "a/b", "-a"])
 def test_a_restored_instance_stays_in_its_directory(backups: Any, name: str) -> None:
-    with pytest.raises(backups.module.Failed, match="no name of an instance"):
+    with pytest.raises(backup_keeper.Failed, match="no name of an instance"):
         backups.restored(name)

@@ -503,6 +503,7 @@ def test_a_mariadb_with_replicas_agrees_by_etcd(tmp_path: Path) -> None:
         "synchronous": True,
         "database": "my_books",
         "settings": {"max_connections": "99"},
+        "keeper": "",
     }
     assert [each["name"] for each in lone["servers"]] == ["db1"]
     assert [hosts[name]["mariadb_memory"] for name in ("db1", "db2")] == [1.0, 1.0]

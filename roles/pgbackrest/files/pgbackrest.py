@@ -1,0 +1,213 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of PostgreSQL by pgBackRest, each proved by restoring it. Written by the role longshore.stack.pgbackrest.
+
+``keeper.py``, beside it, says how it is called, and what the settings are. Here they have besides: config and restore
+(pgBackRest's files), and of each stanza version, full (seconds between two whole backups).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from keeper import Failed, Keeper, Scratch, last_words, main, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A restored instance runs for nobody but us; what it was tuned for is elsewhere. Nothing of its own archives, loads
+# libraries that do something by themselves, or waits for a second server.
+SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "64MB",
+    "effective_cache_size": "256MB",
+    "ssl": "off",
+    "archive_mode": "off",
+    "shared_preload_libraries": "",
+    "synchronous_standby_names": "",
+    "hot_standby": "off",
+    "logging_collector": "off",
+    "primary_conninfo": "",
+    "huge_pages": "off",
+}
+COUNT = "select count(*) from {}"
+# Of pgBackRest's info: there is no such stanza yet.
+NO_STANZA = (1, 3)
+# Seconds. A stanza that is not there yet is asked for by its PostgreSQL every second, which locks it for that long.
+LOCKED = 60.0
+
+
+class PgBackRest(Keeper):
+    """Keeps the backups of groups of PostgreSQL servers."""
+
+    def call(self, stanza: str, *words: str, restoring: bool = False) -> str:
+        """The output of pgBackRest."""
+        config = self.settings["restore" if restoring else "config"]
+        return run(["pgbackrest", f"--config={config}", f"--stanza={stanza}", *words])
+
+    def info(self, stanza: str) -> dict[str, Any]:
+        """What pgBackRest tells of a stanza."""
+        found = json.loads(self.call(stanza, "info", "--output=json"))
+        return found[0] if found else {"status": {"code": NO_STANZA[0]}}
+
+    def begun(self, name: str) -> bool:
+        """Whether there is its stanza."""
+        return self.info(name)["status"]["code"] not in NO_STANZA
+
+    def begin(self, name: str) -> None:
+        """Make its stanza."""
+        self.undisturbed(name, "stanza-create")
+        self.call(name, "check")
+
+    def undisturbed(self, stanza: str, command: str) -> None:
+        """Do it once the primary, which tries to send its log all the time, lets go of the lock for a moment."""
+        until = time.monotonic() + LOCKED
+        while True:
+            try:
+                self.call(stanza, command)
+            except Failed as error:
+                if "LockAcquireError" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
+
+    def known(self, name: str) -> list[dict[str, Any]]:
+        """The backups of a stanza."""
+        return [
+            {
+                "label": each["label"],
+                "type": each["type"],
+                "time": each["timestamp"]["stop"],
+                "size": each["info"]["size"],
+                "stored": each["info"]["repository"]["delta"],
+            }
+            for each in self.raw(name)
+        ]
+
+    def raw(self, name: str) -> list[dict[str, Any]]:
+        """The same, in pgBackRest's words."""
+        return self.info(name).get("backup") or []
+
+    def make(self, name: str, full: bool, report: dict[str, Any]) -> str:
+        """Make a whole one when it is due, else one with what has changed."""
+        before = self.known(name)
+        whole = [each for each in before if each["type"] == "full"]
+        due = full or not whole or time.time() - whole[-1]["time"] >= self.settings["stanzas"][name]["full"]
+        kind = report["type"] = "full" if due else "incr"
+        self.room(whole if due else before, kind)
+        self.call(name, f"--type={kind}", "backup")
+        made = self.raw(name)[-1]
+        label: str = made["label"]
+        report.update(size=made["info"]["size"], stored=made["info"]["repository"]["delta"])
+        if made.get("error"):
+            raise Failed(f"{label}: PostgreSQL's checksums do not fit: {made.get('error-list') or ''}")
+        return label
+
+    def scratch(self, name: str, place: Path) -> Instance:
+        """A PostgreSQL."""
+        return Instance(self, name, place)
+
+
+class Instance(Scratch):
+    """A restored PostgreSQL."""
+
+    def __init__(self, keeper: PgBackRest, stanza: str, place: Path) -> None:
+        super().__init__(place)
+        self.keeper, self.stanza = keeper, stanza
+        settings = keeper.settings["stanzas"][stanza]
+        self.bin = f"/usr/lib/postgresql/{settings['version']}/bin"
+        self.database = settings["database"]
+        self.own = settings.get("sql") or ""
+
+    def restore(self, at: str, label: str) -> None:
+        """By pgBackRest."""
+        words = ["--type=time", f"--target={at}", "--target-action=promote"] if at else []
+        if label:
+            words = [f"--set={label}", *(words or ["--type=immediate", "--target-action=promote"])]
+        words = [f"--pg1-path={self.data}", "--archive-mode=off", *words]
+        self.keeper.call(self.stanza, *words, "restore", restoring=True)
+
+    def start(self) -> None:
+        """Start it, and wait until all of the log is replayed."""
+        # Only who may enter the directory reaches the socket in it.
+        rules = self.place / "pg_hba.conf"
+        rules.write_text("local all all trust\n", "utf-8")
+        options = {**SETTINGS, "unix_socket_directories": self.place, "port": "5432", "hba_file": rules}
+        words = " ".join(f"-c {name}='{value}'" for name, value in options.items())
+        try:
+            run([f"{self.bin}/pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "86400", "-o", words, "start"])
+            self.opened()
+        except Failed as error:
+            last = last_words(self.log.read_text("utf-8", "replace"))
+            raise Failed(f"the restored instance does not start: {last}") from error
+
+    def opened(self) -> None:
+        """Wait until it takes connections. Raises when it ends before."""
+        while True:
+            run([f"{self.bin}/pg_ctl", "-D", self.data, "status"])
+            done = subprocess.run([*self.psql("postgres"), "select 1"], capture_output=True, check=False)
+            if done.returncode == 0:
+                return
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop it."""
+        run([f"{self.bin}/pg_ctl", "-D", self.data, "-m", "fast", "-w", "-t", "600", "stop"])
+
+    def remove(self) -> None:
+        """End it, and remove all of it."""
+        if (self.data / "postmaster.pid").exists():
+            run([f"{self.bin}/pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop"], check=False)
+        shutil.rmtree(self.place, ignore_errors=True)
+
+    def psql(self, database: str) -> list[str]:
+        """The command that runs SQL, which follows."""
+        return ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", str(self.place), "-p", "5432", "-d", database, "-c"]
+
+    def rows(self) -> dict[str, int]:
+        """Table → rows, counted."""
+        tables = run(
+            [
+                *self.psql(self.database),
+                "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
+                "where schemaname not in ('pg_catalog', 'information_schema')",
+            ]
+        ).splitlines()
+        return {table: int(run([*self.psql(self.database), COUNT.format(table)])) for table in tables}
+
+    def check(self) -> None:
+        """Run the user's own SQL. It sees what the database's owner sees, and changes nothing."""
+        if not self.own:
+            return
+        options = f"-c role={self.database} -c default_transaction_read_only=on"
+        try:
+            run([*self.psql(self.database)[:-1], "-f", self.own], environment={"PGOPTIONS": options})
+        except Failed as error:
+            raise Failed(f"its own check: {error}") from error
+
+    def checksums(self) -> None:
+        """Of every page."""
+        run([f"{self.bin}/pg_checksums", "-D", self.data, "--check"])
+
+    def until(self) -> str | None:
+        """When the last transaction that was replayed was made, as the log has it; None when none was."""
+        log = self.log.read_text("utf-8", "replace")
+        found = re.findall(r"last completed transaction was at log time ([^\n]+)", log)
+        return found[-1] if found else None
+
+    def told(self) -> dict[str, Any]:
+        """How it is asked."""
+        ask = f"runuser -u postgres -- psql -h {self.place} {self.database}"
+        return {"socket": str(self.place), "port": 5432, "database": self.database, "ask": ask}
+
+
+if __name__ == "__main__":
+    sys.exit(main(PgBackRest))

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, The Longshore founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups of MariaDB and Valkey by restic, each proved by restoring it. Written by the role longshore.stack.restic.
+
+``keeper.py``, beside it, says how it is called, and what the settings are. Here they have besides: place (what restic
+calls the repository), options (of restic), environment (what opens it), ca, certificate and key (files), and of each
+stanza engine, port, health_port, servers (name -> address), password, keep (days).
+
+    PROGRAM SETTINGS fetch NAME              all of a database's data, on standard output
+    PROGRAM SETTINGS follow NAME             keep its log, for ever
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import of_mariadb
+import of_valkey
+from keeper import Failed, Keeper, Scratch, main, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENGINES = {"mariadb": of_mariadb.Database, "redis": of_valkey.Database}
+# Another one at work on the same repository is waited for.
+PATIENCE = "--retry-lock=1h"
+
+
+class Restic(Keeper):
+    """Keeps the backups of databases that restic knows nothing of: as one file each."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+    def call(self, *words: str) -> str:
+        """The output of restic."""
+        options = [word for option in self.settings["options"] for word in ("-o", option)]
+        argv = ["restic", f"--repo={self.settings['place']}", f"--cache-dir={self.directory}/cache", *options, *words]
+        return run(argv, environment=self.settings["environment"])
+
+    def database(self, name: str) -> Any:
+        """What is backed up."""
+        settings = self.settings["stanzas"][name]
+        return ENGINES[settings["engine"]](name, self.settings, self.directory / "logs" / name)
+
+    def mark(self, what: str) -> Path:
+        """A file that says that something was done with this repository: asking restic takes a second of work."""
+        place = hashlib.sha256(self.settings["place"].encode()).hexdigest()[:16]
+        return self.directory / "places" / f"{place}.{what}"
+
+    def begun(self, _name: str) -> bool:
+        """Whether there is the repository."""
+        here = self.settings["repository"]
+        return self.mark("made").exists() and (not here or Path(here, "config").exists())
+
+    def begin(self, name: str) -> None:
+        """Make it, unless it is there."""
+        if self.begun(name):
+            return
+        try:
+            self.call("cat", "config", PATIENCE)
+        except Failed as error:
+            # It ends with 10 where there is none; with anything else it can't be had.
+            if "ended with 10:" not in str(error):
+                raise
+            self.call("init")
+        self.mark("made").touch()
+
+    def empty(self, name: str) -> bool:
+        """Whether nothing was backed up there."""
+        return not self.mark(name).exists() and super().empty(name)
+
+    def known(self, name: str) -> list[dict[str, Any]]:
+        """The snapshots of a database."""
+        found = json.loads(self.call("snapshots", "--json", f"--tag={name}", PATIENCE)) or []
+        return sorted((_backup(each) for each in found), key=lambda each: float(each["time"]))
+
+    def make(self, name: str, _full: bool, report: dict[str, Any]) -> str:
+        """Make one; what is in it already, restic stores no second time."""
+        self.call("unlock")  # by one that was killed
+        report["type"] = "full"
+        self.room(self.known(name), "full")
+        command = [sys.executable, str(Path(__file__).resolve()), self.path, "fetch", name]
+        words = ["--json", "--host=longshore", f"--tag={name}", f"--stdin-filename={name}", "--stdin-from-command"]
+        lines = self.call("backup", PATIENCE, *words, "--", *command).splitlines()
+        told = next(each for each in map(json.loads, reversed(lines)) if each["message_type"] == "summary")
+        report.update(size=told["total_bytes_processed"], stored=told["data_added_packed"])
+        self.mark(name).touch()
+        keep = self.settings["stanzas"][name]["keep"]
+        self.call("forget", f"--tag={name}", "--group-by=tags", f"--keep-within={keep}d", "--prune", PATIENCE)
+        self.database(name).forget(self.known(name)[0]["time"])
+        label: str = told["snapshot_id"][:8]
+        return label
+
+    def more_problems(self, name: str) -> list[str]:
+        """Of the database's log."""
+        found: list[str] = self.database(name).problems()
+        return found
+
+    def scratch(self, name: str, place: Path) -> Scratch:
+        """A server of that engine."""
+        made: Scratch = self.database(name).scratch(self, place)
+        return made
+
+    def dump(self, name: str, label: str) -> list[str]:
+        """The command that gives the data of a backup."""
+        options = [word for option in self.settings["options"] for word in ("-o", option)]
+        place = [f"--repo={self.settings['place']}", f"--cache-dir={self.directory}/cache"]
+        return ["restic", *place, *options, "dump", PATIENCE, label, f"/{name}"]
+
+
+def _backup(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    summary = snapshot["summary"]
+    ended = datetime.datetime.fromisoformat(summary["backup_end"])
+    return {
+        "label": snapshot["short_id"],
+        "type": "full",
+        "time": ended.timestamp(),
+        "size": summary["total_bytes_processed"],
+        "stored": summary["data_added_packed"],
+    }
+
+
+def by_itself() -> int:
+    """Do what only this program can, which writes or waits all the time."""
+    _program, path, command, name = sys.argv
+    database = Restic(path).database(name)
+    try:
+        getattr(database, command)()
+    except (Failed, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(by_itself() if sys.argv[2:3] in (["fetch"], ["follow"]) else main(Restic))
