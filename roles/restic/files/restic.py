@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 ENGINES = {"mariadb": of_mariadb.Database, "redis": of_valkey.Database}
 # Another one at work on the same repository is waited for.
 PATIENCE = "--retry-lock=1h"
+# How restic ends where there is no repository; with anything else it can't be had.
+NO_REPOSITORY = "restic ended with 10:"
+
+
+class Missing(Failed):
+    """There is no repository."""
 
 
 class Restic(Keeper):
@@ -39,11 +45,22 @@ class Restic(Keeper):
         super().__init__(path)
         self.path = path
 
+    def argv(self, *words: str) -> list[str]:
+        """The command that has restic do something."""
+        options = [word for option in self.settings["options"] for word in ("-o", option)]
+        return ["restic", f"--repo={self.settings['place']}", f"--cache-dir={self.directory}/cache", *options, *words]
+
     def call(self, *words: str) -> str:
         """The output of restic."""
-        options = [word for option in self.settings["options"] for word in ("-o", option)]
-        argv = ["restic", f"--repo={self.settings['place']}", f"--cache-dir={self.directory}/cache", *options, *words]
-        return run(argv, environment=self.settings["environment"])
+        try:
+            return run(self.argv(*words), environment=self.settings["environment"])
+        except Failed as error:
+            if NO_REPOSITORY not in str(error):
+                raise
+            for name in ("made", *self.settings["stanzas"]):
+                self.mark(name).unlink(missing_ok=True)
+            place = self.settings["place"]
+            raise Missing(f"there are no backups at {place} any more; longshore up begins anew there") from error
 
     def database(self, name: str) -> Any:
         """What is backed up."""
@@ -66,10 +83,7 @@ class Restic(Keeper):
             return
         try:
             self.call("cat", "config", PATIENCE)
-        except Failed as error:
-            # It ends with 10 where there is none; with anything else it can't be had.
-            if "ended with 10:" not in str(error):
-                raise
+        except Missing:
             self.call("init")
         self.mark("made").touch()
 
@@ -111,9 +125,7 @@ class Restic(Keeper):
 
     def dump(self, name: str, label: str) -> list[str]:
         """The command that gives the data of a backup."""
-        options = [word for option in self.settings["options"] for word in ("-o", option)]
-        place = [f"--repo={self.settings['place']}", f"--cache-dir={self.directory}/cache"]
-        return ["restic", *place, *options, "dump", PATIENCE, label, f"/{name}"]
+        return self.argv("dump", PATIENCE, label, f"/{name}")
 
 
 def _backup(snapshot: Mapping[str, Any]) -> dict[str, Any]:
