@@ -58,7 +58,7 @@ if [ -n "$python" ]; then
 fi
 
 stamp=$(sha256sum requirements.txt tests/setup.sh; pwd)
-if [ "$(cat .venv/longshore.stamp 2> /dev/null || true)" = "$stamp" ]; then exit 0; fi
+if [ -e .ansible/lib/longshore ] && [ "$(cat .venv/longshore.stamp 2> /dev/null || true)" = "$stamp" ]; then exit 0; fi
 
 say "installing the requirements into .venv"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt

@@ -26,10 +26,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from big_stack import big_stack
 from measure import Figure, figure, seconds, write
-from stack.support import LONGSHORE, Lab, Outcome, StackFile, longshore
+from stack.support import (
+    LONGSHORE,
+    Lab,
+    Outcome,
+    StackFile,
+    accepted_late,
+    edges,
+    longshore,
+    nothing_lost,
+    until,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SLACK = 2  # of --short
+LATE = 0.2  # seconds
 FLOOR = "test-floor"  # the lab that the shell script gets
 
 
@@ -64,6 +75,7 @@ class Bench:
         outcomes = [good(longshore(stack, "up", "--json")) for _ in range(self.repeat)]
         yield roles("second up, 3", "second `up` on three servers", 12, outcomes)
         yield self.deploy(stack)
+        yield self.late(stack)
 
     def floor(self) -> float:
         """Seconds of the shell script on blank servers of its own."""
@@ -97,6 +109,25 @@ class Bench:
         what = "`deploy` of one changed service, beyond `docker service update --detach=false` of the same change"
         details = {"deploy": round(statistics.median(ours), 2), "docker": round(statistics.median(theirs), 2)}
         return Figure("deploy", what, "s", round(over, 2), 5, [round(run, 2) for run in ours], details)
+
+    def late(self, stack: StackFile) -> Figure:
+        """Deploys of six tasks under load, which take requests for three seconds after they were told to stop."""
+        counts = []
+        for number in range(self.repeat + 1):
+
+            def change(content: dict[str, Any], number: int = number) -> None:
+                content["services"]["web"]["environment"] |= {"GRACE": "3", "GREETING": f"late {number}"}
+
+            since = self.lab.on("app1", "date", "-Is").stdout.strip()
+            with stack.changed(change), self.lab.load(edges(self.lab), "shop.example", slow=0.02, new=0.3) as report:
+                good(longshore(stack, "deploy", "web"))
+            nothing_lost(report)
+            ended = until(lambda since=since: len(found := accepted_late(self.lab, since)) >= 6 and found, 90, "ends")
+            counts.append(sum(seconds > LATE for task in ended for seconds in task))
+        # The tasks of the first had no such grace.
+        what = "requests that six tasks accepted later than 0.2 s after their SIGTERM, in a deploy under 200 a second"
+        own = [float(count) for count in counts[1:]]
+        return Figure("late", what, "requests", statistics.median(own), 0, own)
 
     def twelve(self) -> Iterator[Figure]:
         """Many servers, with nothing to do."""

@@ -192,3 +192,27 @@ def ansible_playbook(stack: StackFile, *words: str, timeout: float = 900) -> Out
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+
+
+def edges(lab: Lab, *servers: str) -> list[str]:
+    """The load balancers' addresses, both families of the first one."""
+    names = servers or ("app1", "app2")
+    return [f"http://{lab.address(name)}/" for name in names] + [f"http://[{lab.address(names[0], 'v6')}]/"]
+
+
+def accepted_late(lab: Lab, since: str) -> list[list[float]]:
+    """For each task of the shop that ended since then: how long after its SIGTERM it accepted requests, in seconds.
+
+    Health checks don't count: the engine goes on with them until the container is gone, and no visitor waits for one.
+    """
+    ended = []
+    for server in ("app1", "app2", "app3"):
+        listing = ("docker", "ps", "-aq", "-f", "label=com.docker.swarm.service.name=shop_web", "-f", "status=exited")
+        for name in lab.on(server, *listing).stdout.split():
+            lines = lab.on(server, "docker", "logs", "--since", since, name).stdout.splitlines()
+            events = [json.loads(line) for line in lines]
+            if any(event["event"] == "exit" for event in events):
+                told = next(event["at"] for event in events if event["event"] == "sigterm")
+                asked = [event for event in events if event["event"] == "request" and " /healthz " not in event["line"]]
+                ended.append([round(event["accepted"] - told, 3) for event in asked if event["accepted"] > told])
+    return ended

@@ -12,17 +12,14 @@ from typing import Any
 
 import pytest
 
-from .support import Lab, StackFile, longshore, nothing_lost, until
+from .support import Lab, StackFile, accepted_late, edges, longshore, nothing_lost, until
 
 HOST = "shop.example"
 # Seconds of a run around the deadline of one service: it starts, finds images, and brings the old version back.
 AROUND = 45
-
-
-def edges(lab: Lab, *servers: str) -> list[str]:
-    """The load balancers' addresses, both families of the first one."""
-    names = servers or ("app1", "app2")
-    return [f"http://{lab.address(name)}/" for name in names] + [f"http://[{lab.address(names[0], 'v6')}]/"]
+# Seconds after its SIGTERM in which a task may still get requests here. The engine tells of its end two seconds before
+# it; on a machine with other work that takes longer to get around. `make bench` counts those of more than 0.2 s.
+LATEST = 2.5
 
 
 def served(lab: Lab) -> str:
@@ -30,27 +27,6 @@ def served(lab: Lab) -> str:
     status, body = lab.get(f"http://{lab.address('app1')}/version", "-H", f"Host: {HOST}")
     assert status == 200, body
     return str(json.loads(body)["version"])
-
-
-def ended_tasks(lab: Lab, since: str) -> list[list[str]]:
-    """For each task of the shop that ended since then: the requests that it says it accepted too late.
-
-    Health checks don't count: the engine goes on with them until the container is gone, and no visitor waits for one.
-    """
-    ended = []
-    for server in ("app1", "app2", "app3"):
-        names = lab.on(
-            server, "docker", "ps", "-aq", "-f", "label=com.docker.swarm.service.name=shop_web", "-f", "status=exited"
-        ).stdout.split()
-        for name in names:
-            events = [
-                json.loads(line)
-                for line in lab.on(server, "docker", "logs", "--since", since, name).stdout.splitlines()
-            ]
-            if any(event["event"] == "exit" for event in events):
-                late = [event["line"] for event in events if event["event"] == "request" and event["late"]]
-                ended.append([line for line in late if " /healthz " not in line])
-    return ended
 
 
 def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repository: Path) -> None:
@@ -63,8 +39,8 @@ def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repo
     assert done.code == 0, done.end
     assert served(lab) == f"{before}-rolled"
     nothing_lost(report)
-    late = until(lambda: len(found := ended_tasks(lab, since)) >= 6 and found, 90, "the old tasks have ended")
-    assert not any(late), late
+    late = until(lambda: len(found := accepted_late(lab, since)) >= 6 and found, 90, "the old tasks have ended")
+    assert all(seconds <= LATEST for task in late for seconds in task), late
 
 
 def bad_image(service: dict[str, Any]) -> None:
