@@ -59,15 +59,18 @@ def run(
     check: bool = True,
     environment: Mapping[str, str] | None = None,
 ) -> str:
-    """The output of a program. Raises ``Failed`` with its last words."""
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        [str(word) for word in argv],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        env={**os.environ, **environment} if environment else None,
-    )
+    """The output of a program. Raises ``Failed`` with its last words, or after ``timeout`` seconds."""
+    try:
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            [str(word) for word in argv],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, **environment} if environment else None,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{Path(argv[0]).name} took longer than {timeout:g} s") from error
     if check and done.returncode != 0:
         raise Failed(f"{Path(argv[0]).name} ended with {done.returncode}: {last_words(done.stderr or done.stdout)}")
     return done.stdout
@@ -212,7 +215,7 @@ class Keeper(abc.ABC):
             report: dict[str, Any] = {"began": time.time(), "kind": "backup"}
             try:
                 label = report["label"] = self.make(name, full, report)
-            except (Failed, OSError, subprocess.TimeoutExpired) as error:
+            except (Failed, OSError) as error:
                 self.report(name, {**report, "ok": False, "why": str(error)})
                 raise Failed(str(error)) from error
             self.report(name, {**report, "ok": True})
@@ -263,7 +266,7 @@ class Keeper(abc.ABC):
             before = self.tables_before(name)
             if before and not report["rows"]:
                 raise Failed(f"no table was found in it; the one proved before had {before}")
-        except (Failed, OSError, subprocess.TimeoutExpired) as error:
+        except (Failed, OSError) as error:
             self.report(name, {**report, "ok": False, "why": str(error)})
             raise Failed(f"{report.get('label', name)} could not be proved: {error}") from error
         finally:
@@ -410,7 +413,7 @@ def main(kind: type[Keeper]) -> int:
     given = parser.parse_args()
     try:
         answer = _answer(kind(given.settings), given)
-    except Failed as error:
+    except (Failed, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(f"{json.dumps(answer)}\n")

@@ -125,9 +125,9 @@ class Bench:
             ended = until(lambda since=since: len(found := accepted_late(self.lab, since)) >= 6 and found, 90, "ends")
             counts.append(sum(seconds > LATE for task in ended for seconds in task))
         # The tasks of the first had no such grace.
-        what = "requests that six tasks accepted later than 0.2 s after their SIGTERM, in a deploy under 200 a second"
+        what = "requests that six tasks accepted later than 0.2 s after their SIGTERM, at most, deployed under 200 a second"
         own = [float(count) for count in counts[1:]]
-        return Figure("late", what, "requests", statistics.median(own), 0, own)
+        return Figure("late", what, "requests", max(own), 0, own)
 
     def twelve(self) -> Iterator[Figure]:
         """Many servers, with nothing to do."""

@@ -119,6 +119,7 @@ class Database:
         """Take the log from one server, until another one is primary. Raises ``Failed`` when it sends no more."""
         kept = self.sessions()
         known = binlog.number(binlog.end(kept[-1][-1])[0]) if kept else None
+        first = self.first(server, known)
         place = self.log / f"{time.time():.0f}-{server}"
         place.mkdir(mode=0o700)
         argv = [
@@ -126,7 +127,7 @@ class Database:
             *("--read-from-remote-server", "--raw", "--stop-never", f"--result-file={place}/"),
             # No two that read from a server may have the same.
             f"--stop-never-slave-server-id={0x7FFF0000 + self.own['port']}",
-            self.first(server, known),
+            first,
         ]
         process = begun(argv, self.log / "reading.log")
         try:
@@ -209,9 +210,11 @@ class Database:
 
     def forget(self, before: float) -> None:
         """Remove what is older than the oldest backup, with a margin; and the words on a gap that lies before all."""
-        for files in self.sessions()[:-1]:
-            # The last one of them is where the next session began.
-            for file in files[:-1] if files[-1].stat().st_mtime >= before - 3600 else files:
+        sessions = self.sessions()
+        for files in sessions:
+            # The last file of a session is where the next one began, or what is being written.
+            stays = files is sessions[-1] or files[-1].stat().st_mtime >= before - 3600
+            for file in files[:-1] if stays else files:
                 if file.stat().st_mtime < before - 3600:
                     file.unlink()
             with contextlib.suppress(OSError):
@@ -242,9 +245,10 @@ class Instance(Scratch):
         moment = moment_of(at)
         name = self.database.name
         backups = self.keeper.known(name)
-        fitting = [each for each in backups if (each["label"] == label if label else each["time"] <= moment)]
+        fitting = [each for each in backups if each["time"] <= moment and label in ("", each["label"])]
         if not fitting:
-            raise Failed(f"no backup of {name} {'is called ' + label if label else 'is so old as ' + at}")
+            which = f"backup {label} of {name} is there" if label else f"backup of {name} is there"
+            raise Failed(f"no {which}{f' that was made before {at}' if at else ''}")
         unpack = ["mbstream", "-x", "-C", str(self.data)]
         piped([self.keeper.dump(name, fitting[-1]["label"]), unpack], self.keeper.settings["environment"])
         run(["mariadb-backup", "--prepare", f"--target-dir={self.data}"])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,16 @@ def test_another_one_is_waited_for_but_not_for_ever(backups: Any, monkeypatch: p
 def test_a_restored_instance_stays_in_its_directory(backups: Any, name: str) -> None:
     with pytest.raises(backup_keeper.Failed, match="no name of an instance"):
         backups.restored(name)
+
+
+def test_what_takes_too_long_is_one_line() -> None:
+    with pytest.raises(backup_keeper.Failed, match=r"sleep took longer than 0\.1 s"):
+        backup_keeper.run(["sleep", "5"], timeout=0.1)
+
+
+def test_settings_that_can_not_be_read_are_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["program", "/nowhere/backups.json", "list"])
+    assert backup_keeper.main(Nowhere) == 1
+    assert capsys.readouterr().err == "[Errno 2] No such file or directory: '/nowhere/backups.json'\n"

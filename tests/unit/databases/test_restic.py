@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,7 +127,9 @@ def test_what_no_backup_needs_is_forgotten(database: Any) -> None:
         (1, "200-db2/binlog.5"),
     ):
         os.utime(log(database.log / name, (0, 1, 1)), (0, now - age * DAY))
-    os.utime(log(database.log / "300-db1/binlog.3", (0, 1, 1)), (0, now - 9 * DAY))
+    # That of a primary that has been one for long, too.
+    for name in ("300-db1/binlog.2", "300-db1/binlog.3"):
+        os.utime(log(database.log / name, (0, 1, 1)), (0, now - 9 * DAY))
     database.forget(now - 3 * DAY)
     left = sorted(str(path.relative_to(database.log)) for path in database.log.glob("*/*"))
     assert left == ["200-db2/binlog.5", "300-db1/binlog.3"]
@@ -188,6 +191,14 @@ def test_a_moment_has_its_zone(of_mariadb: Any, text: str) -> None:
 def test_a_moment_without_a_zone_is_refused(of_mariadb: Any, text: str) -> None:
     with pytest.raises(backup_keeper.Failed, match="write it as"):
         of_mariadb.moment_of(text)
+
+
+@pytest.mark.parametrize(("at", "label"), [("1970-01-01 00:10:00+00", ""), ("1970-01-01 00:10:00+00", "b"), ("", "c")])
+def test_a_backup_that_does_not_fit_is_not_restored(instance: Any, at: str, label: str) -> None:
+    """One that was made after the moment has what was written after it."""
+    instance.keeper = SimpleNamespace(known=lambda _name: [{"label": "b", "time": 700.0}])
+    with pytest.raises(backup_keeper.Failed, match="is there"):
+        instance.restore(at, label)
 
 
 def test_programs_in_a_row_fail_with_the_words_of_the_one_that_failed(tmp_path: Path) -> None:
