@@ -38,7 +38,7 @@ from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO, Any, BinaryIO
 
 # So much has to be free beyond what the last backup of its kind took.
@@ -46,6 +46,8 @@ SPARE = 256 * 1024 * 1024
 KEPT_REPORTS = 200
 # Seconds for which another backup of the same, or its proof, is waited for: the first one is made by itself.
 WAITED = 3600
+# Seconds until a restored instance serves: a large one recovers, or reads, for long.
+STARTING = 3600.0
 SHRUNK = 0.5
 
 
@@ -140,6 +142,15 @@ class Scratch(abc.ABC):
     @abc.abstractmethod
     def start(self) -> None:
         """Have it serve who may enter its directory, and nobody else."""
+
+    def await_start(self, process: subprocess.Popen[bytes], answers: Callable[[], bool]) -> None:
+        """Wait until it serves. Raises ``Failed`` when it ends before, or does not in time."""
+        until = time.monotonic() + STARTING
+        while not answers():
+            if time.monotonic() > until or process.poll() is not None:
+                words = last_words(self.log.read_text("utf-8", "replace"))
+                raise Failed(f"the restored instance does not start: {words}")
+            time.sleep(0.1)
 
     @abc.abstractmethod
     def rows(self) -> dict[str, int]:

@@ -79,25 +79,30 @@ def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
         assert longshore(ledger.stack, "backup", "drop", "before").code == 0
 
 
-def test_a_damaged_backup_is_found(ledger: Ledger) -> None:
-    script = (
-        f"cp -a {REPOSITORY} {REPOSITORY}.kept && cd {REPOSITORY}/backup/ledger-main && "
-        "for file in $(find . -type f -path '*bundle*' -size +8k); do "
-        "printf 'XXXXXXXX' | dd of=$file bs=1 seek=4000 conv=notrunc status=none; done"
-    )
-    ledger.lab.on("app1", "sh", "-c", script)
+def damage_is_found(ledger: Ledger, repository: str, script: str, *databases: str) -> None:
+    """Damage a repository by a script that runs in it, see that the proofs of these databases fail, and undo it."""
+    ledger.lab.on("app1", "sh", "-c", f"cp -a {repository} {repository}.kept && cd {repository} && {script}")
     try:
-        done = longshore(ledger.stack, "backup", "verify", "main")
-        assert done.code == 1, done.end
-        assert "could not be proved" in done.everything
+        for database in databases:
+            done = longshore(ledger.stack, "backup", "verify", database)
+            assert done.code == 1, done.end
+            assert "could not be proved" in done.everything
         told = longshore(ledger.stack, "backup", "list")
         assert told.code == 4, told.end
         assert "FAILED" in told.output
     finally:
-        ledger.lab.on("app1", "sh", "-c", f"rm -rf {REPOSITORY} && mv {REPOSITORY}.kept {REPOSITORY}")
-    good = longshore(ledger.stack, "backup", "verify", "main")
+        ledger.lab.on("app1", "sh", "-c", f"rm -rf {repository} && mv {repository}.kept {repository}")
+    good = longshore(ledger.stack, "backup", "verify", *databases)
     assert good.code == 0, good.end
     assert longshore(ledger.stack, "backup", "list").code == 0
+
+
+def test_a_damaged_backup_is_found(ledger: Ledger) -> None:
+    script = (
+        "cd backup/ledger-main && for file in $(find . -type f -path '*bundle*' -size +8k); do "
+        "printf 'XXXXXXXX' | dd of=$file bs=1 seek=4000 conv=notrunc status=none; done"
+    )
+    damage_is_found(ledger, REPOSITORY, script, "main")
 
 
 def test_a_backup_that_the_users_own_check_refuses_is_bad(ledger: Ledger) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from stack.support import longshore, until
 
 from .conftest import SERVERS, Ledger
-from .test_backups import listed
+from .test_backups import damage_is_found, listed
 from .test_mariadb import sql
 from .test_stores import valkey
 
@@ -61,24 +61,8 @@ def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
 
 
 def test_a_damaged_backup_is_found(ledger: Ledger) -> None:
-    script = (
-        f"cp -a {REPOSITORY} {REPOSITORY}.kept && cd {REPOSITORY}/data && for file in $(find . -type f); do "
-        "printf XXXXXXXX | dd of=$file bs=1 seek=100 conv=notrunc status=none; done"
-    )
-    ledger.lab.on("app1", "sh", "-c", script)
-    try:
-        for database in ("books", "cache"):
-            done = longshore(ledger.stack, "backup", "verify", database)
-            assert done.code == 1, done.end
-            assert "could not be proved" in done.everything
-        told = longshore(ledger.stack, "backup", "list")
-        assert told.code == 4, told.end
-        assert "FAILED" in told.output
-    finally:
-        ledger.lab.on("app1", "sh", "-c", f"rm -rf {REPOSITORY} && mv {REPOSITORY}.kept {REPOSITORY}")
-    good = longshore(ledger.stack, "backup", "verify", "books", "cache")
-    assert good.code == 0, good.end
-    assert longshore(ledger.stack, "backup", "list").code == 0
+    script = "printf XXXXXXXX | dd of=$file bs=1 seek=100 conv=notrunc status=none"
+    damage_is_found(ledger, REPOSITORY, f"for file in $(find data -type f); do {script}; done", "books", "cache")
 
 
 def test_half_a_copy_is_no_backup(ledger: Ledger) -> None:

@@ -24,8 +24,8 @@ from keeper import Failed, Scratch, begun, last_words, piped, run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Seconds. A large database recovers for long; and until a server says what it is.
-STARTING, ANSWERING = 3600.0, 3.0
+# Seconds until a restored instance has ended, and until a server says what it is.
+STOPPING, ANSWERING = 3600.0, 3.0
 # Seconds without a piece of a copy, and between two looks at who is primary.
 SILENT, LOOKING = 120.0, 5.0
 # Seconds after which it is told that the log isn't kept.
@@ -268,13 +268,7 @@ class Instance(Scratch):
             "tmpdir": self.place,
         }
         program = ["/usr/sbin/mariadbd", "--no-defaults", *(f"--{name}={value}" for name, value in options.items())]
-        process = begun(program, self.log)
-        until = time.monotonic() + STARTING
-        while not self.answers():
-            if time.monotonic() > until or process.poll() is not None:
-                words = last_words(self.log.read_text("utf-8", "replace"))
-                raise Failed(f"the restored instance does not start: {words}")
-            time.sleep(0.1)
+        self.await_start(begun(program, self.log), self.answers)
         if self.replays:
             self.replay()
 
@@ -362,7 +356,7 @@ class Instance(Scratch):
     def stop(self) -> None:
         """Stop it."""
         run([*self.client("keeper"), "-e", "shutdown"])
-        until = time.monotonic() + STARTING
+        until = time.monotonic() + STOPPING
         while (self.place / "pid").exists():
             if time.monotonic() > until:
                 raise Failed("the restored instance does not stop")

@@ -8,17 +8,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keeper import Failed, Scratch, begun, last_words, piped, run
+from keeper import Failed, Scratch, begun, piped, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Seconds. A large file is read before it serves.
-STARTING = 3600.0
 # Seconds until a server says what it is.
 ANSWERING = "3"
 # Of a database in INFO: its keys.
@@ -106,12 +103,7 @@ class Instance(Scratch):
             "save": "",
         }
         argv = [str(program), *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
-        process = begun(argv, self.log)
-        until = time.monotonic() + STARTING
-        while run([*self.cli(), "PING"], check=False).strip() != "PONG":
-            if time.monotonic() > until or process.poll() is not None:
-                raise Failed(f"the restored instance does not start: {last_words(self.log.read_text('utf-8'))}")
-            time.sleep(0.1)
+        self.await_start(begun(argv, self.log), lambda: run([*self.cli(), "PING"], check=False).strip() == "PONG")
 
     def cli(self) -> list[str]:
         """The command that asks it."""
