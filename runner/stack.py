@@ -21,8 +21,13 @@ from longshore.runs.jobs import Jobs, Options
 
 if TYPE_CHECKING:
     from longshore.definition import Stack as Definition
+    from longshore.definition.databases import Database
 
 OnEvent = Callable[[Event], None]
+# Engines whose servers know each other, besides a Redis, of which the Sentinels know.
+# Engines whose packages `db upgrade` brings to the newest version.
+_UPGRADING = ("postgresql", "mariadb", "redis")
+_FORGETTING = ("postgresql", "mariadb", "rabbitmq")
 _REPLICAS = re.compile(r"[+-]?[0-9]{1,6}")
 
 
@@ -148,7 +153,12 @@ class Stack:
 
         Raises ``BadInput`` for a database that is not in the file, or whose password a service would keep.
         """
-        names = [_known("database", name, self.definition.databases) for name in dict.fromkeys(databases)]
+        names = list(dict.fromkeys(databases))
+        holding = self.definition.logical_databases()
+        for name in names:
+            _known("database", name, holding)
+            if self._managed(holding[name].name, "rotate").engine == "memcached":
+                raise BadInput(f"{name} is a memcached, which has no password")
         for service in self.definition.services.values():
             if kept := [f"{variable} ({name})" for name in names for variable in service.unbound(name)]:
                 raise BadInput(
@@ -157,32 +167,103 @@ class Stack:
                 )
         return self.jobs.db_rotate(names)
 
-    def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
-        """The job that makes, proves, lists, restores or drops backups of databases (none: of all that have some).
+    def upgrade_of(self, databases: Sequence[str] = ()) -> Job:
+        """The job of ``db_upgrade`` for the engines of these databases (none: of all that can be upgraded).
 
-        ``more``: ``full``, ``name``, ``at``, ``label``. Raises ``BadInput`` for one that has no backups.
+        Raises ``BadInput`` for one that is not in the file, or whose engine can't be upgraded so.
         """
+        for name in databases:
+            if (engine := self._managed(name, "upgrade").engine) not in _UPGRADING:
+                raise BadInput(f"{name} is a {engine}: to upgrade it is not supported yet")
+        known = self.definition.databases
+        engines = {known[name].engine for name in databases or known if known[name].external is None}
+        if not engines & set(_UPGRADING):
+            raise BadInput("the stack has no database that could be upgraded")
+        return self.jobs.db_upgrade(sorted(engines & set(_UPGRADING)))
+
+    def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
+        """The job that does something with backups of databases (none: of all that have some).
+
+        ``action`` and ``more`` (``full``, ``name``, ``at``, ``label``, ``source``, ``dependents``, ``check``) are
+        those of ``Jobs.backup``. Raises ``BadInput`` for a database that has no backups, and for an unknown copy.
+        """
+        self.copy_of_backups(more.get("source") or "")
+        return self.jobs.backup(action, self.stanzas(databases), **more)
+
+    def stanzas(self, databases: Sequence[str] = ()) -> list[str]:
+        """The names under which databases (none: all that have some) are backed up; raises ``BadInput``."""
         kept = [name for name, database in self.definition.databases.items() if database.backup is not None]
         for name in databases:
-            _known("database", name, self.definition.databases)
-            if name not in kept:
+            if self._managed(name, "backup").backup is None:
                 raise BadInput(f"{name} is not backed up: give it a `backup` in the stack file")
         if not kept:
             raise BadInput("no database of this stack is backed up")
-        stanzas = [f"{self.name}-{name}" for name in databases or kept]
-        return self.jobs.backup(action, stanzas, **more)
+        return [self.definition.instance(name) for name in databases or kept]
+
+    def copy_of_backups(self, name: str) -> None:
+        """Raise ``BadInput`` for a copy that is not in the file; empty: the backups themselves."""
+        known = self.definition.backups.copies if self.definition.backups is not None else {}
+        if name:
+            _known("copy of the backups", name, known)
+
+    def fillable(self, database: str) -> None:
+        """Raise ``BadInput`` for a database that no dump can be put into."""
+        engine = self._managed(database, "import").engine
+        if engine not in ("postgresql", "mariadb"):
+            raise BadInput(f"{database} is a {engine}: to put a dump into it is not supported")
+
+    def replaceable(self, database: str) -> None:
+        """Raise ``BadInput`` for a database that no backup can be put in the place of."""
+        engine = self._managed(database, "replace").engine
+        if engine != "postgresql":
+            raise BadInput(
+                f"{database} is a {engine}: to replace it by a backup is not supported yet; "
+                "longshore backup restore makes an instance to copy from"
+            )
 
     def order_of(self, database: str, order: str, server: str = "") -> Job:
         """The job that has ``server`` (empty: the best replica) become primary, copy the primary's data anew, or leave.
 
         Raises ``BadInput`` for a database or server that is not in the file, or that has no replica.
         """
-        known = self.definition.databases[_known("database", database, self.definition.databases)]
+        known = self._managed(database, order)
+        if known.engine == "memcached":
+            raise BadInput(
+                f"{database} is a memcached: its servers are no copies of each other, so there is no {order}"
+            )
         if server:
             _known(f"server of {database}", server, known.servers)
+        if known.engine == "rabbitmq" and order != "remove":
+            raise BadInput(f"{database} is a rabbitmq, whose servers are all alike: there is no {order}")
         if len(known.servers) == 1:
             raise BadInput(f"{database} is on one server, {known.servers[0]}: there is no replica")
-        return self.jobs.db_order(known.engine, f"{self.name}-{database}", known.servers, order, server)
+        return self.jobs.db_order(known.engine, self.definition.instance(database), known.servers, order, server)
+
+    def forgetting_of(self, server: str) -> Job:
+        """The job that has no database count on ``server`` any more, which is lost for good.
+
+        Raises ``BadInput`` for one that is not in the file, or that no database has to do with.
+        """
+        definition = self.definition
+        known = definition.servers[_known("server", server, definition.servers)]
+        databases = {
+            definition.instance(name): (database.engine, database.servers)
+            for name, database in definition.databases.items()
+            if server in database.servers and database.engine in _FORGETTING
+        }
+        if not (databases or server in (*definition.etcd_members(), *definition.sentinels())):
+            raise BadInput(f"no database has to do with {server}; longshore server remove takes it out of the cluster")
+        watched = [definition.instance(name) for name, each in definition.databases.items() if each.watched]
+        return self.jobs.db_forget(server, known.private, databases, watched)
+
+    def _managed(self, name: str, what: str) -> Database:
+        """The database, if it is in the file and not somebody else's; else raises ``BadInput``."""
+        found = self.definition.databases[_known("database", name, self.definition.databases)]
+        if found.external is not None:
+            raise BadInput(
+                f"{name} is external, so {what} is for whoever runs it; Longshore only checks that it answers"
+            )
+        return found
 
     def server_drain(self, server: str, on_event: OnEvent | None = None) -> Result:
         """Move the tasks away from a server."""

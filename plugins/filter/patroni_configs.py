@@ -35,8 +35,9 @@ def patroni_configs(  # noqa: PLR0917 - filters are called by name
         result.append(
             {
                 **{key: instance[key] for key in keys},
+                "also": list(instance.get("also") or []),
                 "extensions": list(instance.get("extensions") or []),
-                "passwords": {key: known[key] for key in ("owner", "reader", "monitor")},
+                "passwords": {key: known[key] for key in ("owner", "reader", "monitor", "also") if key in known},
                 "dynamic": shared,
                 "text": text,
             }

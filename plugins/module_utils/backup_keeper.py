@@ -6,17 +6,27 @@
 Private to the collection. It runs on the server that keeps the backups, beside the program of a tool, to which the
 roles copy it: so it imports nothing of the collection.
 
-    PROGRAM SETTINGS begin NAME... [--check] the place for their backups, where there is none (check: only told)
+    PROGRAM SETTINGS begin NAME... [--check] [--arrived]
+                                             the place for their backups, where there is none (check: only told;
+                                             arrived: they may have been elsewhere for a while)
     PROGRAM SETTINGS run NAME [--full]       one backup, as due; then its proof
     PROGRAM SETTINGS prove NAME              prove the newest backup again
     PROGRAM SETTINGS list [NAME...]          what there is, and what is wrong with it, as JSON
     PROGRAM SETTINGS restore NAME INSTANCE [--at TIME | --set LABEL]
                                              a new instance beside the backups, which stays and runs
     PROGRAM SETTINGS drop INSTANCE           end such an instance and remove its data
+    PROGRAM SETTINGS info NAME [LABEL]       all that is known of one backup (default: the newest), as JSON
+    PROGRAM SETTINGS copy COPY               bring a copy of the repository up to date, where the tool can
+    PROGRAM SETTINGS delete NAME LABEL [--dependents] [--check]
+                                             remove one, with those that need it (check: only say what would go)
+    PROGRAM SETTINGS download NAME [--at TIME | --set LABEL]
+                                             restore, and write what the engine's own tools read to standard output;
+                                             what it was, as JSON, to standard error
 
 SETTINGS is a JSON file: directory (of the reports and restored instances), repository (the directory of the backups,
 empty when it is elsewhere), stanzas: name -> database, gap (the longest time between two backups, in seconds), verify,
-sql (a file for the proof, or empty), and what the tool needs besides.
+sql (a file for the proof, or empty), and what the tool needs besides. For who restores from a copy of the repository
+there is another one, with the copy's name (copy).
 """
 
 from __future__ import annotations
@@ -24,15 +34,19 @@ from __future__ import annotations
 import abc
 import argparse
 import contextlib
+import datetime
 import fcntl
+import hashlib
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -49,10 +63,16 @@ WAITED = 3600
 # Seconds until a restored instance serves: a large one recovers, or reads, for long.
 STARTING = 3600.0
 SHRUNK = 0.5
+# Bytes that are handed on at once.
+CHUNK = 1 << 18
 
 
 class Failed(Exception):
     """What went wrong, in one line."""
+
+
+class Busy(Failed):
+    """Another backup or proof of the same is at work."""
 
 
 def run(
@@ -114,6 +134,66 @@ def begun(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
         )
+
+
+def copied(source: BinaryIO, into: BinaryIO, rate: int) -> None:
+    """Copy all of it, at no time faster than ``rate`` bytes a second; 0: as fast as it comes."""
+    free = time.monotonic()
+    while chunk := source.read(CHUNK):
+        into.write(chunk)
+        if rate:
+            now = time.monotonic()
+            free = max(free, now) + len(chunk) / rate
+            time.sleep(free - now)
+
+
+def handed_on(commands: Sequence[Sequence[str]], into: BinaryIO) -> dict[str, Any]:
+    """Run programs as ``piped`` does, and write what the last one gives; gives its ``bytes`` and ``sha256``.
+
+    No more than a piece of it is ever in memory. Raises ``Failed``, also when nobody takes it any more.
+    """
+    reading, writing = os.pipe()
+    summed = hashlib.sha256()
+    told: dict[str, Any] = {"bytes": 0, "why": ""}
+
+    def hand_on() -> None:
+        with os.fdopen(reading, "rb") as source:
+            try:
+                while chunk := source.read(CHUNK):
+                    into.write(chunk)
+                    summed.update(chunk)
+                    told["bytes"] += len(chunk)
+                into.flush()
+            except OSError as error:
+                told["why"] = f"what was restored can't be written: {error.strerror}"
+
+    thread = threading.Thread(target=hand_on)
+    thread.start()
+    try:
+        with os.fdopen(writing, "wb") as sink:
+            piped(commands, None, sink)
+    finally:
+        thread.join()
+    if told["why"]:
+        raise Failed(told["why"])
+    return {"bytes": told["bytes"], "sha256": summed.hexdigest()}
+
+
+def end_with_the_reader() -> None:
+    """Have this program end in good order once nobody reads its standard output any more, however long it is silent."""
+
+    def leave(_number: int, _frame: object) -> None:
+        raise SystemExit(1)
+
+    signal.signal(signal.SIGTERM, leave)
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)  # without any wish, an error is all that is told
+        poll.poll()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def last_words(text: str) -> str:
@@ -180,6 +260,12 @@ class Scratch(abc.ABC):
     def told(self) -> dict[str, Any]:
         """How it is asked: ``socket``, ``ask`` (a command)."""
 
+    ending = ""  # of a file with what ``artefact`` gives
+
+    def artefact(self) -> list[list[str]]:
+        """The programs, each fed by the one before, that write what is in it so that the engine's own tools read it."""
+        raise Failed("a backup of this engine can't be downloaded: not supported yet")
+
 
 class Keeper(abc.ABC):
     """Keeps the backups of some databases, which are its stanzas."""
@@ -198,13 +284,25 @@ class Keeper(abc.ABC):
     def begin(self, name: str) -> None:
         """Make it."""
 
-    def empty(self, name: str) -> bool:
-        """Whether there is no backup in it."""
-        return not self.known(name)
+    def due(self, name: str) -> bool:
+        """Whether a backup has to be made at once: there is none, or none from which the last moments can be had."""
+        return not self.known(name) or bool(self.lacking(name))
+
+    def settle(self, _name: str) -> bool:
+        """Have the database's log come, so that ``lacking`` sees what is missing before it. Whether that is kept."""
+        return False
+
+    def lacking(self, _name: str) -> str:
+        """What of the database's log is missing after the newest backup, in words; empty where all is there."""
+        return ""
 
     @abc.abstractmethod
     def known(self, name: str) -> list[dict[str, Any]]:
-        """The backups of a database, the oldest first: ``label``, ``type``, ``time``, ``size``, ``stored``."""
+        """The backups of a database, the oldest first.
+
+        ``label``, ``type``, ``start`` and ``time`` (its end; seconds since 1970), ``size`` and ``stored`` (bytes),
+        ``needs`` (the labels of those that it can't be restored without).
+        """
 
     @abc.abstractmethod
     def make(self, name: str, full: bool, report: dict[str, Any]) -> str:
@@ -214,9 +312,47 @@ class Keeper(abc.ABC):
     def scratch(self, name: str, place: Path) -> Scratch:
         """An instance that is restored there."""
 
+    def every_moment(self, _name: str) -> bool:
+        """Whether the database's log is kept too, so that moments between two backups can be had."""
+        return True
+
+    @abc.abstractmethod
+    def forget(self, name: str, label: str) -> None:
+        """Remove a backup, those that need it, and whatever of the log only they needed."""
+
     def more_problems(self, _name: str) -> list[str]:
         """What else somebody should look at."""
         return []
+
+    def made(self, name: str) -> None:
+        """What follows a backup that is made and proved: all copies of the repository get it."""
+        whys = []
+        for copy in self.settings.get("copies") or {}:
+            try:
+                self.copy(copy, wait=True)
+            except Failed as error:
+                whys.append(str(error))
+        if whys:
+            raise Failed(f"{name} is backed up, but: {'; '.join(whys)}")
+
+    @abc.abstractmethod
+    def copy(self, copy: str, wait: bool) -> None:
+        """Bring a copy of the repository up to date; ``wait``: also when a backup is made, once that has ended."""
+
+    def begin_all(self, names: Sequence[str], arrived: bool, check: bool) -> dict[str, Any]:
+        """What had no place yet (``new``; it has one now), and of what a backup has to be made at once (``due``)."""
+        new = [name for name in names if not self.begun(name)]
+        due = set(new)
+        for name in [] if check else names:
+            if name in new:
+                self.begin(name)
+            elif arrived:
+                try:
+                    self.settle(name)
+                except Failed:
+                    # A primary may still try the former place, which is away, for minutes; then some will be missing.
+                    due.add(name)
+        return {"new": new, "due": [name for name in names if name in due or self.due(name)]}
 
     # Making one.
 
@@ -232,7 +368,8 @@ class Keeper(abc.ABC):
             self.report(name, {**report, "ok": True})
             if self.settings["stanzas"][name]["verify"]:
                 self.proved(name)
-            return label
+        self.made(name)
+        return label
 
     def room(self, like: Sequence[Mapping[str, Any]], kind: str) -> None:
         """Raise ``Failed`` when the disk of the backups has no room for another one as large as the last of these."""
@@ -257,7 +394,8 @@ class Keeper(abc.ABC):
         """The same, for who has the lock."""
         began = time.time()
         report: dict[str, Any] = {"began": began, "kind": "proof"}
-        place = self.directory / "proofs" / name
+        # The path of a socket has little room, and names may be long.
+        place = self.directory / "proofs" / hashlib.sha256(name.encode()).hexdigest()[:12]
         try:
             backups = self.known(name)
             if not backups:
@@ -327,6 +465,9 @@ class Keeper(abc.ABC):
         told += [f"the last {kind} failed: {each['why']}" for kind, each in last.items() if not each["ok"]]
         if settings["verify"] and "proof" not in last:
             told.append("no backup was ever proved")
+        lacking = self.lacking(name)
+        if lacking:
+            told.append(f"{lacking}, so no moment after that can be had until the next backup: longshore backup now")
         return [*told, *self.more_problems(name)]
 
     # Restoring one.
@@ -366,27 +507,128 @@ class Keeper(abc.ABC):
             raise Failed(f"{instance!r} is no name of an instance: lower-case letters, digits, '-' and '_'")
         return self.directory / "restored" / instance
 
+    # One backup.
+
+    def one(self, name: str, label: str) -> dict[str, Any]:
+        """The backup of that name, the newest for none. Raises ``Failed``."""
+        found = self.known(name)
+        chosen = [each for each in found if label in ("", each["label"])]
+        if not found:
+            raise Failed(f"{name} has no backup yet")
+        if not chosen:
+            raise Failed(f"{name} has no backup {label}; there are: {', '.join(each['label'] for each in found)}")
+        return chosen[-1]
+
+    def described(self, name: str, label: str) -> dict[str, Any]:
+        """All that is known of one backup."""
+        found, chosen = self.known(name), self.one(name, label)
+        proofs = [each for each in self.reports(name) if each["kind"] == "proof"]
+        told = [each for each in proofs if each.get("label") == chosen["label"]]
+        return {
+            **chosen,
+            "seconds": round(chosen["time"] - chosen["start"], 2),
+            "needed_by": [each["label"] for each in found if chosen["label"] in each["needs"]],
+            "every_moment": self.every_moment(name),
+            "proof": measured(told[-1]) if told else None,
+        }
+
+    def deletion(self, name: str, label: str, dependents: bool) -> dict[str, Any]:
+        """What goes with a backup that is removed: ``goes`` (labels) and ``lost`` (in words). Raises ``Failed``."""
+        self.one(name, label)
+        found = self.known(name)
+        going = [each for each in found if label in (each["label"], *each["needs"])]
+        goes = [each["label"] for each in going]
+        left = [each for each in found if each not in going]
+        if len(going) > 1 and not dependents:
+            others = ", ".join(each for each in goes if each != label)
+            raise Failed(f"{others} can't be restored without {label}; with --with-dependents all of them go")
+        if not left:
+            raise Failed(f"{label} is the last backup of {name}; it goes only when there is another one")
+        proofs = {
+            each["label"]: each["ok"] for each in self.reports(name) if each["kind"] == "proof" and "label" in each
+        }
+        good = [each["label"] for each in found if proofs.get(each["label"])]
+        if not [each for each in left if (proofs.get(each["label"]) if good else proofs.get(each["label"], True))]:
+            raise Failed(
+                "no backup would be left of which a proof says that it is good; longshore backup now makes one"
+            )
+        return {"goes": goes, "lost": self.lost(name, going, left)}
+
+    def lost(self, name: str, going: Sequence[Mapping[str, Any]], left: Sequence[Mapping[str, Any]]) -> str:
+        """Which moments can't be had any more, in words."""
+        if not self.every_moment(name):
+            return f"What {name} held at {', '.join(moment(each['time']) for each in going)} can't be had any more."
+        oldest, next_one = min(each["time"] for each in going), min(each["time"] for each in left)
+        if oldest < next_one:
+            return f"No moment before {moment(next_one)} can be had any more; until now those since {moment(oldest)}."
+        return f"Every moment since {moment(next_one)} can still be had; for some, a restore takes longer."
+
+    def delete(self, name: str, label: str, dependents: bool) -> dict[str, Any]:
+        """Remove a backup; gives what went."""
+        with self.locked(name):
+            told = self.deletion(name, label, dependents)
+            self.forget(name, label)
+            left = {each["label"] for each in self.known(name)}
+            self.report(name, {"began": time.time(), "kind": "deletion", "labels": told["goes"], "ok": True})
+        if stays := [each for each in told["goes"] if each in left]:
+            raise Failed(f"{', '.join(stays)} is there still, although it was to go")
+        return told
+
+    def download(self, name: str, at: str, label: str, into: BinaryIO) -> dict[str, Any]:
+        """Restore, and write the artefact; gives what it was."""
+        began = time.time()
+        if label:
+            self.one(name, label)
+        self.tidy(name)
+        # Not by its name: the path of a socket has little room.
+        scratch = self.scratch(name, self.directory / "downloads" / str(os.getpid()))
+        try:
+            scratch.begin(name)
+            scratch.restore(at, label)
+            scratch.start()
+            told = {"until": scratch.until(), "rows": scratch.rows()}
+            scratch.check()
+            sent = handed_on(scratch.artefact(), into)
+            scratch.stop()
+            scratch.checksums()
+        finally:
+            scratch.remove()
+        return {**told, **sent, "ending": scratch.ending, "seconds": round(time.time() - began, 2)}
+
+    def tidy(self, name: str) -> None:
+        """Remove what downloads of it left that were killed."""
+        for place in self.directory.glob("downloads/[0-9]*"):
+            whose = place / "stanza"
+            if not Path("/proc", place.name).exists() and whose.exists() and whose.read_text("utf-8").strip() == name:
+                self.scratch(name, place).remove()
+
     # What is kept of each.
 
     @contextlib.contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Be the only one that makes or proves backups of it. Raises ``Failed`` when another one takes for ever."""
+    def locked(self, name: str, patience: float | None = None) -> Iterator[None]:
+        """Be the only one that makes or proves backups of it. Raises ``Busy`` when another one takes longer."""
         with (self.directory / f"{name}.lock").open("a", encoding="utf-8") as file:
-            until = time.monotonic() + WAITED
+            patience = WAITED if patience is None else patience
+            until = time.monotonic() + patience
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError as error:
-                    if time.monotonic() > until:
-                        raise Failed(f"another backup or proof of it is at work, for more than {WAITED} s") from error
+                    if time.monotonic() >= until:
+                        raise Busy(f"another backup or proof of it is at work, for more than {patience} s") from error
                 time.sleep(0.5)
             yield
 
-    def reports(self, name: str) -> list[dict[str, Any]]:
+    def records(self, copy: str = "") -> Path:
+        """Where it is written down what became of a copy; without a name, of what the settings are for."""
+        copy = copy or self.settings.get("copy") or ""
+        return self.directory / "copies" / copy if copy else self.directory
+
+    def reports(self, name: str, copy: str = "") -> list[dict[str, Any]]:
         """What became of the last ones, the oldest first."""
         try:
-            text = (self.directory / f"{name}.jsonl").read_text("utf-8")
+            text = (self.records(copy) / f"{name}.jsonl").read_text("utf-8")
         except FileNotFoundError:
             return []
         return [json.loads(line) for line in text.splitlines()]
@@ -394,12 +636,41 @@ class Keeper(abc.ABC):
     def report(self, name: str, report: Mapping[str, Any]) -> None:
         """Keep one more."""
         lines = [*self.reports(name), report][-KEPT_REPORTS:]
-        new = self.directory / f".{name}.jsonl"
+        directory = self.records()
+        directory.mkdir(parents=True, exist_ok=True)
+        new = directory / f".{name}.jsonl"
         with new.open("w", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(line)}\n" for line in lines)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self.directory / f"{name}.jsonl")
+        new.replace(directory / f"{name}.jsonl")
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970, for people and for ``--at``."""
+    found = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return f"{found:%Y-%m-%d %H:%M:%S}+00"
+
+
+def measured(proof: Mapping[str, Any]) -> dict[str, Any]:
+    """A proof, with what it says of a loss of all data servers at its beginning.
+
+    ``rto``: the seconds after which the database served again; ``rpo``: the seconds of writes that could be missing, at
+    most: since the last that was restored. Both None where it is not known.
+    """
+    until, last = proof.get("until"), None
+    if until:
+        with contextlib.suppress(ValueError):
+            # PostgreSQL writes the zone's name where it is none of figures.
+            text = re.sub(r"([+-]\d\d)$", r"\1:00", re.sub(r" (?:UTC|GMT|Z)$", "+00:00", until))
+            found = datetime.datetime.fromisoformat(text)
+            last = found.timestamp() if found.tzinfo is not None else None
+    names = ("began", "ok", "why", "seconds", "restored", "until", "rows")
+    return {
+        **{name: proof.get(name) for name in names},
+        "rto": proof.get("restored"),
+        "rpo": round(max(0.0, proof["began"] - last), 2) if last is not None else None,
+    }
 
 
 def main(kind: type[Keeper]) -> int:
@@ -410,10 +681,12 @@ def main(kind: type[Keeper]) -> int:
     first = commands.add_parser("begin")
     first.add_argument("stanzas", nargs="+")
     first.add_argument("--check", action="store_true")
+    first.add_argument("--arrived", action="store_true")
     one = commands.add_parser("run")
     one.add_argument("stanza")
     one.add_argument("--full", action="store_true")
     commands.add_parser("prove").add_argument("stanza")
+    commands.add_parser("copy").add_argument("copy")
     commands.add_parser("list").add_argument("stanzas", nargs="*")
     new = commands.add_parser("restore")
     new.add_argument("stanza")
@@ -421,8 +694,25 @@ def main(kind: type[Keeper]) -> int:
     new.add_argument("--at", default="")
     new.add_argument("--set", default="")
     commands.add_parser("drop").add_argument("name")
+    told = commands.add_parser("info")
+    told.add_argument("stanza")
+    told.add_argument("label", nargs="?", default="")
+    going = commands.add_parser("delete")
+    going.add_argument("stanza")
+    going.add_argument("label")
+    going.add_argument("--dependents", action="store_true")
+    going.add_argument("--check", action="store_true")
+    out = commands.add_parser("download")
+    out.add_argument("stanza")
+    out.add_argument("--at", default="")
+    out.add_argument("--set", default="")
     given = parser.parse_args()
     try:
+        if given.command == "download":
+            end_with_the_reader()
+            answer = kind(given.settings).download(given.stanza, given.at, given.set, sys.stdout.buffer)
+            sys.stderr.write(f"{json.dumps(answer)}\n")
+            return 0
         answer = _answer(kind(given.settings), given)
     except (Failed, OSError) as error:
         sys.stderr.write(f"{error}\n")
@@ -432,18 +722,17 @@ def main(kind: type[Keeper]) -> int:
 
 
 def _answer(keeper: Keeper, given: argparse.Namespace) -> dict[str, Any]:
-    if given.command == "begin":
-        new = [name for name in given.stanzas if not keeper.begun(name)]
-        for name in [] if given.check else new:
-            keeper.begin(name)
-        return {"new": new, "empty": [name for name in given.stanzas if name in new or keeper.empty(name)]}
-    if given.command == "run":
-        return {"label": keeper.run(given.stanza, given.full)}
-    if given.command == "prove":
-        return keeper.prove(given.stanza)
-    if given.command == "list":
-        return keeper.told(given.stanzas)
-    if given.command == "restore":
-        return keeper.restore(given.stanza, given.name, given.at, given.set)
-    keeper.drop(given.name)
-    return {}
+    actions: dict[str, Callable[[], dict[str, Any] | None]] = {
+        "begin": lambda: keeper.begin_all(given.stanzas, given.arrived, given.check),
+        "run": lambda: {"label": keeper.run(given.stanza, given.full)},
+        "prove": lambda: keeper.prove(given.stanza),
+        "copy": lambda: keeper.copy(given.copy, wait=False),
+        "list": lambda: keeper.told(given.stanzas),
+        "restore": lambda: keeper.restore(given.stanza, given.name, given.at, given.set),
+        "drop": lambda: keeper.drop(given.name),
+        "info": lambda: keeper.described(given.stanza, given.label),
+        "delete": lambda: (keeper.deletion if given.check else keeper.delete)(
+            given.stanza, given.label, given.dependents
+        ),
+    }
+    return actions[given.command]() or {}

@@ -30,6 +30,8 @@ DATA = "/var/lib/etcd/longshore"
 INITIAL = "/etc/longshore/etcd/initial.env"
 # An election takes two seconds here, and what was lost meanwhile comes back within a few more. Seconds.
 PATIENCE = 60.0
+# Whoever is there says so within this time. Seconds.
+PRESENT = 3.0
 
 
 def peer_url(address: str) -> str:
@@ -113,6 +115,24 @@ def announce(rest: Rest, speaker: str, name: str, address: str) -> dict[str, str
         for each in known
         if each["name"] or each["peer"] == peer_url(address)
     }
+
+
+def forget(rest: Rest, speaker: str, name: str, check: bool) -> bool:
+    """Have the cluster count a member no more that is lost for good; whether it was one.
+
+    Raises ``HostError`` when it answers, and ``RestError`` where etcd refuses it: the others are no majority.
+    """
+    found = [each for each in members(rest, speaker) if each["name"] == name]
+    for each in found:
+        try:
+            rest.ask((address_of(each["peer"]), CLIENTS), "GET", "/health", timeout=PRESENT)
+        except RestError:
+            pass
+        else:
+            raise HostError(f"the etcd of {name} answers, so it is not lost")
+        if not check:
+            _call(rest, speaker, "member/remove", {"ID": each["id"]})
+    return bool(found)
 
 
 def await_health(rest: Rest, address: str, work: Run, patience: float = PATIENCE) -> None:

@@ -66,6 +66,7 @@ def converge(
     *,
     interrupt: bool = True,
     without_engine: bool = True,
+    serving: Sequence[str] = (),
     auth: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """Make HAProxy serve ``fragment`` beside the other stacks' (None: without ``stack``), or say what would be done.
@@ -73,8 +74,10 @@ def converge(
     ``auth`` has logins by registry. Without ``interrupt`` nothing is done when an HAProxy that serves would have to be
     restarted. The last stack goes as far as it can ``without_engine``, or else not at all.
 
-    The answer has
-    ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``restarted``, ``reloaded``, ``interrupts``. Raises
+    ``serving`` are the services that are known to have healthy tasks: HAProxy has to know one of each.
+
+    The answer has ``changed``, ``changes`` (words), ``diff``, ``warnings``, ``notices`` (what is served by nobody here,
+    and by tasks elsewhere), ``restarted``, ``reloaded``, ``interrupts``. Raises
     ``HaproxyError`` (nothing is live then that was not before), of these ``NoEngineError`` when the engine is dead;
     ``DockerError``, ``HostError`` and ``Cancelled``.
     """
@@ -93,8 +96,10 @@ def converge(
             change = _Change(stack, fragment, fragments, docker)
             if change.interrupts and not interrupt:
                 return _answer(interrupts=True)
-            if change.words and not check:
-                change.apply(run, auth or {})
+            if not check:
+                if change.words:
+                    change.apply(run, auth or {})
+                change.await_services(serving, run)
             return change.answer()
 
 
@@ -102,8 +107,9 @@ class _Change:
     def __init__(
         self, stack: str, fragment: dict[str, Any] | None, fragments: list[dict[str, Any]], docker: Docker | None
     ) -> None:
-        self.backends = ready.names_of(fragment)
+        self.services = ready.services_of(fragment)
         self.silent: list[str] = []
+        self.notices: list[str] = []
         self.settings = settings_of(fragments)
         self.image = self.settings["image"]
         try:
@@ -148,7 +154,8 @@ class _Change:
             )
         if self.silent:
             warnings.append(f"no task answers yet behind {', '.join(self.silent)}")
-        return _answer(self.words, self.diff, warnings=warnings, restarted=self.restart, reloaded=self.reload)
+        told = _answer(self.words, self.diff, warnings=warnings, restarted=self.restart, reloaded=self.reload)
+        return {**told, "notices": self.notices}
 
     def _changes(self) -> list[str]:
         changes = [f"pull {self.image}"] if not self.now.image else []
@@ -219,12 +226,16 @@ class _Change:
             engine.leave(docker, network)
         for path in self.stale:
             os.unlink(path)
-        self._await_services(run)
 
-    def _await_services(self, run: Run) -> None:
-        self.silent = ready.wait(self.backends, run)
-        if self.silent and Docker.connect() is None:
+    def await_services(self, serving: Sequence[str], run: Run) -> None:
+        """Wait until a task is known behind each route: after a change of all, else of those of ``serving``."""
+        served = {name for name, service in self.services.items() if service in serving}
+        silent = ready.wait(self.services if self.words else served, run)
+        if silent and Docker.connect() is None:
             raise engine.NoEngineError(" any more")
+        self.silent = [name for name in silent if name not in served]
+        unserved = ready.wait([name for name in silent if name in served], run, patience=ready.SURE)
+        self.notices = [_unknown(service) for service in sorted({self.services[name] for name in unserved})]
 
     def _check_config(self) -> None:
         maps = [file for file in self.files if "/maps/" in file.path]
@@ -320,6 +331,15 @@ def _joined(docker: Docker, network: str) -> bool:
     except HaproxyError:
         return False
     return True
+
+
+def _unknown(service: str) -> str:
+    """What to do about a service that HAProxy doesn't find."""
+    return (
+        f"HAProxy of {os.uname().nodename} answers 503 for {service}, which has healthy tasks: its checks fail, or "
+        f"this server's engine doesn't name them. 'journalctl -u {UNIT}' tells failed checks; for names, "
+        f"'systemctl restart {UNIT}' joins the network and 'docker service update --force {service}' makes tasks anew"
+    )
 
 
 def _missed(network: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import resource
 from contextlib import contextmanager
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .run import Run
+
+
+_ATTACHED = re.compile("already exists in network|already attached")
 
 
 class NoEngineError(HaproxyError):
@@ -118,22 +122,35 @@ def create_network(docker: Docker, ipv6: bool, subnet: str) -> None:
 
 
 def networks_of_container(container: dict[str, Any] | None) -> set[str]:
-    """The networks that the container is on, besides its own."""
-    return set(((container or {}).get("NetworkSettings") or {}).get("Networks") or {}) - {NETWORK}
+    """The networks that the container is on, besides its own.
+
+    The engine lists one without an endpoint too: it wanted to join that and failed, as while Swarm starts.
+    """
+    listed = ((container or {}).get("NetworkSettings") or {}).get("Networks") or {}
+    return {name for name, its in listed.items() if its["EndpointID"]} - {NETWORK}
 
 
 def join(docker: Docker, network: str) -> None:
     """Put HAProxy on an overlay network; one it is on already is fine. Works on a node that does not know it yet."""
     try:
-        docker.post(f"/networks/{network}/connect", {"Container": CONTAINER})
+        try:
+            _connect(docker, network)
+        except DockerError as error:
+            if not _ATTACHED.search(error.message):
+                raise
+            if network not in networks_of_container(found(docker, f"/containers/{CONTAINER}/json")):
+                leave(docker, network)  # half of a join that failed is left
+                _connect(docker, network)
     except DockerError as error:
-        if "already exists in network" in error.message or "already attached" in error.message:
-            return
         if error.status == 0:
             raise
         raise HaproxyError(
             [f"HAProxy can't join the network {network}: {error.message}; its stack must be deployed first"]
         ) from error
+
+
+def _connect(docker: Docker, network: str) -> None:
+    docker.post(f"/networks/{network}/connect", {"Container": CONTAINER})
 
 
 def leave(docker: Docker, network: str) -> None:

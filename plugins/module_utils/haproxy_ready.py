@@ -15,23 +15,24 @@ from . import haproxy_process as process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from typing import Any
 
     from .run import Run
 
 # A network's addresses are known after some 100 ms, the resolver asks every 500 ms; busy servers take longer. Seconds.
 PATIENCE = 20.0
+# What is known to be served is worth more: that nobody serves it is an alarm, and may be a busy server's only.
+SURE = 60.0
 
 
-def names_of(fragment: dict[str, Any] | None) -> set[str]:
-    """The backends of a stack's routes whose servers are found by DNS, as HAProxy's statistics name them."""
+def services_of(fragment: dict[str, Any] | None) -> dict[str, str]:
+    """The backends of a stack's routes whose servers are found by DNS, as HAProxy's statistics name them → service."""
     if fragment is None:
-        return set()
+        return {}
     routed = {(route["backend"], ".sticky" if route["sticky"] else "") for route in fragment["routes"]}
-    return {
-        f"{fragment['stack']}.{name}{kind}" for name, kind in routed if "service" in fragment["backends"].get(name, {})
-    }
+    found = {name: its["service"] for name, its in fragment["backends"].items() if "service" in its}
+    return {f"{fragment['stack']}.{name}{kind}": found[name] for name, kind in routed if name in found}
 
 
 def without_server(names: Iterable[str], statistics: str) -> list[str]:
@@ -41,10 +42,12 @@ def without_server(names: Iterable[str], statistics: str) -> list[str]:
     return sorted(set(names) - up)
 
 
-def wait(names: Iterable[str], run: Run, ask: Callable[[], str] = process.statistics) -> list[str]:
+def wait(
+    names: Collection[str], run: Run, ask: Callable[[], str] = process.statistics, patience: float | None = None
+) -> list[str]:
     """Wait until each of the backends ``names`` has a server, at most ``PATIENCE``; gives those that have none."""
-    until = time.monotonic() + PATIENCE
-    while left := without_server(names, ask()):
+    until = time.monotonic() + (PATIENCE if patience is None else patience)
+    while names and (left := without_server(names, ask())):
         if time.monotonic() > until:
             return left
         run.wait(0.1)

@@ -195,7 +195,7 @@ def _resolvers() -> str:
         f"accepted_payload_size {DNS_ANSWER}",
         "resolve_retries 3",
         "timeout resolve 500ms",
-        "timeout retry 1s",
+        "timeout retry 500ms",
         "hold valid 500ms",
         "hold obsolete 0s",
         "hold nx 5s",

@@ -142,12 +142,16 @@ until [ "$(docker inspect --format '{{{{.State.Running}}}}' {CONTAINER} 2>/dev/n
     [ "$tries" -le 50 ] || exit 1
     sleep 0.1
 done
-names='{{{{range $name, $_ := .NetworkSettings.Networks}}}}{{{{println $name}}}}{{{{end}}}}'
-joined=$(docker inspect --format "$names" {CONTAINER}) || exit 1
+# One without an endpoint is listed too: the engine wanted to join it, and failed.
+listed='{{{{range $name, $its := .NetworkSettings.Networks}}}}'
+listed="$listed"'{{{{if $its.EndpointID}}}}{{{{println $name}}}}{{{{end}}}}{{{{end}}}}'
+joined=$(docker inspect --format "$listed" {CONTAINER}) || exit 1
 failed=0
 while read -r network; do
     printf '%s\\n' "$joined" | grep -qxF "$network" && continue
-    docker network connect "$network" {CONTAINER} || failed=1
+    docker network connect "$network" {CONTAINER} && continue
+    docker network disconnect --force "$network" {CONTAINER} 2>/dev/null
+    failed=1
 done < {NETWORKS_FILE}
 exit "$failed"
 """

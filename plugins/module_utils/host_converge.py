@@ -29,13 +29,15 @@ def converge(
     ``wanted`` holds the parameters of the module ``host_state``; ``memory`` is where the owed is kept; ``work`` is the
     run that this belongs to.
     The answer has ``changed``, ``changes`` (a few words each), ``diff`` (before and after of each), ``restart_needed``
-    (units that the caller restarts), ``unsupported`` (kernel settings this kernel lacks) and ``resumed`` (an earlier
-    run was interrupted). Raises ``HostError``, and ``Cancelled`` between two changes; what was done until then stays
-    done, and what it calls for is owed.
+    (units that the caller restarts), ``unsupported`` (kernel settings this kernel lacks), ``kept`` (paths of what
+    former units have made) and ``resumed`` (an earlier run was interrupted).
+    Raises ``HostError``, and ``Cancelled`` between two changes; what was done until then stays done, and what it calls
+    for is owed.
     """
     host = Host(check)
     work = work or Run()
     _refuse(wanted)
+    wanted, kept = _with_former(wanted)
     pending = Pending(wanted["name"], memory)
     owed = bool(pending.triggers)
     host.fired |= pending.triggers
@@ -63,6 +65,7 @@ def converge(
         ],
         "restart_needed": sorted(pending.restarts),
         "unsupported": host.unsupported,
+        "kept": kept,
         "resumed": owed,
     }
 
@@ -83,6 +86,16 @@ def _refuse(wanted: Mapping[str, Any]) -> None:
         from .host_packages import refuse
 
         refuse(wanted["packages_refused"])
+
+
+def _with_former(wanted: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """What is wanted, with the end of units that are there and are wanted no longer; and what those have made."""
+    if not wanted["units_former"]:
+        return wanted, []
+    from .host_former import former
+
+    units, files, kept = former(wanted["units_former"], UNIT_DIRECTORY)
+    return {**wanted, "units": [*wanted["units"], *units], "absent": [*wanted["absent"], *files]}, kept
 
 
 def _subjects(wanted: Mapping[str, Any], host: Host, pending: Pending, memory: str) -> Iterator[Change]:

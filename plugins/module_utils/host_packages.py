@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debian packages: installed, absent, held.
+"""Debian packages: installed, absent, held, brought to the newest version.
 
 Private to the collection.
 """
@@ -37,7 +37,9 @@ def plan(parameters: Mapping[str, Any], host: Host) -> Iterator[Change]:
     groups = [alternatives(entry) for entry in parameters["packages"]]
     alone = {group[0] for group in groups if len(group) == 1}
     absent, held = parameters["packages_absent"], parameters["packages_held"]
-    states = _states([*(name for group in groups for name in group), *absent, *held])
+    states = _states(
+        [*(name for group in groups for name in group), *absent, *held, *(parameters.get("packages_upgraded") or [])]
+    )
     here = {name for name, state in states.items() if is_installed(state)}
     missing = [group for group in groups if group[0] not in here and not here & set(group) - alone]
     names = [name for name in _choose(missing) if name not in here] if missing else []
@@ -57,6 +59,16 @@ def plan(parameters: Mapping[str, Any], host: Host) -> Iterator[Change]:
             "".join(f"{name}\n" for name in unwanted),
         )
     coming = {name for group in missing for name in group}
+    upgraded = parameters.get("packages_upgraded") or []
+    newer = _newer([name for name in upgraded if name in here], host)
+    if newer:
+        yield Change(
+            f"packages upgraded: {', '.join(newer)}",
+            lambda: _upgrade(list(newer), [name for name in newer if name in held]),
+            "".join(f"{name} {old}\n" for name, (old, _new) in newer.items()),
+            "".join(f"{name} {new}\n" for name, (_old, new) in newer.items()),
+            ["packages"],
+        )
     unheld = [
         name
         for name in held
@@ -65,7 +77,6 @@ def plan(parameters: Mapping[str, Any], host: Host) -> Iterator[Change]:
     if unheld:
         after = "".join(f"{name}\n" for name in unheld)
         yield Change(f"packages held: {', '.join(unheld)}", lambda: _hold(unheld), "", after)
-    del host
 
 
 def refuse(unwelcome: Mapping[str, str]) -> None:
@@ -99,6 +110,38 @@ def candidates(policy: str) -> set[str]:
         elif line.startswith("  Candidate:") and "(none)" not in line:
             found.add(name)
     return found
+
+
+def newer(policy: str) -> dict[str, tuple[str, str]]:
+    """Name → the installed version and a newer one that can be had, from the output of ``apt-cache policy``.
+
+    Its candidate is older only where somebody wants it to be (apt_preferences(5)), and then it is what is wanted.
+    """
+    found, name, installed = {}, "", ""
+    for line in policy.splitlines():
+        word, _colon, version = line.strip().partition(": ")
+        if not line.startswith(" "):
+            name = line.rstrip(":")
+        elif word == "Installed":
+            installed = version
+        elif word == "Candidate" and version not in ("(none)", installed) and installed != "(none)":
+            found[name] = (installed, version)
+    return found
+
+
+def _newer(names: Sequence[str], host: Host) -> dict[str, tuple[str, str]]:
+    if not names:
+        return {}
+    if not host.check:
+        _apt("update")
+    return newer(run(["apt-cache", "policy", *names]))
+
+
+def _upgrade(names: Sequence[str], held: Sequence[str]) -> None:
+    with _services_wait():
+        _apt("install", "--only-upgrade", "--allow-change-held-packages", *names)
+    if held:
+        _hold(held)
 
 
 def _states(names: Sequence[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ import time
 
 from .host_change import HostError, attempt, last_lines, run
 from .host_files import read, replace
+from .host_programs import replaced
 from .mariadb_sql import Local, plan
 from .rest import Rest, RestError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from .host_change import Change
     from .run import Run
 
 CONFIG = "/etc/mysql/instances"
@@ -48,6 +50,7 @@ class Member:
         self.promoter = f"mariadb-promoter@{self.name}.service"
         self._port = instance["health_port"]
         self._database = instance.get("database", "")
+        self._also = instance.get("also") or []
         self._rest = rest
         self._work = work
         self._applied = f"{DATA}/{self.name}/applied"
@@ -92,22 +95,29 @@ class Member:
         self._await(deadline)
         if self.role() != "primary":
             return
-        for change in plan(self.local, self._database, passwords):
+        for change in self._logical(passwords):
             yield change.what
             if not check:
                 self._work.check()
                 change.apply()
 
+    def _logical(self, passwords: Mapping[str, Any]) -> Iterator[Change]:
+        """Changes that make the logical databases."""
+        yield from plan(self.local, self._database, passwords)
+        for name in self._also:
+            yield from plan(self.local, name, {**passwords, **passwords["also"][name]})
+
     def due(self) -> bool:
-        """Whether something has to be restarted for what the files say."""
-        return _active(self.unit) and self._recorded() != self._wanted()
+        """Whether something has to be restarted for what the files say, or since its program is a newer one."""
+        return _active(self.unit) and (self._recorded() != self._wanted() or replaced(self._process()))
 
     def restart(self, deadline: float) -> None:
         """Restart what has to be. A primary hands over first where somebody can take over."""
         if len(self.servers) > 1 and self.role() == "primary":
             self.order("switchover", "")
         before, after = self._recorded(), self._wanted()
-        if before.get("settings") != after["settings"] or before.get("unit") != after["unit"]:
+        told = (before.get("settings"), before.get("unit"))
+        if told != (after["settings"], after["unit"]) or replaced(self._process()):
             run(["systemctl", "restart", "--no-block", self.unit], timeout=STOPPING)
         if before.get("program") != after["program"]:
             run(["systemctl", "restart", self.promoter], timeout=STOPPING)
@@ -129,6 +139,10 @@ class Member:
         run(["systemctl", "disable", "--quiet", "--now", self.promoter], timeout=STOPPING)
         run(["systemctl", "disable", "--quiet", "--now", self.unit], timeout=STOPPING)
         self.order("forget", "")
+
+    def forget(self, server: str) -> None:
+        """Have nobody count on a server any more that is lost for good."""
+        self.order("forget", server)
 
     def copy_anew(self, deadline: float) -> None:
         """Have a replica copy the primary's data; its own are put aside."""

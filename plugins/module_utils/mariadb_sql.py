@@ -51,14 +51,15 @@ class Local:
 def wanted(database: str, passwords: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """User → how it logs in (``login``), and the ``grants`` it needs, each without whom it is for.
 
-    ``passwords`` has those of ``owner``, which takes turns (two users are good while it changes), ``reader``,
+    ``passwords`` has those of ``owner`` and ``reader``, which take turns (two users are good while one changes), of
     ``replication`` and ``monitor``. Who makes copies of the data is known by the system's user, and has none.
     """
     inside = identifier(database.replace("_", "\\_"))
-    reading = ("SELECT, SHOW VIEW", inside)
+    owners = _taking_turns(database, passwords["owner"])
+    readers = _taking_turns(f"{database}_reader", passwords["reader"])
     needs = {
-        **{f"{user}@%": (password, [("ALL PRIVILEGES", inside)]) for user, password in _owners(database, passwords)},
-        f"{database}_reader@%": (passwords["reader"], [reading]),
+        **{f"{user}@%": (password, [("ALL PRIVILEGES", inside)]) for user, password in owners},
+        **{f"{user}@%": (password, [("SELECT, SHOW VIEW", inside)]) for user, password in readers},
         "replication@%": (passwords["replication"], [("REPLICATION SLAVE, BINLOG MONITOR", "")]),
         "monitor@%": (passwords["monitor"], [("PROCESS, BINLOG MONITOR, SLAVE MONITOR", "")]),
         "backup@localhost": ("", [("RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SLAVE MONITOR", "")]),
@@ -72,12 +73,12 @@ def wanted(database: str, passwords: Mapping[str, str]) -> dict[str, dict[str, A
     return found
 
 
-def _owners(database: str, passwords: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """User and password of the owner, and the former ones while they are good too."""
-    turn = turns.read(passwords["owner"])
-    yield turns.user_of(passwords["owner"], database), turn.value
+def _taking_turns(user: str, credential: str) -> Iterator[tuple[str, str]]:
+    """User and password of a credential, and the former ones while they are good too."""
+    turn = turns.read(credential)
+    yield turns.user_of(credential, user), turn.value
     if turn.former:
-        yield turns.user_of(passwords["owner"], database, former=True), turn.former
+        yield turns.user_of(credential, user, former=True), turn.former
 
 
 def login(password: str) -> list[str]:
@@ -104,7 +105,7 @@ def plan(local: Local, database: str, passwords: Mapping[str, str]) -> Iterator[
     if database not in present:
         text = f"create database {identifier(database)}"
         yield Change(f"database {database}", _runner(local, text))
-    for name in (database, f"{database}_2"):
+    for name in (f"{user}{number}" for user in (database, f"{database}_reader") for number in ("", "_2")):
         live = users.get(f"{name}@%")
         if f"{name}@%" not in needed and live is not None and live[3] != "locked":
             # It stays, for the views and routines that it has made.

@@ -26,6 +26,8 @@ RESTART = 900.0
 HANDING_OVER = 120.0
 # What a primary calls itself; etcd's leader, in the words of some answers.
 PRIMARY = ("primary", "master", "leader")
+# Replicas that commits wait for, in the words of the cluster's members.
+SYNCHRONOUS = ("sync_standby", "quorum_standby")
 # States of a member that takes as long as its data are large.
 _COPYING = ("creating replica", "initializing new cluster", "running custom bootstrap script", "starting")
 
@@ -81,16 +83,19 @@ class Group:
         if status != 200:
             raise RestError(f"{name} refuses the configuration of its group: HTTP {status} {answer}", status)
 
-    def restart(self, name: str) -> None:
-        """Restart PostgreSQL of a member and wait until it serves again. Raises ``HostError``."""
+    def restart(self, name: str, pending: bool = True) -> None:
+        """Restart PostgreSQL of a member (``pending``: if it waits for that) and wait until it serves again.
+
+        Raises ``HostError``.
+        """
+        # Only that it is there counts, whatever its value.
+        when = {"restart_pending": True} if pending else {}
         try:
-            status, answer = self.rest.ask(
-                self._at(name), "POST", "/restart", {"restart_pending": True}, timeout=RESTART
-            )
+            status, answer = self.rest.ask(self._at(name), "POST", "/restart", when, timeout=RESTART)
         except RestError as error:
             raise HostError(f"{name} was told to restart PostgreSQL: {error}") from error
         # 503: nothing is pending any more.
-        if status not in (200, 503):
+        if status != 200 and not (pending and status == 503):
             raise HostError(f"{name} could not restart PostgreSQL: HTTP {status} {answer}")
         self.await_member(name, 120.0)
 

@@ -12,15 +12,18 @@ import os
 import time
 
 from .host_change import HostError, attempt, run
+from .host_files import read
+from .host_programs import replaced
 from .patroni import PRIMARY, Group, differences, log_of, serves
 from .postgresql_sql import Instance, plan
 from .rest import Rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from .host_change import Change
     from .run import Run
 
 BASE = "/var/lib/postgresql"
@@ -36,15 +39,44 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
     rest = Rest.of(given)
     changes: list[str] = []
     notices: list[str] = []
-    roles = {}
+    roles: dict[str, str] = {}
+    due = []
     for instance in given["instances"]:
         servers = {each["name"]: each["address"] for each in instance["servers"]}
         group = Group(rest, servers, instance["health_port"], work)
         wanted = {**{key: given[key] for key in ("member", "present", "reloaded", "patience", "deadline")}, **instance}
-        made, roles[instance["name"]], absent = _instance(group, wanted, check)
+        if given["state"] == "restarted":
+            made, roles[instance["name"]], absent = _restarted(group, wanted, check)
+        else:
+            made, roles[instance["name"]], absent = _instance(group, wanted, check)
+        due += [instance["name"]] if _outdated(wanted) else []
         changes += [f"{instance['name']}: {change}" for change in made]
         notices += absent
-    return {"changed": bool(changes), "changes": changes, "roles": roles, "notices": notices}
+    return {"changed": bool(changes), "changes": changes, "roles": roles, "restart": due, "notices": notices}
+
+
+def _restarted(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[list[str], str, list[str]]:
+    """As ``_instance``, where only what runs a program that was replaced is restarted."""
+    name = wanted["member"]
+    changes = [f"restart of {name}"] if _outdated(wanted) else []
+    if changes and not check:
+        group.work.check()
+        group.restart(name, pending=False)
+    return changes, "primary" if group.of(name).get("role") in PRIMARY else "replica", []
+
+
+def _logical(wanted: Mapping[str, Any]) -> Iterator[Change]:
+    """Changes that make the logical databases."""
+    passwords, instance = wanted["passwords"], Instance(wanted["port"])
+    yield from plan(instance, wanted["database"], passwords, wanted["extensions"])
+    for name in wanted["also"]:
+        yield from plan(instance, name, {**passwords["also"][name], "monitor": passwords["monitor"]}, ())
+
+
+def _outdated(wanted: Mapping[str, Any]) -> bool:
+    """Whether a member's PostgreSQL runs a program that was replaced by a newer one."""
+    path = os.path.join(BASE, wanted["version"], wanted["name"], "postmaster.pid")
+    return replaced((read(path) or b"").decode().partition("\n")[0].strip())
 
 
 def _instance(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[list[str], str, list[str]]:
@@ -67,7 +99,7 @@ def _instance(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[lis
     absent = _others(group, wanted, check)
     strangers = sorted(set(group.cluster()) - set(group.servers))
     changes += _shared(group, wanted, check, absent)
-    for change in plan(Instance(wanted["port"]), wanted["database"], wanted["passwords"], wanted["extensions"]):
+    for change in _logical(wanted):
         changes.append(change.what)
         if not check:
             group.work.check()

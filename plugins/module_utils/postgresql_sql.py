@@ -70,17 +70,14 @@ def plan(
 ) -> Iterator[Change]:
     """Changes that make a database with its owner, its reader, who watches the instance, and its extensions.
 
-    ``passwords`` has those of ``owner``, which takes turns (two users are good while it changes), ``reader`` and
-    ``monitor``. What else there is stays.
+    ``passwords`` has those of ``owner`` and ``reader``, which take turns (two users are good while one changes), and
+    of ``monitor``. What else there is stays.
     """
     state = instance.state()
-    others = {
-        f"{database}_reader": (passwords["reader"], ["pg_read_all_data"]),
-        "monitor": (passwords["monitor"], ["pg_monitor"]),
-    }
-    yield from _owners(instance, database, state["roles"], passwords["owner"])
-    for name, (password, groups) in others.items():
-        yield from _role(instance, name, state["roles"].get(name), password, groups)
+    roles, reader = state["roles"], f"{database}_reader"
+    yield from _taking_turns(instance, database, roles, passwords["owner"], owns=True)
+    yield from _taking_turns(instance, reader, roles, passwords["reader"], groups=["pg_read_all_data"])
+    yield from _role(instance, "monitor", roles.get("monitor"), passwords["monitor"], ["pg_monitor"])
     live = state["databases"].get(database)
     name = identifier(database)
     if live is None:
@@ -88,7 +85,7 @@ def plan(
     elif live["owner"] != database:
         yield Change(f"owner of {database}", _runner(instance, f"alter database {name} owner to {name}"))
     if live is None or live["public"]:
-        grants = ", ".join(identifier(role) for role in (database, *others))
+        grants = ", ".join(identifier(role) for role in (database, reader, "monitor"))
         text = f"revoke all on database {name} from public; grant connect on database {name} to {grants};"
         yield Change(f"access to {database}", _runner(instance, text))
     yield from _extensions(instance, database, live is not None, extensions)
@@ -104,32 +101,49 @@ def _role(
     elif not fits(live["password"] or "", password) or not live["login"]:
         text = f"alter role {quoted} login password '{verifier(password)}'"
         yield Change(f"password of {name}", _runner(instance, text))
+    yield from _groups(instance, name, live, groups)
+
+
+def _groups(instance: Instance, name: str, live: Mapping[str, Any] | None, groups: Sequence[str]) -> Iterator[Change]:
     for group in groups:
         if live is None or group not in live["memberships"]:
-            yield Change(f"{name} in {group}", _runner(instance, f"grant {identifier(group)} to {quoted}"))
+            text = f"grant {identifier(group)} to {identifier(name)}"
+            yield Change(f"{name} in {group}", _runner(instance, text))
 
 
-def _owners(instance: Instance, database: str, live: Mapping[str, Any], credential: str) -> Iterator[Change]:
-    """The owner, and who stands in for it every other turn: a member, so that all belongs to the owner."""
+def _taking_turns(
+    instance: Instance,
+    role: str,
+    live: Mapping[str, Any],
+    credential: str,
+    *,
+    groups: Sequence[str] = (),
+    owns: bool = False,
+) -> Iterator[Change]:
+    """A role, and who stands in for it every other turn: a member, so that it may what the role may.
+
+    Where the role ``owns`` something, the other one acts as it: all that it makes belongs to the role.
+    """
     turn = turns.read(credential)
-    wanted = {turns.user_of(credential, database): turn.value}
+    wanted = {turns.user_of(credential, role): turn.value}
     if turn.former:
-        wanted[turns.user_of(credential, database, former=True)] = turn.former
-    other = f"{database}_2"
-    for name in (database, other):
+        wanted[turns.user_of(credential, role, former=True)] = turn.former
+    other = f"{role}_2"
+    for name, member_of in ((role, groups), (other, [role])):
         there = live.get(name)
         if name in wanted:
-            yield from _role(instance, name, there, wanted[name], [database] if name == other else [])
-            if name == other and (there is None or f"role={database}" not in there["settings"]):
-                yield Change(f"{name} acts as {database}", _runner(instance, _acting(name, database)))
-        elif there is None and name == database:
+            yield from _role(instance, name, there, wanted[name], member_of)
+            if owns and name == other and (there is None or f"role={role}" not in there["settings"]):
+                yield Change(f"{name} acts as {role}", _runner(instance, _acting(name, role)))
+        elif there is None and name == role:
             yield Change(f"role {name}", _runner(instance, f"create role {identifier(name)}"))
+            yield from _groups(instance, name, None, groups)
         elif there is not None and there["login"]:
             yield Change(f"{name} may not log in any more", _runner(instance, _ending(name)))
-    if (live.get(other) or {}).get("owns"):
+    if owns and (live.get(other) or {}).get("owns"):
         # Of a session that has reset who it acts as.
-        text = f"reassign owned by {identifier(other)} to {identifier(database)}"
-        yield Change(f"what {other} owns is {database}'s", _runner(instance, text, database))
+        text = f"reassign owned by {identifier(other)} to {identifier(role)}"
+        yield Change(f"what {other} owns is {role}'s", _runner(instance, text, role))
 
 
 def _acting(name: str, owner: str) -> str:

@@ -26,8 +26,12 @@ SECRET_LIMIT = 500 * 1024
 MASK = "****"
 
 # What stands for a part of a database's credential until the container's start: the credential changes without it.
-_BINDING = re.compile("\x1e([a-z0-9-]+)\\.(user|password)\x1e")
-_CREDENTIAL_FILE = re.compile(r"/run/secrets/longshore\.database\.([a-z0-9-]+)\.env")
+# A database's name is its owner's credential, and with READER behind it that of who may only read.
+READER = ".reader"
+_NAME = r"([a-z0-9-]+(?:\.reader)?)"
+_PARTS = ("user", "password", "url_user", "url_password")
+_BINDING = re.compile(f"\x1e{_NAME}\\.((?:url_)?(?:user|password))\x1e")
+_CREDENTIAL_FILE = re.compile(rf"/run/secrets/longshore\.database\.{_NAME}\.env")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -51,7 +55,7 @@ def keyed_hash(key: bytes, content: bytes) -> str:
 
 
 def binding(database: str, part: str) -> str:
-    """What stands in a value for a database's ``user`` or ``password``."""
+    """What stands in a value for a database's ``user`` or ``password``, or for one as it is in a URL (``url_user``)."""
     return f"\x1e{database}.{part}\x1e"
 
 
@@ -73,7 +77,7 @@ def credential_of(path: str) -> str:
 
 def credential_file(database: str, login: Mapping[str, str]) -> bytes:
     """The shell lines with a database's credential, for the file of an environment."""
-    return "".join(f"{_variable(database, part)}={_quoted(login[part])}\n" for part in ("user", "password")).encode()
+    return "".join(f"{_variable(database, part)}={_quoted(login[part])}\n" for part in _PARTS if part in login).encode()
 
 
 def env_file(values: Mapping[str, str]) -> bytes:
@@ -114,7 +118,8 @@ def _quoted(text: str) -> str:
 
 def _variable(database: str, part: str) -> str:
     # Not exported: programs see it only in the values that are made of it.
-    return f"LONGSHORE_{database.replace('-', '_')}_{part}"
+    # No name of a database has capitals.
+    return f"LONGSHORE_{database.removesuffix(READER).replace('-', '_')}_{'READER_' * database.endswith(READER)}{part}"
 
 
 def helper_argv(argv: Iterable[str], plain: Iterable[str] = ()) -> list[str]:

@@ -8,13 +8,12 @@ Passwords travel in the environment, never on the command line.
 
 from __future__ import annotations
 
-import time
-
 from .host_change import HostError, attempt
+from .waiting import until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from .run import Run
 
@@ -108,15 +107,6 @@ def is_primary(info: Mapping[str, str]) -> bool:
 def follows(info: Mapping[str, str]) -> bool:
     """Whether INFO is that of a replica that has its primary's data and gets what is new."""
     return info.get("role") == "slave" and info.get("master_link_status") == "up"
-
-
-def until(reached: Callable[[], bool], seconds: float, work: Run) -> None:
-    """Wait for a condition. Raises ``HostError`` after so many seconds."""
-    limit = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > limit:
-            raise HostError(f"it took longer than {seconds:.0f} s")
-        work.wait(0.2)
 
 
 def relearn(sentinel: Valkey, name: str, others: int, replicas: int, work: Run) -> None:

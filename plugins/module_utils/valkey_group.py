@@ -16,8 +16,10 @@ import time
 
 from .host_change import HostError, attempt, last_lines, run
 from .host_files import replace
-from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary, relearn, until
+from .host_programs import outdated
+from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary, relearn
 from .valkey_sentinel import read
+from .waiting import until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,9 +42,10 @@ LEARNING, CATCHING_UP = 30.0, 10.0
 FOLLOWING = 5.0
 # How a Sentinel flags a replica that it does not hear from: one that has just been restarted is such a one.
 UNHEARD = frozenset({"s_down", "o_down", "disconnected"})
-# What it says when it knows nobody who could take over: it counts on no replica without an answer in five seconds. And
-# seconds for which it is asked again.
+# What it says when it knows nobody who could take over, and seconds for which it is asked again.
 NOBODY_YET, ACCEPTING = "NOGOODSLAVE", 10.0
+# Milliseconds since a replica answered, for a Sentinel that surely counts on it: after 5,000 it chooses another one.
+ANSWERED = 3000
 # Milliseconds for which a primary takes no writes at most: all of a handover, or what it takes meanwhile is lost.
 PAUSE = int(1000 * (CATCHING_UP + ACCEPTING + HANDING_OVER))
 
@@ -90,8 +93,8 @@ class Member:
             self._await()
 
     def due(self) -> bool:
-        """Whether it needs a restart for what its files say."""
-        return self.running() and self._changed()
+        """Whether it needs a restart for what its files say, or since its program was replaced by a newer one."""
+        return self.running() and (self._changed() or outdated(self.unit))
 
     def _changed(self) -> bool:
         return read(self._applied).partition("\n")[0] != self.digest()
@@ -294,7 +297,8 @@ class Member:
         """Whether a Sentinel hears from a replica, and knows that it is to be preferred."""
         for each in sentinel.records("SENTINEL", "REPLICAS", self.name):
             if each["ip"] == address:
-                return each["slave-priority"] == "1" and not UNHEARD & set(each["flags"].split(","))
+                heard = not UNHEARD & set(each["flags"].split(",")) and int(each["last-ok-ping-reply"]) < ANSWERED
+                return heard and each["slave-priority"] == "1"
         return False
 
     def _fail_over(self, sentinel: Valkey) -> None:

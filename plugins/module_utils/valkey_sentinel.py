@@ -14,7 +14,9 @@ import os
 
 from .host_change import HostError, run
 from .host_files import replace
-from .valkey_cli import SENTINEL_PORT, Valkey, relearn, until
+from .host_programs import outdated
+from .valkey_cli import SENTINEL_PORT, Valkey, relearn
+from .waiting import until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,8 +103,8 @@ class Sentinel:
         return total.hexdigest()
 
     def due(self) -> bool:
-        """Whether it was started with something else."""
-        return read(APPLIED) != self.digest()
+        """Whether it was started with something else, or its program was replaced by a newer one."""
+        return read(APPLIED) != self.digest() or outdated(UNIT)
 
     def running(self) -> bool:
         """Whether it runs."""
@@ -172,12 +174,27 @@ class Sentinel:
         """Whether it counts Sentinels that are none any more: a majority of too many may never come about."""
         return bool(set(self.here.listed("SENTINEL", "SENTINELS", name)) - set(self._given["others"]))
 
-    def relearn(self, name: str, check: bool) -> Iterator[str]:
-        """Forget who else there is, and wait until it has learnt that anew; the others do without it meanwhile."""
+    def relearn(self, name: str, lost: str, check: bool) -> Iterator[str]:
+        """Forget who else there is, and wait until it has learnt that anew; the others do without it meanwhile.
+
+        With ``lost``, the address of a server, only if it knows of that. Raises ``HostError`` for one that is there.
+        """
+        known = self.here.pairs("SENTINEL", "MASTER", name)
+        replicas, gone = int(known["num-slaves"]), 0
+        if lost:
+            there, others = (
+                [each for each in self.here.records("SENTINEL", kind, name) if each["ip"] == lost]
+                for kind in ("REPLICAS", "SENTINELS")
+            )
+            if known["ip"] == lost or not all("down" in each["flags"] for each in there + others):
+                raise HostError(f"{name}: what runs at {lost} is watched, and not down, so it is not lost")
+            if not there and not others:
+                return
+            gone = len(there)
         yield f"learn anew who watches {name}"
         if check:
             return
-        replicas = int(self.here.pairs("SENTINEL", "MASTER", name)["num-slaves"])
+        replicas -= gone
         # One of them may be away: then it goes on with those that there are.
         with contextlib.suppress(HostError):
             relearn(self.here, name, len(self._given["others"]), replicas, self._work)

@@ -10,11 +10,12 @@ short_description: Backups of databases, on the server that keeps them
 version_added: 0.2.0
 author: The Longshore founders (@longshore)
 description:
-  - Begins to keep backups, makes one, proves one by restoring it, lists them, or restores one into an instance of its
-    own.
+  - Begins to keep backups, makes one, proves one by restoring it, lists them, restores one into an instance of its own,
+    or removes one.
   - The programs and their configuration are there already; the roles P(longshore.stack.pgbackrest#role) and
     P(longshore.stack.restic#role) do all of it.
-  - Never touches a database that serves, and never removes a backup. How long those are kept is the tool's matter.
+  - Never touches a database that serves, and removes a backup only with O(action=deleted). How long those are kept is
+    the tool's matter.
 extends_documentation_fragment:
   - longshore.stack.run
 attributes:
@@ -40,14 +41,22 @@ options:
     default: []
   action:
     description:
-      - V(begun) makes the repository for each that has none, and starts the first backup of it in the background.
+      - V(begun) makes the repository for each that has none. In the background it starts a backup of each that has
+        none, or of whose log something is missing since the newest.
       - V(made) makes a backup, and waits for it and its proof.
       - V(proved) restores the newest backup for a moment, and counts what is in it.
-      - V(listed) tells what there is.
+      - V(listed) tells what there is, V(described) all that is known of the backup O(label), or the newest.
+      - V(deleted) removes the backup O(label). The last one that is good stays. In check mode what would go is told.
       - V(restored) restores into an instance O(name) on this server, which goes on to run. V(dropped) ends such a one.
     type: str
-    choices: [begun, made, proved, listed, restored, dropped]
+    choices: [begun, made, proved, listed, described, restored, dropped, deleted]
     default: begun
+  arrived:
+    description:
+      - Whether the databases' logs may have gone elsewhere until now. Then some of it is asked for, of O(action=begun),
+        so that what is missing is seen.
+    type: bool
+    default: false
   full:
     description: Whether a whole backup is made, of O(action=made).
     type: bool
@@ -61,9 +70,20 @@ options:
     type: str
     default: ''
   label:
-    description: The backup to restore, as it is listed; empty for the one that fits.
+    description: The backup that is meant, as it is listed; empty for the one that fits.
     type: str
     default: ''
+  source:
+    description:
+      - The copy of the backups that is meant, by its name; empty for the backups themselves. For O(action=proved),
+        O(action=listed), O(action=described) and O(action=restored).
+    type: str
+    default: ''
+  dependents:
+    description:
+      - Whether those go too that can't be restored without O(label). Else, with any, O(action=deleted) is refused.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -76,13 +96,27 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backups:
-  description: By instance, its C(backups) and the C(problems) that somebody should look at.
+  description:
+    - By instance, its C(backups), the C(problems) that somebody should look at, and C(copies), name to when the copy
+      had all of it last (seconds since 1970), or null.
   returned: with O(action=made), O(action=proved) and O(action=listed)
   type: dict
 restored:
   description:
     - The restored instance, with C(socket), C(ask) (a command that asks it), C(until), C(seconds) and C(rows) by table.
   returned: with O(action=restored)
+  type: dict
+backup:
+  description:
+    - The backup, with C(label), C(type), C(start), C(time) (its end), C(seconds), C(size), C(stored), C(needs) and
+      C(needed_by) (labels), C(every_moment) (whether moments after it can be had too), and C(proof), or null.
+    - C(proof) is the newest of it, with C(ok), C(why), C(began), C(seconds), C(restored), C(until), C(rows), C(rto) and
+      C(rpo) (seconds).
+  returned: with O(action=described)
+  type: dict
+deletion:
+  description: What goes, C(goes) (labels), and what can't be had any more then, C(lost) (in words).
+  returned: with O(action=deleted)
   type: dict
 notices:
   description: The problems. A run with notices ends degraded.
@@ -132,8 +166,10 @@ class Tool:
 class Tools:
     """All that keep backups on this server."""
 
-    def __init__(self, paths: list[str]) -> None:
+    def __init__(self, paths: list[str], source: str = "") -> None:
+        paths = [os.path.join(os.path.dirname(path), "copies", f"{source}.json") for path in paths] if source else paths
         texts = {path: read(path) for path in paths}
+        self._source = source
         self._tools = [Tool(path, json.loads(text)) for path, text in texts.items() if text]
 
     def of(self, stanza: str) -> Tool:
@@ -141,7 +177,8 @@ class Tools:
         for tool in self._tools:
             if stanza in tool.stanzas:
                 return tool
-        raise HostError(f"nothing keeps backups of {stanza} on this server yet: longshore up")
+        what = f"there is no copy {self._source} of" if self._source else "nothing keeps"
+        raise HostError(f"{what} backups of {stanza} on this server yet: longshore up")
 
     def at(self, name: str) -> Tool | None:
         """Who has restored an instance of that name."""
@@ -167,13 +204,15 @@ class Tools:
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    action, stanzas, tools = given["action"], given["stanzas"], Tools(given["settings"])
+    action, stanzas, tools = given["action"], given["stanzas"], Tools(given["settings"], given["source"])
     if action == "begun":
-        return begin(tools, stanzas, check, work)
+        return begin(tools, stanzas, given["arrived"], check, work)
     if action == "listed":
         found = tools.listed(stanzas)
         problems = [f"{name}: {problem}" for name, each in found.items() for problem in each["problems"]]
         return {"changed": False, "backups": found, "notices": problems}
+    if action in ("described", "deleted"):
+        return single(given, check, tools.of(stanzas[0]))
     if check:
         return {"changed": action != "proved"}
     if action in ("made", "proved"):
@@ -183,8 +222,13 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             words = ["run", stanza, *(["--full"] if given["full"] else [])] if action == "made" else ["prove", stanza]
             tools.of(stanza).call(*words)
         return {"changed": action == "made", "backups": tools.listed(stanzas)}
-    there = tools.at(given["name"])
-    if action == "dropped":
+    return instance(given, tools)
+
+
+def instance(given: dict[str, Any], tools: Tools) -> dict[str, Any]:
+    """Restore an instance, or drop it."""
+    there, stanzas = tools.at(given["name"]), given["stanzas"]
+    if given["action"] == "dropped":
         if there is None:
             raise HostError(f"there is no restored instance {given['name']}")
         there.call("drop", given["name"])
@@ -195,13 +239,22 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     return {"changed": True, "restored": tools.of(stanzas[0]).call("restore", stanzas[0], given["name"], *words)}
 
 
-def begin(tools: Tools, stanzas: list[str], check: bool, work: Run) -> dict[str, Any]:
-    """Make the place for backups of each, and have the first one made, in the background."""
+def single(given: dict[str, Any], check: bool, tool: Tool) -> dict[str, Any]:
+    """Describe or remove one backup."""
+    stanza, label = given["stanzas"][0], given["label"]
+    if given["action"] == "described":
+        return {"changed": False, "backup": tool.call("info", stanza, *filter(None, [label]))}
+    words = [*(["--dependents"] if given["dependents"] else []), *(["--check"] if check else [])]
+    return {"changed": True, "deletion": tool.call("delete", stanza, label, *words)}
+
+
+def begin(tools: Tools, stanzas: list[str], arrived: bool, check: bool, work: Run) -> dict[str, Any]:
+    """Make the place for backups of each, and have the one made that is due at once, in the background."""
     changed = False
     for tool, meant in tools.holding(stanzas):
         work.check()
-        told = tool.call("begin", *meant, *(["--check"] if check else []))
-        due = [stanza for stanza in told["empty"] if not begun(stanza)]
+        told = tool.call("begin", *meant, *(["--check"] if check else []), *(["--arrived"] if arrived else []))
+        due = [stanza for stanza in told["due"] if not begun(stanza)]
         changed |= bool(told["new"] or due)
         for stanza in [] if check else due:
             run(["systemctl", "start", "--no-block", f"longshore-backup-{stanza}.service"])
@@ -209,8 +262,9 @@ def begin(tools: Tools, stanzas: list[str], check: bool, work: Run) -> dict[str,
 
 
 def begun(stanza: str) -> bool:
-    """Whether a backup of it is being made."""
-    return attempt(["systemctl", "is-active", f"longshore-backup-{stanza}.service"])[1].strip() == "activating"
+    """Whether a backup of it is being made; one that failed, and will be tried again, may begin at once."""
+    state = attempt(["systemctl", "show", "--property=SubState", "--value", f"longshore-backup-{stanza}.service"])[1]
+    return state.strip() == "start"
 
 
 def main() -> None:
@@ -220,13 +274,16 @@ def main() -> None:
             "stanzas": {"type": "list", "elements": "str", "default": []},
             "action": {
                 "type": "str",
-                "choices": ["begun", "made", "proved", "listed", "restored", "dropped"],
+                "choices": ["begun", "made", "proved", "listed", "described", "restored", "dropped", "deleted"],
                 "default": "begun",
             },
+            "arrived": {"type": "bool", "default": False},
             "full": {"type": "bool", "default": False},
             "name": {"type": "str", "default": ""},
             "at": {"type": "str", "default": ""},
             "label": {"type": "str", "default": ""},
+            "source": {"type": "str", "default": ""},
+            "dependents": {"type": "bool", "default": False},
             **RUN,
         },
         supports_check_mode=True,

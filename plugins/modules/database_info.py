@@ -47,8 +47,8 @@ instances:
   description:
     - By title or else name, C(role) (V(primary), V(replica) or empty), C(state), C(timeline), C(synchronous) (a commit
       waits for it), C(lag) (bytes behind the primary; for replicas), C(pending_restart), C(version), C(size) (bytes of
-      all databases), C(connections), C(connections_limit) and C(unsent) (bytes of a primary's log that can't be sent to
-      its backups; 0 when the last try went well).
+      all databases), C(connections), C(connections_limit), C(unsent) (bytes of a primary's log that can't be sent to
+      its backups; 0 when the last try went well), C(free) and C(disk) (bytes of the file system with its data).
   returned: success
   type: dict
 notices:
@@ -59,8 +59,10 @@ notices:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import data_disk
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
-from ansible_collections.longshore.stack.plugins.module_utils.patroni import PRIMARY, Group
+from ansible_collections.longshore.stack.plugins.module_utils.patroni import PRIMARY, SYNCHRONOUS, Group
+from ansible_collections.longshore.stack.plugins.module_utils.postgresql_group import BASE
 from ansible_collections.longshore.stack.plugins.module_utils.postgresql_sql import Instance
 from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
 from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest, RestError
@@ -93,9 +95,10 @@ def look(rest: Rest, member: str, instance: Mapping[str, Any]) -> dict[str, Any]
         "role": "primary" if role in PRIMARY else role,
         "state": str(known.get("state") or own.get("state") or "no answer"),
         "timeline": known.get("timeline") or own.get("timeline"),
-        "synchronous": known.get("role") in ("sync_standby", "quorum_standby"),
+        "synchronous": known.get("role") in SYNCHRONOUS,
         "lag": known.get("lag"),
         "pending_restart": bool(own.get("pending_restart")),
+        **data_disk.room(f"{BASE}/{instance['version']}/{instance['name']}"),
     }
     try:
         size, connections, limit, version, unsent = Instance(instance["port"]).sql(FIGURES).split("|")
@@ -113,12 +116,13 @@ def look(rest: Rest, member: str, instance: Mapping[str, Any]) -> dict[str, Any]
 
 def notices(found: Mapping[str, Mapping[str, Any]], member: str) -> list[str]:
     """What somebody should look at."""
-    return [
+    unsent = [
         f"{name}: the log of {member} can't be sent to where its backups are kept; {each['unsent'] >> 20} MB of it are "
         "on the disk now. PostgreSQL's log has the reason"
         for name, each in found.items()
         if each.get("unsent")
     ]
+    return unsent + data_disk.notices(found, member)
 
 
 def main() -> None:

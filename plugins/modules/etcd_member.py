@@ -29,8 +29,9 @@ options:
       - V(founded) starts a new cluster of O(members), on all of them at once.
       - V(joined) makes the server a member of the cluster in which one of O(members) answers. For one server at a time.
       - V(restarted) restarts it and waits until it serves. For one server at a time.
+      - V(forgotten) has the cluster count the member O(lost) no more, which must not answer.
     type: str
-    choices: [seen, founded, joined, restarted]
+    choices: [seen, founded, joined, restarted, forgotten]
     default: seen
   name:
     description: The member's name.
@@ -40,6 +41,10 @@ options:
     description: The address by which the others reach it.
     type: str
     required: true
+  lost:
+    description: Name of a member that is lost for good, for O(state=forgotten).
+    type: str
+    default: ''
   members:
     description: Name and address of those that found a cluster, or may know it.
     type: dict
@@ -103,6 +108,8 @@ def converge(wanted: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             else:
                 join(wanted, rest)
             etcd.await_health(rest, address, work)
+    elif state == "forgotten":
+        changed = here and etcd.forget(rest, address, wanted["lost"], check)
     elif state == "restarted":
         changed = True
         if not check:
@@ -144,13 +151,19 @@ def join(wanted: dict[str, Any], rest: Rest) -> None:
 def main() -> None:
     module = AnsibleModule(
         {
-            "state": {"type": "str", "choices": ["seen", "founded", "joined", "restarted"], "default": "seen"},
+            "state": {
+                "type": "str",
+                "choices": ["seen", "founded", "joined", "restarted", "forgotten"],
+                "default": "seen",
+            },
             "name": {"type": "str", "required": True},
             "address": {"type": "str", "required": True},
+            "lost": {"type": "str", "default": ""},
             "members": {"type": "dict", "default": {}},
             **REST,
             **RUN,
         },
+        required_if=[("state", "forgotten", ["lost"])],
         supports_check_mode=True,
     )
     try:

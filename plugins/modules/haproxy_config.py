@@ -94,6 +94,14 @@ options:
       - The last stack is removed without an engine as far as it can be if this is set, else not at all.
     type: bool
     default: true
+  serving:
+    description:
+      - Names of Swarm services that have healthy tasks. HAProxy has to find one of each that a route goes to within 80
+        seconds, or RV(notices) says so.
+      - Behind routes to others no task is waited for unless something was changed, and a missing one is a warning.
+    type: list
+    elements: str
+    default: []
   settings:
     description: Of HAProxy itself. Stacks that share a server must agree in what they set.
     type: dict
@@ -197,6 +205,11 @@ interrupts:
   description: Whether nothing was changed because HAProxy would have to be restarted, and O(interrupt) forbids it.
   returned: success
   type: bool
+notices:
+  description: What is not served here although tasks of O(serving) are healthy. A run with notices ends degraded.
+  returned: success, not because of RV(unable)
+  type: list
+  elements: str
 reloaded:
   description: Whether the configuration was changed by a reload.
   returned: success
@@ -252,6 +265,7 @@ ARGUMENT_SPEC = {
     },
     "interrupt": {"type": "bool", "default": True},
     "required": {"type": "bool", "default": True},
+    "serving": {"type": "list", "elements": "str", "default": []},
     "registry_auth": AUTH_SPEC,
     **RUN,
 }
@@ -273,6 +287,7 @@ def main() -> None:
             run,
             interrupt=asked["interrupt"],
             without_engine=asked["required"],
+            serving=asked["serving"],
             auth=auth,
         )
     except NoEngineError as error:

@@ -72,6 +72,13 @@ options:
     type: list
     elements: str
     default: []
+  packages_upgraded:
+    description:
+      - Packages that are brought to the newest version that can be had, also when they are held. Those that are not
+        installed are passed over. What runs goes on with the former one until it is restarted.
+    type: list
+    elements: str
+    default: []
   groups:
     description: Groups that exist.
     type: list
@@ -361,6 +368,30 @@ options:
         description: Whether the unit is passed over on a server that is a container.
         type: bool
         default: false
+  units_former:
+    description: Units of which there may be some that are wanted no longer. Those are stopped, and their files removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      pattern:
+        description: Pattern of the names of services. A timer of the same name goes with its service.
+        type: str
+        required: true
+      containing:
+        description: What the file of such a service has in it, and of no other.
+        type: str
+        required: true
+      keep:
+        description: Names of those that stay.
+        type: list
+        elements: str
+        default: []
+      data:
+        description: Paths of what they have made. It stays, and is told in RV(kept).
+        type: list
+        elements: str
+        default: []
 """
 
 EXAMPLES = r"""
@@ -396,6 +427,11 @@ unsupported:
 conflicts:
   description: The stacks that differ.
   returned: failure because of O(cluster)
+  type: list
+  elements: str
+kept:
+  description: What units of O(units_former) that went have made, as far as it is there.
+  returned: success
   type: list
   elements: str
 resumed:
@@ -481,6 +517,7 @@ ARGUMENT_SPEC = {
     "packages_absent": WORDS,
     "packages_refused": {"type": "dict", "default": {}},
     "packages_held": WORDS,
+    "packages_upgraded": WORDS,
     "groups": dictionaries(GROUP),
     "users": dictionaries(USER),
     "hostname": {"type": "str", "default": ""},
@@ -514,6 +551,14 @@ ARGUMENT_SPEC = {
         }
     ),
     "units": dictionaries(UNIT),
+    "units_former": dictionaries(
+        {
+            "pattern": {"type": "str", "required": True},
+            "containing": {"type": "str", "required": True},
+            "keep": WORDS,
+            "data": WORDS,
+        }
+    ),
     **RUN,
 }
 

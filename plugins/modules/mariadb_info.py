@@ -47,14 +47,21 @@ instances:
   description:
     - By title or else name, C(role) (V(primary), V(replica) or empty), C(state), C(timeline) (how often there was a new
       primary), C(synchronous) (commits wait for it), C(lag) (seconds behind the primary; for replicas), C(version),
-      C(size) (bytes of all databases), C(connections) and C(connections_limit).
+      C(size) (bytes of all databases), C(connections), C(connections_limit), C(free) and C(disk) (bytes of the file
+      system with its data).
   returned: success
   type: dict
+notices:
+  description: What somebody should look at. A run with notices ends degraded.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import data_disk
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
-from ansible_collections.longshore.stack.plugins.module_utils.mariadb_group import Member
+from ansible_collections.longshore.stack.plugins.module_utils.mariadb_group import DATA, Member
 from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
 from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
@@ -82,6 +89,7 @@ def look(rest: Rest, own: str, instance: Mapping[str, Any]) -> dict[str, Any]:
         "synchronous": bool(told.get("synchronous")),
         "lag": None if seconds is None else f"{seconds} s",
         "why": told.get("why", ""),
+        **data_disk.room(f"{DATA}/{instance['name']}"),
     }
     try:
         ((size, connections, limit, version),) = member.local.sql(FIGURES)
@@ -108,7 +116,7 @@ def main() -> None:
     given = module.params
     rest = Rest.of(given)
     found = {each.get("title") or each["name"]: look(rest, given["member"], each) for each in given["instances"]}
-    module.exit_json(changed=False, instances=found)
+    module.exit_json(changed=False, instances=found, notices=data_disk.notices(found, given["member"]))
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ options:
     required: true
   passwords:
     description:
-      - Name of each instance to the passwords of its users. That of C(owner) may take turns, as
-        M(longshore.stack.credentials) has it. The user DATABASE_2 has every other turn.
+      - Name of each instance to the passwords of its users. Those of C(owner) and C(reader) may take
+        turns, as M(longshore.stack.credentials) has it. The user DATABASE_2 or DATABASE_reader_2 has every other turn.
     type: dict
     required: true
   deadline:

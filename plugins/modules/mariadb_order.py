@@ -37,8 +37,9 @@ options:
         has is lost.
       - V(resync), on O(server), puts its data aside and copies the primary's.
       - V(remove) ends the replica on O(server), which has to be this one. Its data stay there.
+      - V(forget) has no other server wait for O(server), which is lost for good. Refused while it answers.
     type: str
-    choices: [switchover, promote, resync, remove]
+    choices: [switchover, promote, resync, remove, forget]
     required: true
   server:
     description: The server that is meant. Empty for the best one, for V(switchover).
@@ -100,10 +101,14 @@ def give(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     refuse(member.name, order, server, before)
     if order in ("switchover", "promote") and server and server == before:
         return {"changed": False, "before": before, "after": before, "seconds": 0.0}
+    if order == "forget" and member.state(server):
+        raise HostError(f"the MariaDB of {server} answers, so it is not lost")
     began = time.monotonic()
     if not check:
         if order == "remove":
             member.leave()
+        elif order == "forget":
+            member.forget(server)
         elif order == "resync":
             member.copy_anew(given["deadline"])
         else:
@@ -121,6 +126,10 @@ def refuse(name: str, order: str, server: str, primary: str) -> None:
         raise HostError(f"{server} is the primary of {name}: its data are what the others copy")
     if order == "remove" and server == primary:
         raise HostError(f"{server} is the primary of {name}; let it hand over first: longshore db switchover")
+    if order == "forget" and not primary:
+        raise HostError(f"{name} has no primary; have one of those that are left become it first: longshore db promote")
+    if order == "forget" and server == primary:
+        raise HostError(f"{server} is the primary of {name}, so it is not lost")
     if order == "resync" and not primary:
         raise HostError(f"{name} has no primary whose data could be copied")
 
@@ -131,12 +140,16 @@ def main() -> None:
             "member": {"type": "str", "required": True},
             **REST,
             "instance": {"type": "dict", "required": True},
-            "order": {"type": "str", "choices": ["switchover", "promote", "resync", "remove"], "required": True},
+            "order": {
+                "type": "str",
+                "choices": ["switchover", "promote", "resync", "remove", "forget"],
+                "required": True,
+            },
             "server": {"type": "str", "default": ""},
             "deadline": {"type": "int", "default": 3600},
             **RUN,
         },
-        required_if=[("order", order, ["server"]) for order in ("promote", "resync", "remove")],
+        required_if=[("order", order, ["server"]) for order in ("promote", "resync", "remove", "forget")],
         supports_check_mode=True,
     )
     try:

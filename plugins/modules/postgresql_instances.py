@@ -27,6 +27,13 @@ attributes:
     support: none
     description: RV(changes) tells it.
 options:
+  state:
+    description:
+      - V(present) has them serve with what the files say.
+      - V(restarted) restarts what runs a program that was replaced by a newer one. For one server at a time.
+    type: str
+    choices: [present, restarted]
+    default: present
   member:
     description: This server's name in its groups.
     type: str
@@ -71,11 +78,17 @@ options:
         description: The logical database, whose owner is a role of the same name.
         type: str
         required: true
+      also:
+        description: More logical databases, each with an owner and a reader.
+        type: list
+        elements: str
+        default: []
       passwords:
         description:
-          - Those of the roles C(owner), C(reader) and C(monitor); others are passed over.
-          - That of C(owner) may take turns, as M(longshore.stack.credentials) has it. The role DATABASE_2, which
-            acts as the owner, has every other turn.
+          - Those of the roles C(owner), C(reader) and C(monitor), and in C(also), by logical database, those of
+            C(owner) and C(reader); others are passed over.
+          - Those of C(owner) and C(reader) may take turns, as M(longshore.stack.credentials) has it. The role
+            DATABASE_2, which acts as the owner, has every other turn, or DATABASE_reader_2, a member of the reader's.
         type: dict
         required: true
       extensions:
@@ -125,6 +138,11 @@ changes:
   returned: success
   type: list
   elements: str
+restart:
+  description: Instances whose program was replaced by a newer one since they were started.
+  returned: success
+  type: list
+  elements: str
 roles:
   description: Instance to V(primary) or V(replica); empty where it does not run yet.
   returned: success
@@ -153,6 +171,7 @@ INSTANCE = {
     "dynamic": {"type": "dict", "default": {}},
     "text": {"type": "str", "default": ""},
     "database": {"type": "str", "required": True},
+    "also": {"type": "list", "elements": "str", "default": []},
     "passwords": {"type": "dict", "required": True, "no_log": True},
     "extensions": {"type": "list", "elements": "str", "default": []},
 }
@@ -161,6 +180,7 @@ INSTANCE = {
 def main() -> None:
     module = QuietModule(
         {
+            "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
             "member": {"type": "str", "required": True},
             **REST,
             "instances": {"type": "list", "elements": "dict", "required": True, "options": INSTANCE},

@@ -36,8 +36,9 @@ options:
       - V(promote) does the same where there is no primary that could hand over. What only the lost primary has is lost.
       - V(resync) removes the data of the replica on O(server) and copies the primary's.
       - V(remove) ends the replica on O(server), which has to be this one. Its data stay there.
+      - V(forget) has no other server wait for O(server), which is lost for good. Refused while it answers.
     type: str
-    choices: [switchover, promote, resync, remove]
+    choices: [switchover, promote, resync, remove, forget]
     required: true
   server:
     description: The server that is meant. Empty lets Patroni choose, for V(switchover).
@@ -80,7 +81,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import run as run_program
-from ansible_collections.longshore.stack.plugins.module_utils.patroni import Group
+from ansible_collections.longshore.stack.plugins.module_utils.patroni import SYNCHRONOUS, Group
 from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
 from ansible_collections.longshore.stack.plugins.module_utils.rest import Rest, RestError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
@@ -88,10 +89,13 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import Cancell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 # Seconds. What PostgreSQL has in memory is written when it stops.
 STOPPING = 900.0
+# What Patroni says of a member that is there.
+ALIVE = ("running", "streaming", "in archive recovery")
 
 
 def give(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
@@ -104,7 +108,14 @@ def give(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         raise HostError(f"{server} is no server of {instance['name']}: there are {', '.join(servers)}")
     before = group.primary()
     refuse(instance["name"], order, server, before)
+    if order == "switchover" and server and server != before:
+        refuse_behind(instance.get("title") or instance["name"], server, group.cluster())
     if order in ("switchover", "promote") and server and server == before:
+        return {"changed": False, "before": before, "after": before, "seconds": 0.0}
+    if order == "forget":
+        # What others keep for it ends by itself: its place among them, and half an hour later the log it has to read.
+        if group.cluster().get(server, {}).get("state") in ALIVE:
+            raise HostError(f"the PostgreSQL of {server} runs, so it is not lost")
         return {"changed": False, "before": before, "after": before, "seconds": 0.0}
     began = time.monotonic()
     after = before
@@ -128,8 +139,22 @@ def refuse(name: str, order: str, server: str, primary: str) -> None:
         raise HostError(f"{server} is the primary of {name}: its data are what the others copy")
     if order == "remove" and server == primary:
         raise HostError(f"{server} is the primary of {name}; let it hand over first: longshore db switchover")
+    if order == "forget" and not primary:
+        raise HostError(f"{name} has no primary; have one of those that are left become it first: longshore db promote")
+    if order == "forget" and server == primary:
+        raise HostError(f"{server} is the primary of {name}, so it is not lost")
     if order == "resync" and not primary:
         raise HostError(f"{name} has no primary whose data could be copied")
+
+
+def refuse_behind(name: str, server: str, members: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ``HostError`` when commits wait for others than ``server``: Patroni would refuse it without the reason."""
+    synchronous = [each for each, member in members.items() if member.get("role") in SYNCHRONOUS]
+    if synchronous and server not in synchronous:
+        raise HostError(
+            f"{server} may lack what is committed in {name}: commits wait for {' and '.join(synchronous)}, which can "
+            f"become primary: longshore db switchover {name} --to {synchronous[0]}"
+        )
 
 
 def main() -> None:
@@ -138,12 +163,16 @@ def main() -> None:
             "member": {"type": "str", "required": True},
             **REST,
             "instance": {"type": "dict", "required": True},
-            "order": {"type": "str", "choices": ["switchover", "promote", "resync", "remove"], "required": True},
+            "order": {
+                "type": "str",
+                "choices": ["switchover", "promote", "resync", "remove", "forget"],
+                "required": True,
+            },
             "server": {"type": "str", "default": ""},
             "deadline": {"type": "int", "default": 3600},
             **RUN,
         },
-        required_if=[("order", order, ["server"]) for order in ("promote", "resync", "remove")],
+        required_if=[("order", order, ["server"]) for order in ("promote", "resync", "remove", "forget")],
         supports_check_mode=True,
     )
     try:

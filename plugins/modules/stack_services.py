@@ -133,6 +133,11 @@ notices:
   returned: success, not in check mode
   type: list
   elements: str
+serving:
+  description: The names on the cluster of services that have tasks which their health check finds well.
+  returned: success, not in check mode
+  type: list
+  elements: str
 unresolved:
   description: Services whose image was not pinned by digest.
   returned: success
@@ -259,7 +264,10 @@ def converge(module: AnsibleModule) -> dict[str, Any]:
         broken, others = standing.unsettled(docker, run, state, sorted(alone), secrets)
         result["degraded"] = {**lacking, **others}
         result["notices"] = list(result["degraded"].values())
-        result["services"] = summary.services(docker, swarm_state.read(docker, stack))
+        now = swarm_state.read(docker, stack)
+        found = result["services"] = summary.services(docker, now)
+        names = {name: service["Spec"]["Name"] for name, service in now.services.items()}
+        result["serving"] = [names[name] for name, its in found.items() if its["checked"] and its["running"]]
         if broken:
             done = "This run's changes are made and stay. " if changes else ""
             texts = "\n".join(broken.values())

@@ -19,6 +19,10 @@ attributes:
     support: none
     description: Changes nothing.
 options:
+  member:
+    description: This server's name in its groups.
+    type: str
+    required: true
   instances:
     description: Name of each to what people call it.
     type: dict
@@ -28,6 +32,7 @@ options:
 EXAMPLES = r"""
 - name: See how the databases are
   longshore.stack.valkey_info:
+    member: db1
     instances: {shop-cache: cache}
 """
 
@@ -35,15 +40,22 @@ RETURN = r"""
 instances:
   description:
     - By what people call it, C(role) (V(primary), V(replica) or empty), C(state), C(lag) (bytes behind the primary; for
-      replicas), C(version), C(size) (bytes of memory that the data take), C(connections) and C(connections_limit).
+      replicas), C(version), C(size) (bytes of memory that the data take), C(connections), C(connections_limit), C(free)
+      and C(disk) (bytes of the file system with its data).
   returned: success
   type: dict
+notices:
+  description: What somebody should look at. A run with notices ends degraded.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils import data_disk
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 from ansible_collections.longshore.stack.plugins.module_utils.valkey_cli import follows, is_primary
-from ansible_collections.longshore.stack.plugins.module_utils.valkey_group import Member
+from ansible_collections.longshore.stack.plugins.module_utils.valkey_group import DATA, Member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,10 +65,12 @@ if TYPE_CHECKING:
 def look(name: str) -> dict[str, Any]:
     member = Member(name, Run())
     info = member.valkey.info()
+    room = data_disk.room(f"{DATA}/{name}")
     if not info:
-        return {"role": "", "state": "no answer"}
+        return {"role": "", "state": "no answer", **room}
     primary = is_primary(info)
     return {
+        **room,
         "role": "primary" if primary else "replica",
         "state": "running" if primary else "streaming" if follows(info) else "copying",
         "lag": None if primary else member.behind(),
@@ -68,9 +82,10 @@ def look(name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    module = AnsibleModule({"instances": {"type": "dict", "required": True}}, supports_check_mode=True)
+    spec = {"member": {"type": "str", "required": True}, "instances": {"type": "dict", "required": True}}
+    module = AnsibleModule(spec, supports_check_mode=True)
     found = {title: look(name) for name, title in module.params["instances"].items()}
-    module.exit_json(changed=False, instances=found)
+    module.exit_json(changed=False, instances=found, notices=data_disk.notices(found, module.params["member"]))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,11 @@ options:
     type: list
     elements: str
     default: []
+  lost:
+    description:
+      - The address of a server that is lost for good, for O(state=relearning). Who knows nothing of it forgets nothing.
+    type: str
+    default: ''
   databases:
     description: Each with C(name), C(servers) (the first one is primary when nobody knows of it), C(port), C(quorum),
       C(settings) in Sentinel's words, and C(password) of its user C(sentinel).
@@ -121,7 +126,7 @@ def done(sentinel: Sentinel, given: dict[str, Any], check: bool) -> Iterator[str
         if state == "watching" and (running or not check):
             yield from sentinel.watch(database, given["others"], check)
         elif state == "relearning":
-            yield from sentinel.relearn(database["name"], check)
+            yield from sentinel.relearn(database["name"], given["lost"], check)
         elif state == "former" and running:
             yield from sentinel.forget(database["name"], check)
 
@@ -139,6 +144,7 @@ def main() -> None:
             "config": {"type": "str", "default": "", "no_log": True},
             "files": {"type": "list", "elements": "path", "default": []},
             "others": {"type": "list", "elements": "str", "default": []},
+            "lost": {"type": "str", "default": ""},
             "databases": {"type": "list", "elements": "dict", "default": []},
             **RUN,
         },

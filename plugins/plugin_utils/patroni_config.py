@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MIB = 1024 * 1024
+# Has a new primary send its archive what the former one may not have sent.
+PROMOTED = "/usr/lib/longshore/postgresql-promoted"
 # Extensions that the server has to load at its start. Statistics of statements cost little and are missed later.
 PRELOADED = ("pg_stat_statements", "pgaudit", "pg_cron")
 # These have to be equal on all members, or Patroni takes them from nowhere else.
@@ -144,6 +146,7 @@ def member(  # noqa: PLR0917 - each is a subject of its own
     address = next(server["address"] for server in instance["servers"] if server["name"] == name)
     here = f"[{address}]" if ":" in address else address
     base = f"/var/lib/postgresql/{instance['version']}/{instance['name']}"
+    programs = f"/usr/lib/postgresql/{instance['version']}/bin"
     peers = {"cacert": tls["authority"], "cert": tls["member_certificate"], "key": tls["member_key"]}
     replication = {"sslmode": "verify-ca", "sslrootcert": tls["authority"]}
     health = f"{here}:{instance['health_port']}"
@@ -183,13 +186,18 @@ def member(  # noqa: PLR0917 - each is a subject of its own
             # Over this a member learns its own timeline, without which nobody takes it for fit to be primary.
             "use_unix_socket_repl": True,
             "data_dir": base,
-            "bin_dir": f"/usr/lib/postgresql/{instance['version']}/bin",
+            "bin_dir": programs,
             "pgpass": f"{base}.pgpass",
             "authentication": {
                 "superuser": {"username": "postgres"},
                 "replication": {"username": "replicator", "password": passwords["replication"], **replication},
                 "rewind": {"username": "rewinder", "password": passwords["rewind"], **replication},
             },
+            **(
+                {"callbacks": {"on_role_change": f"/usr/bin/python3 {PROMOTED} {programs} {base}"}}
+                if instance.get("archive")
+                else {}
+            ),
             "basebackup": [{"checkpoint": "fast"}, {"max-rate": instance.get("copy_rate") or "200M"}],
             "parameters": dict(settings),
             "pg_hba": _access(instance),

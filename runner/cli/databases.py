@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,14 +27,17 @@ Server = Annotated[str, typer.Argument(metavar="SERVER", help="Its name in the s
 @shared
 @refusing
 def status(options: Common) -> None:
-    """Each server's role, lag, timeline, size and connections.
+    """Each server's role, lag, timeline, size, room on its disk and connections.
 
-    Exit code 4 when a server is not reached, or a primary's log can't be sent to its backups.
+    Exit code 4 when a server is not reached, its disk is nearly full, or a primary's log can't be sent to its backups.
     """
     from longshore.cli import tables  # noqa: PLC0415 - as in look
 
     stack = options.load()
-    servers = {name: database.servers for name, database in stack.definition.databases.items()}
+    definition = stack.definition
+    servers = {
+        name: database.servers or definition.external_askers(name) for name, database in definition.databases.items()
+    }
 
     def told(result: Result) -> str:
         return "\n\n".join([tables.databases(result.databases, servers), *result.notices])
@@ -68,6 +73,67 @@ def promote(options: Common, database: Name, server: Server) -> None:
 @app.command()
 @shared
 @refusing
+def forget(
+    options: Common,
+    server: Server,
+    yes_lost: Annotated[
+        str | None, typer.Option("--yes-lost", metavar="SERVER", help="Its name again; then nothing is asked.")
+    ] = None,
+) -> None:
+    """Have no database count on a server any more that is lost for good. Refused while it answers.
+
+    Its place is free then: put another server in it in the stack file, and run `up`.
+    """
+    from longshore.stack import BadInput  # noqa: PLC0415 - as in look
+
+    stack = options.load()
+    job = stack.forgetting_of(server)
+    if yes_lost is None:
+        if options.as_json:
+            raise BadInput(f"--json asks nothing: say --yes-lost {server}; nothing was touched")
+        typer.echo(
+            f"If {server} comes back, its databases are copied anew or stay out. Its name, to go on: ",
+            nl=False,
+            err=True,
+        )
+        yes_lost = sys.stdin.readline().strip()
+    if yes_lost != server:
+        raise BadInput(f"{yes_lost!r} is not {server}; nothing was touched")
+    look.run(options, stack, job)
+
+
+@app.command("import")
+@shared
+@refusing
+def import_(
+    options: Common,
+    database: Name,
+    dump: Annotated[Path, typer.Argument(metavar="FILE", help="Of pg_dump or mariadb-dump, packed or not.")],
+    sql: Annotated[
+        Path | None, typer.Option("--sql", metavar="FILE", help="Run in it, as its owner, before it serves.")
+    ] = None,
+    yes_replace: Annotated[
+        str | None,
+        typer.Option("--yes-replace", metavar="STACK/DATABASE", help="What is replaced; then nothing is asked."),
+    ] = None,
+) -> None:
+    """Put a dump, as of a database elsewhere, in the place of the database that serves.
+
+    Of a PostgreSQL a database is made of it beside the one that serves, all of it its owner's; then the two exchange
+    names, which ends sessions and takes a moment. What served before is kept beside it, under another name. A MariaDB
+    takes a dump only while it is empty, and its owner is locked out meanwhile.
+    """
+    from longshore.cli.replace import confirm, take  # noqa: PLC0415 - as in look
+
+    stack = options.load()
+    stack.fillable(database)
+    confirm(stack, database, yes_replace, f"what {dump} holds", as_json=options.as_json)
+    take(stack, database, dump, sql, as_json=options.as_json)
+
+
+@app.command()
+@shared
+@refusing
 def rotate(options: Common, databases: Annotated[list[str], typer.Argument(metavar="DATABASE...")]) -> None:
     """Give the services that use these databases new passwords.
 
@@ -75,6 +141,23 @@ def rotate(options: Common, databases: Annotated[list[str], typer.Argument(metav
     """
     stack = options.load()
     look.run(options, stack, stack.rotation_of(databases))
+
+
+@app.command()
+@shared
+@refusing
+def upgrade(
+    options: Common,
+    databases: Annotated[
+        list[str] | None, typer.Argument(metavar="DATABASE...", help="Default: all that can be upgraded.")
+    ] = None,
+) -> None:
+    """Install the newest packages of their engines, within the same major version, and restart what runs an older one.
+
+    On all servers that have such a database: replicas first, one at a time, then primaries. Nothing else upgrades them.
+    """
+    stack = options.load()
+    look.run(options, stack, stack.upgrade_of(databases or []))
 
 
 @app.command()

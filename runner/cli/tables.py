@@ -52,8 +52,8 @@ def databases(known: Mapping[str, Mapping[str, Mapping[str, Any]]], servers: Map
     for name, listed in servers.items():
         for server in listed:
             found = known.get(name, {}).get(server)
-            rows.append((name, server, *(_database(found) if found else ("-", "not reached", "", "", "", "", ""))))
-    head = ("DATABASE", "SERVER", "ROLE", "STATE", "LAG", "TIMELINE", "SIZE", "CONNECTIONS", "VERSION")
+            rows.append((name, server, *(_database(found) if found else ("-", "not reached", *[""] * 6))))
+    head = ("DATABASE", "SERVER", "ROLE", "STATE", "LAG", "TIMELINE", "SIZE", "FREE", "CONNECTIONS", "VERSION")
     return table(head, rows)
 
 
@@ -68,6 +68,7 @@ def _database(found: Mapping[str, Any]) -> tuple[str, ...]:
         "" if primary or lag is None else size(lag) if isinstance(lag, int) else str(lag),
         str(found.get("timeline") or ""),
         size(found["size"]) if "size" in found else "",
+        size(found["free"]) if "free" in found else "",
         taken,
         str(found.get("version") or ""),
     )
@@ -92,6 +93,82 @@ def backups(known: Mapping[str, Mapping[str, Any]], prefix: str) -> str:
         for backup in found["backups"]
     ]
     return table(("DATABASE", "BACKUP", "TYPE", "TIME (UTC)", "SIZE", "STORED", "PROVED", "RESTORED IN", "ROWS"), rows)
+
+
+def copies(known: Mapping[str, Mapping[str, Any]], prefix: str) -> str:
+    """One line per copy of each database's backups; empty when there is none."""
+    rows = [
+        (
+            name.removeprefix(prefix),
+            copy,
+            datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at is not None else "never",
+        )
+        for name, found in sorted(known.items())
+        for copy, at in found.get("copies", {}).items()
+    ]
+    return table(("DATABASE", "COPY", "HAD ALL AT (UTC)"), rows) if rows else ""
+
+
+def backup(found: Mapping[str, Any]) -> str:
+    """All that is known of one backup, a line each."""
+
+    def moment(seconds: float) -> str:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    proof = found["proof"]
+    head = ("BACKUP", f"{found['label']}, {'a whole one' if found['type'] == 'full' else found['type']}")
+    lines = [
+        ("made", f"{moment(found['start'])} to {moment(found['time'])}, {found['seconds']:.1f} s"),
+        ("size", f"{size(found['size'])}, stored as {size(found['stored'])}"),
+        ("needs", ", ".join(found["needs"]) or "no other backup"),
+        ("needed by", ", ".join(found["needed_by"]) or "no other backup"),
+        ("gives", "every moment from its end on" if found["every_moment"] else "the moment at which it was made"),
+    ]
+    if proof is None:
+        return table(head, [*lines, ("proof", "none")])
+    result = "good" if proof["ok"] else f"FAILED: {proof['why']}"
+    lines.append(("proof", f"{moment(proof['began'])}: {result}"))
+    if proof["ok"]:
+        rows = proof["rows"] or {}
+        if proof["rpo"] is not None:
+            lost = f"at most {proof['rpo']:.1f} s of writes"
+        else:
+            lost = "nothing: nothing was written after it" if found["every_moment"] else "what was written after it"
+        lines += [
+            ("", f"{proof['seconds']:.1f} s in all; {sum(rows.values())} rows in {len(rows)} tables"),
+            ("", f"measured: served again after {proof['rto']:.1f} s (RTO); lost {lost} (RPO)"),
+        ]
+    return table(head, lines)
+
+
+# Ending of a download → what brings it into a database.
+_USED = {
+    "dump": "pg_restore --no-owner --dbname=DATABASE {}",
+    "sql.gz": "gunzip --stdout {} | mariadb DATABASE",
+    "rdb": "it is the dump.rdb that a Valkey or Redis reads when it starts",
+}
+
+
+def downloaded(found: Mapping[str, Any]) -> str:
+    """A backup that is a file here now."""
+    rows = found.get("rows") or {}
+    until = f", as of {found['until']}" if found.get("until") else ""
+    used = _USED.get(found["ending"], "").format(found["file"])
+    return (
+        f"{found['file']}: {size(found['bytes'])}{until}, {sum(rows.values())} rows in {len(rows)} tables; "
+        f"{found['seconds']:.1f} s\nNot encrypted. Its checksum: {found['checksum']}\n  {used}"
+    )
+
+
+def replaced(found: Mapping[str, Any], database: str, what: str) -> str:
+    """A database that a backup or a dump, ``what``, has taken the place of."""
+    rows = found.get("rows") or {}
+    until = f", as of {found['until']}" if found.get("until") else ""
+    closed = f" It took no sessions for {found['closed']:.1f} s." if found.get("closed") is not None else ""
+    told = f"{database} is what {what} holds{until}: {sum(rows.values())} rows in {len(rows)} tables.{closed}"
+    if not found.get("kept"):
+        return told
+    return f'{told}\nWhat it was is kept beside it. Once nobody wants it:\n  DROP DATABASE "{found["kept"]}";'
 
 
 def restored(found: Mapping[str, Any], server: str) -> str:

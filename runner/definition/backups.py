@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import model_validator
 
 from .base import TEXT, Flag, Model, Short, many, one
-from .scalars import AbsolutePath, Duration, Port, ServerName
+from .scalars import AbsolutePath, CopyName, Duration, Port, ServerName, Size
 from .schedule import Cron, longest_gap, on_calendar
 from .values import SecretText, is_secret
 
 if TYPE_CHECKING:
     from .databases import Database
     from .stack import Stack
+
+
+_SLOWEST = 64 * 1024  # bytes a second
 
 
 class Schedule(Model):
@@ -28,6 +31,11 @@ class Schedule(Model):
         "How often a whole backup is made; those between hold what has changed since.", "weekly"
     )
     keep: Duration = one("How long backups are kept, such as 14d, and with them every moment since.", 1209600.0)
+    bandwidth: Size | None = one(
+        "How many bytes a second it takes at most, such as 20M: of a MariaDB's server, and on the way to where backups "
+        "are kept. PostgreSQL has none.",
+        None,
+    )
     verify: Flag = one("Prove each backup by restoring it.", True)
     verify_sql: str | None = one(
         "SQL for the proof: a file, relative to the stack file. It runs in the restored database as its owner, and can "
@@ -40,6 +48,8 @@ class Schedule(Model):
     def _proved(self) -> Schedule:
         if self.verify_sql is not None and not self.verify:
             raise ValueError("verify_sql is part of the proof, which verify: false leaves out")
+        if self.bandwidth is not None and self.bandwidth < _SLOWEST:
+            raise ValueError("bandwidth is less than 64K a second, at which no backup ends in time")
         return self
 
     @property
@@ -87,7 +97,7 @@ class Repository(Model):
         if missing := [name for name in _NEEDED[self.type] if getattr(self, name) is None]:
             raise ValueError(f"{self.type} needs {', '.join(missing)}")
         own = ("type", *_NEEDED[self.type], *_POSSIBLE[self.type])
-        if strange := [name for name in type(self).model_fields if name not in own and getattr(self, name) is not None]:
+        if strange := [name for name in Repository.model_fields if name not in own and getattr(self, name) is not None]:
             raise ValueError(f"{self.type} has no {', '.join(strange)}")
         if self.endpoint is not None and not _ENDPOINT.fullmatch(self.endpoint):
             raise ValueError("endpoint is not https://HOST or https://HOST:PORT")
@@ -103,6 +113,20 @@ class Repository(Model):
         return (found["host"], int(found["port"] or 443)) if found else ("", 0)
 
 
+class Copy(Repository):
+    """Another place where all backups are too."""
+
+    bandwidth: Size | None = one("How many bytes a second are copied there at most, such as 20M.", None)
+
+    @model_validator(mode="after")
+    def _elsewhere(self) -> Copy:
+        if self.type == "local" and self.path is None:
+            raise ValueError("local needs path, on another disk than the backups themselves")
+        if self.bandwidth is not None and self.bandwidth < _SLOWEST:
+            raise ValueError("bandwidth is less than 64K a second, at which no copy is ever whole")
+        return self
+
+
 class Backups(Model):
     """Where backups go."""
 
@@ -110,6 +134,9 @@ class Backups(Model):
         "The server that makes, keeps and proves them; default: the first that holds no database, else the first.", None
     )
     repository: Repository = many("The place.", Repository)
+    copies: dict[CopyName, Copy] = many(
+        "More places, each of which has all of it a few minutes later, and can be restored from.", dict
+    )
 
 
 def backed_up(stack: Stack, tool: str) -> list[Database]:
@@ -131,9 +158,10 @@ def backup_server(stack: Stack) -> str | None:
     return next((name for name in stack.servers if name not in holding), next(iter(stack.servers)))
 
 
-def directory(stack: Stack) -> str:
-    """The directory of the repository, on the backup server or where it is."""
-    repository = stack.backups.repository if stack.backups is not None else Repository()
+def directory(stack: Stack, repository: Repository | None = None) -> str:
+    """The directory of a repository (default: the stack's own), on the backup server or where it is."""
+    if repository is None:
+        repository = stack.backups.repository if stack.backups is not None else Repository()
     usual = f"/{stack.name}" if repository.type == "s3" else f"/var/lib/longshore/{stack.name}/backups"
     return repository.path or usual
 

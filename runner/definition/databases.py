@@ -7,24 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, model_validator
 
 from .backups import ScheduleItem
-from .base import Model, Short, many, one
+from .base import Flag, Model, Short, many, one
+from .external import External
 from .normalize import used_databases
-from .scalars import Extension, Pairs, Port, ServerName
+from .scalars import DatabaseName, Extension, Pairs, Port, ServerName
 from .service import Service
 
 if TYPE_CHECKING:
     from .stack import Stack
 
 # Engine → the versions that Debian 13 has, the newest first.
-VERSIONS = {"postgresql": ("17",), "mariadb": ("11.8",), "redis": ("8",)}
+VERSIONS = {"postgresql": ("17",), "mariadb": ("11.8",), "redis": ("8",), "rabbitmq": ("4",), "memcached": ("1.6",)}
 # Engine → the port that its clients expect.
-PORTS = {"postgresql": 5432, "mariadb": 3306, "redis": 6379}
+PORTS = {"postgresql": 5432, "mariadb": 3306, "redis": 6379, "rabbitmq": 5671, "memcached": 11211}
 # Engine → the port on which a server says what it is, for the engine's own port; with another one it is as far away.
-# That of PostgreSQL is Patroni's own default.
-_HEALTH_PORTS = {"postgresql": 8008, "mariadb": 8306}
+# That of PostgreSQL is Patroni's own default, that of RabbitMQ its management's.
+_HEALTH_PORTS = {"postgresql": 8008, "mariadb": 8306, "rabbitmq": 15671}
+# Engine → the port by which its servers speak with each other, where it is another one; it moves in the same way.
+_PEER_PORTS = {"rabbitmq": 25672}
 # One lost server leaves two of them; each asks each data server once a second, so more would only ask more.
 _ROUTERS = 3
 # What a router reads; a directory, since a mounted file would stay the old one when it is replaced.
@@ -51,7 +54,12 @@ class Database(Model):
 
     engine: Literal["postgresql", "mariadb", "redis", "rabbitmq", "memcached"] = one("Which.")
     version: str | None = one("Its major version; default: the newest that is supported.", None)
-    servers: list[ServerName] = one("Data servers, the first is the primary when it is made.", min_length=1)
+    external: External | None = one("How one is reached that somebody else runs; nothing of it is managed.", None)
+    servers: list[ServerName] = many(
+        "Data servers, the first is the primary when it is made. One at least, but for one that is external.",
+        list,
+        min_length=1,
+    )
     witnesses: list[ServerName] = many(
         "Members of the quorum besides the data servers; default: the stack's other servers, up to three in all.", list
     )
@@ -64,10 +72,27 @@ class Database(Model):
     )
     port: Port | None = one("The port; default: the engine's own. Two databases on one server need two.", None)
     extensions: list[Extension] = many("Extensions in SQL's words, such as vector; their packages come along.", list)
+    also: list[DatabaseName] = many(
+        "More logical databases in a postgresql or mariadb, each with an owner and a reader of its own; "
+        "{{ databases.NAME.url }} leads to each.",
+        list,
+    )
     backup: ScheduleItem | None = one("Backs it up, and every moment since with it.", None)
+    tls: Flag = one(
+        "false: a memcached without TLS, for clients that know none. The other engines always have it.", True
+    )
     settings: Pairs = many("Settings in the engine's words. They win over those worked out from the server.", dict)
 
     _name: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Database:
+        if self.external is None and not self.servers:
+            raise ValueError("needs servers, or external: how one is reached that somebody else runs")
+        own = sorted(self.model_fields_set - {"engine", "external"})
+        if self.external is not None and own:
+            raise ValueError(f"an external database is somebody else's, so it has no {', '.join(own)} here")
+        return self
 
     @property
     def name(self) -> str:
@@ -82,18 +107,28 @@ class Database(Model):
     @property
     def listens(self) -> int:
         """The port of the data servers, and of the names in the stack's networks."""
-        return self.port or PORTS[self.engine]
+        return (self.external.port if self.external is not None else self.port) or PORTS[self.engine]
 
     @property
     def health_port(self) -> int | None:
         """The port on which a data server says what it is; None where it says so on its own port."""
-        usual = _HEALTH_PORTS.get(self.engine)
+        return self._moved(_HEALTH_PORTS)
+
+    @property
+    def peer_port(self) -> int | None:
+        """The port by which the data servers speak with each other; None where it is one of the others."""
+        return self._moved(_PEER_PORTS)
+
+    def _moved(self, ports: dict[str, int]) -> int | None:
+        usual = ports.get(self.engine)
         return usual + self.listens - PORTS[self.engine] if usual is not None else None
 
     @property
     def agreed(self) -> bool:
         """Whether servers agree by etcd on which of its servers is primary."""
-        return self.engine == "postgresql" or (self.engine == "mariadb" and len(self.servers) > 1)
+        return (self.engine == "postgresql" and self.external is None) or (
+            self.engine == "mariadb" and len(self.servers) > 1
+        )
 
     @property
     def watched(self) -> bool:
@@ -102,13 +137,28 @@ class Database(Model):
 
     @property
     def inside(self) -> str:
-        """The name of the logical database and of its owner: one that SQL takes without quotes."""
-        return self._name.replace("-", "_")
+        """What the logical database of its own name is called inside."""
+        return self.called(self._name)
+
+    @staticmethod
+    def called(name: str) -> str:
+        """What a logical database in it and its owner are called: SQL takes it without quotes."""
+        return name.replace("-", "_")
 
     @property
     def reader(self) -> str | None:
-        """The name by which its replicas are reached; None when it has none."""
-        return f"{self._name}-ro" if len(self.servers) > 1 else None
+        """The name by which its replicas are reached; None when it has none. All servers of a RabbitMQ serve alike."""
+        return f"{self._name}-ro" if len(self.servers) > 1 and self.engine not in ("memcached", "rabbitmq") else None
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports of its name in the stack's networks: one for each server of a memcached, else one."""
+        return [self.listens + index for index in range(len(self.servers) if self.engine == "memcached" else 1)]
+
+
+def logical(stack: Stack) -> dict[str, Database]:
+    """The logical databases, in the order of the file: name → the database in which each is."""
+    return {name: each for each in stack.databases.values() for name in (each.name, *each.also)}
 
 
 def quorum(stack: Stack) -> list[str]:
@@ -137,6 +187,8 @@ def routers(stack: Stack) -> dict[str, Service]:
     """
     result = {}
     for database in stack.databases.values():
+        if database.external is not None:
+            continue
         for name in filter(None, (database.name, database.reader)):
             router = Service.model_validate(_router(stack, database, name))
             router._name, router._stack = name, stack

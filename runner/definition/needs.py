@@ -66,12 +66,15 @@ def _values(stack: Stack, images_only: bool) -> Iterator[tuple[str, str]]:
     for name, service in stack.services.items():
         for variable, value in service.secret_values().items():
             yield f"services.{name}.environment.{variable}", value
-    yield from _of_backups(stack)
+    yield from _of_databases(stack)
     if stack.load_balancer.stats.password is not None:
         yield "load_balancer.stats.password", stack.load_balancer.stats.password
 
 
-def _of_backups(stack: Stack) -> Iterator[tuple[str, str]]:
+def _of_databases(stack: Stack) -> Iterator[tuple[str, str]]:
+    for name, database in stack.databases.items():
+        if database.external is not None and database.external.password is not None:
+            yield f"databases.{name}.external.password", database.external.password
     repository = stack.backups.repository if stack.backups is not None else None
     for part in ("access_key", "secret_key", "ssh_key") if repository is not None else ():
         if (value := getattr(repository, part)) is not None:

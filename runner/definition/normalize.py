@@ -78,7 +78,7 @@ def normalized(service: Service) -> dict[str, Any]:
         ],
         "depends_on": {
             # Whoever asks for a database at its start would not find it before its router is there.
-            **{name: {"condition": "service_healthy"} for name in used_databases(service)},
+            **{name: {"condition": "service_healthy"} for name in routed_databases(service)},
             **{name: {"condition": need.condition} for name, need in service.depends_on.items()},
         },
         "before_deploy": _words(service.before_deploy),
@@ -87,8 +87,17 @@ def normalized(service: Service) -> dict[str, Any]:
 
 
 def used_databases(service: Service) -> list[str]:
-    """The databases that a service's environment names."""
-    return sorted({name for value in service.secret_values().values() for name in references(value)[1]})
+    """The databases in which those are that a service's environment names."""
+    names = {name for value in service.secret_values().values() for name in references(value)[1]}
+    holding = service.stack.logical_databases() if names else {}
+    return sorted({holding[name].name if name in holding else name for name in names})
+
+
+def routed_databases(service: Service) -> list[str]:
+    """Those of them to which a router leads."""
+    names = used_databases(service)
+    known = service.stack.databases if names else {}
+    return [name for name in names if name not in known or known[name].external is None]
 
 
 def mounts(service: Service) -> list[Mount]:

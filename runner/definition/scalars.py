@@ -186,6 +186,7 @@ SecretName = Annotated[
 ]
 # Its instance on a server is called <stack>-<name>; SQL takes it with "_" for "-".
 DatabaseName = Annotated[str, _named(r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", _LOWER, 20)]
+CopyName = Annotated[str, _named(r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", _LOWER, 20)]
 Extension = Annotated[str, _named(r"^[a-z][a-z0-9_-]*$", "must be an extension's name such as vector", 63)]
 VolumeName = Annotated[
     str, _named(r"^[a-zA-Z0-9](?:[._-]*[a-zA-Z0-9])*$", "must be letters, digits, '.', '_' and '-'", 40)

@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import PrivateAttr
 
-from .backups import Backups, backed_up, backup_server, directory
+from .backups import Backups, Repository, backed_up, backup_server, directory
 from .base import Model, Short, many, one
 from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
-from .databases import Database, data_servers, quorum, routers
+from .databases import Database, data_servers, logical, quorum, routers
+from .external import askers
 from .file_text import read
 from .later import Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
@@ -174,6 +175,10 @@ class Stack(Model):
         """Servers tagged lb, when a service has routes."""
         return self._tagged("lb") if self.has_routes() else []
 
+    def logical_databases(self) -> dict[str, Database]:
+        """The names that ``{{ databases.NAME.… }}`` may have → the database in which each is."""
+        return logical(self)
+
     def data_servers(self, engine: str) -> list[str]:
         """Servers that hold a database of this engine."""
         return data_servers(self, engine)
@@ -182,9 +187,17 @@ class Stack(Model):
         """Servers that agree, by etcd, on who is primary; none where nothing has to be agreed so."""
         return quorum(self) if any(database.agreed for database in self.databases.values()) else []
 
+    def instance(self, database: str) -> str:
+        """What a managed database is called on its servers, which several stacks may share."""
+        return f"{self.name}-{database}"
+
     def sentinels(self) -> list[str]:
         """Servers that agree on which Redis is primary; none without one that has replicas."""
         return quorum(self) if any(database.watched for database in self.databases.values()) else []
+
+    def external_askers(self, name: str) -> list[str]:
+        """The servers that ask whether an external database can be used."""
+        return askers(self, name)
 
     def backed_up(self, tool: str) -> list[Database]:
         """The databases whose backups ``tool`` makes: pgbackrest or restic."""
@@ -194,9 +207,9 @@ class Stack(Model):
         """The server that makes and keeps backups; None when there are none to make."""
         return backup_server(self)
 
-    def backup_directory(self) -> str:
-        """Where the backup server keeps them."""
-        return directory(self)
+    def backup_directory(self, repository: Repository | None = None) -> str:
+        """Where the backup server keeps them, or in a copy's repository."""
+        return directory(self, repository)
 
     def routers(self) -> dict[str, Service]:
         """The services that take containers to the databases, by name."""

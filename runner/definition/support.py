@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 # Path in the file (``*``: every name or item; ``key=value``: that value) → what is missing.
 NOT_YET: dict[tuple[str, ...], str] = {
     ("jobs",): "scheduled jobs",
-    ("databases", "*", "engine=rabbitmq"): "RabbitMQ",
-    ("databases", "*", "engine=memcached"): "memcached",
     ("firewall",): "the firewall",
     ("failover",): "DNS failover",
     ("monitoring",): "vital signs",

@@ -24,6 +24,8 @@ _VARIABLE = re.compile(
     r"((?:lookup|query)\(\s*(['\"])(?:ansible\.builtin\.)?env\2\s*,\s*(['\"])(?P<name>[A-Za-z_][A-Za-z0-9_]*)\3\s*)\)"
 )
 _DEFAULT = re.compile(r"\|\s*(?:ansible\.builtin\.)?(?:default|d)\b")
+# Parts of a database in which a credential is.
+_LOGINS = ("url", "replica_url", "reader_url", "user", "password", "reader_user", "reader_password")
 # {{ '{{' }} is how braces themselves are written.
 _BRACES = re.compile(r"\{\{\s*(?:'\{\{'|\"\{\{\")\s*\}\}")
 
@@ -94,7 +96,7 @@ def unbound_databases(value: str) -> set[str]:
     if isinstance(value, VaultValue):
         return set()
     found = (_DATABASE.fullmatch(expression) for expression in _expressions(value) if "|" in expression)
-    return {each[1] for each in found if each and each[2] in ("url", "replica_url", "user", "password")}
+    return {each[1] for each in found if each and each[2] in _LOGINS}
 
 
 def has_reference(text: str) -> bool:

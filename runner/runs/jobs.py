@@ -88,13 +88,39 @@ class Jobs:
         wanted = {"engine": engine, "instance": instance, "servers": list(servers), "order": order, "server": server}
         return self._job("database_order", longshore_database=wanted)
 
+    def db_forget(
+        self, server: str, address: str, databases: Mapping[str, tuple[str, Sequence[str]]], watched: Sequence[str]
+    ) -> Job:
+        """Have nobody count on a server that is lost; ``databases``: instance → engine and servers.
+
+        ``watched`` are the instances that Sentinels watch.
+        """
+        orders = [
+            {"engine": engine, "instance": instance, "servers": list(servers), "order": "forget", "server": server}
+            for instance, (engine, servers) in databases.items()
+        ]
+        lost = {
+            "server": server,
+            "address": address,
+            "databases": orders,
+            "watched": [{"name": name} for name in watched],
+        }
+        return self._job("database_forget", longshore_lost=lost)
+
     def db_rotate(self, databases: Sequence[str]) -> Job:
         """New passwords for the services that use these databases."""
         return self._job("database_rotate", longshore_rotated=list(databases))
 
-    def backup(self, action: str, stanzas: Sequence[str], **more: Any) -> Job:
-        """``made``, ``proved``, ``listed``, ``restored`` or ``dropped``; databases by the names of their instances."""
-        return self._job("backup", longshore_backup={"action": action, "stanzas": list(stanzas), **more})
+    def db_upgrade(self, engines: Sequence[str]) -> Job:
+        """The newest packages of these engines, and restarts of what runs an older one."""
+        return self._job("database_upgrade", longshore_upgraded=list(engines))
+
+    def backup(self, action: str, stanzas: Sequence[str], *, check: bool = False, **more: Any) -> Job:
+        """``made``, ``proved``, ``listed``, ``described``, ``restored``, ``dropped`` or ``deleted``.
+
+        Databases by the names of their instances. With ``check`` only say what would be done.
+        """
+        return self._job("backup", check=check, longshore_backup={"action": action, "stanzas": list(stanzas), **more})
 
     def server_drain(self, server: str) -> Job:
         """Move the tasks away from a server."""

@@ -34,6 +34,11 @@ _EXIT_CODES = {
     Status.CANCELLED: ExitCode.CANCELLED,
 }
 
+# Modules that tell how databases are.
+_OF_DATABASES = frozenset(
+    {"database_info", "external_database", "mariadb_info", "memcached_info", "rabbitmq_info", "valkey_info"}
+)
+
 # Actions that end well without the server.
 _HERE = frozenset(
     f"{prefix}{name}"
@@ -170,11 +175,11 @@ class Tally:
             name = event.action.rpartition(".")[2]
             self._data[name] = event.data
             self._notices.update(dict.fromkeys(str(notice) for notice in event.data.get("notices") or []))
-            if name == "kept_data":
+            if name in ("kept_data", "host_state"):
                 before = self._kept.get(event.place.host, ())
                 found = [str(path) for path in event.data.get("kept") or []]
                 self._kept[event.place.host] = tuple(dict.fromkeys([*before, *found]))
-            if name in ("database_info", "mariadb_info", "valkey_info"):
+            if name in _OF_DATABASES:
                 for instance, found in (event.data.get("instances") or {}).items():
                     self._databases.setdefault(instance, {})[event.place.host] = found
             if name == "guard":

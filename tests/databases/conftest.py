@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,9 @@ from stack.support import ROOT, Lab, Outcome, StackFile, longshore, until
 
 SERVERS = ("app2", "app3", "app4")
 PAUSE = 0.005  # seconds between two commits
-# Seconds for which a primary that lost its replicas goes on taking writes (min-replicas-max-lag), and a look's.
-STALE = 6.0
+# Seconds for which a primary that lost its replicas goes on taking writes: min-replicas-max-lag (5) in whole seconds,
+# so up to 6, looked at once a second; and one for a busy machine.
+STALE = 8.0
 
 # A proof runs it as the owner, and reading; the table is there only while a test wants a backup to be bad.
 VERIFY = """
@@ -42,19 +44,20 @@ class Told:
     main: dict[str, dict[str, Any]]  # Patroni's members, by name
     cache: list[str]  # the words of Valkey's ROLE
     books: dict[str, Any]  # the promoter's status
+    queue: list[dict[str, Any]]  # the nodes of the RabbitMQ
 
 
 def whole_main(told: list[Told]) -> bool:
     """One primary, two that follow it, on one timeline, and all three say so.
 
-    One that was cut off goes on for seconds with what it knew before. Nobody may take over until the primary has
-    chosen the one of the two that is synchronous.
+    One that was cut off goes on for seconds with what it knew before, and one that starts has no timeline yet. Nobody
+    may take over until the primary has chosen the one of the two that is synchronous.
     """
     first = told[0].main
     return (
-        sorted(member["state"] for member in first.values()) == ["running", "streaming", "streaming"]
+        sorted(member.get("state", "") for member in first.values()) == ["running", "streaming", "streaming"]
         and "sync_standby" in roles(first).values()
-        and len({member["timeline"] for each in told for member in each.main.values()}) == 1
+        and len({member.get("timeline") for each in told for member in each.main.values()}) == 1
         and all(roles(each.main) == roles(first) for each in told)
     )
 
@@ -73,7 +76,14 @@ def whole_books(told: list[Told]) -> bool:
     return (sum(each["writes"] for each in found), len(confirming)) == (1, len(SERVERS) - 1)
 
 
-WHOLE = {"main": whole_main, "cache": whole_cache, "books": whole_books}
+def whole_queue(told: list[Told]) -> bool:
+    """Each of the three sees all three."""
+    return all([node["running"] for node in each.queue] == [True] * len(SERVERS) for each in told)
+
+
+WHOLE = {"main": whole_main, "cache": whole_cache, "books": whole_books, "queue": whole_queue}
+# Has curl ask as the user who may do everything, without its password on a command line.
+ADMIN = r"""sed -n 's/.*"admin": "\([^"]*\)".*/user = "admin:\1"/p' /etc/rabbitmq/instances/ledger-queue.json"""
 
 
 @dataclass
@@ -100,7 +110,7 @@ class Ledger:
     def begin(self, table: str, kind: str = "") -> None:
         """Have rows written into a table, and wait until some are there.
 
-        ``kind``: ``store`` for the Redis, ``books`` for the MariaDB.
+        ``kind``: ``store`` for the Redis, ``books`` for the MariaDB, ``queue`` for the RabbitMQ.
 
         With pauses: at full speed the writer takes what the machine has from what is judged.
         """
@@ -114,37 +124,47 @@ class Ledger:
 
     def end(self, table: str) -> dict[str, Any]:
         """The writer's report, which must have no loss in it."""
-        report = self.ask(f"/end?name={table}")
+        report = self.ended(table)
         print(f"{table}: {report}")
         assert report["acknowledged"] > 0, report
         assert report["lost"] == 0, report
         return report
 
+    def ended(self, name: str) -> dict[str, Any]:
+        """A writer's report; a database that is away for a moment is waited for."""
+        url = f"http://{self.lab.address('app1')}/end?name={name}"
+        words = ("-H", "Host: ledger.example", "-m", "60")
+        body = until(lambda: (got := self.lab.get(url, *words))[0] == 200 and got[1], 30, f"the report of {name}")
+        report: dict[str, Any] = json.loads(str(body))
+        return report
+
     def end_store(self, key: str) -> dict[str, Any]:
         """The writer's report; nothing may be lost that was written long before the primary was lost."""
-        report = self.ask(f"/end?name={key}")
+        report = self.ended(key)
         print(f"{key}: {report}")
         assert report["acknowledged"] > 0, report
         assert report["oldest"] <= STALE, report
         return report
 
-    def login(self, database: str) -> tuple[str, str]:
+    def login(self, database: str, who: str = "owner") -> tuple[str, str]:
         """User and password of the services, as the manager keeps them; of a Redis one user has both."""
-        path = f"/etc/longshore/ledger/credentials/databases/{database}.owner"
+        path = f"/etc/longshore/ledger/credentials/databases/{database}.{who}"
+        user = database if who == "owner" else f"{database}_{who}"
         number, *values = self.lab.on("app1", "cat", path).stdout.strip().split(":")
         second = bool(values) and int(number) % 2 == 1 and database != "cache"
         secret = values[0] if values else number
         assert len(secret) == 32
-        return (f"{database}_2" if second else database), secret
+        return (f"{user}_2" if second else user), secret
 
-    def store_primary(self) -> str:
-        """The server that most Sentinels call the Redis' primary; empty while they don't agree."""
+    def store_primary(self, asked: Sequence[str] = SERVERS) -> str:
+        """The server that most of these Sentinels call the Redis' primary; empty while they don't agree."""
         words = "valkey-cli --tls --cacert /etc/longshore/valkey-sentinel/ca.crt -h {} -p 26379 --user router"
         ask = f"REDISCLI_AUTH=none timeout 3 {words} sentinel get-master-addr-by-name ledger-cache | head -n 1"
         places = {self.lab.described["hosts"][server]["private"]["v4"]: server for server in SERVERS}
         told = [
             places.get(self.lab.on(server, "sh", "-c", ask.format(address), check=False).stdout.strip(), "")
             for address, server in places.items()
+            if server in asked
         ]
         return next((server for server in set(told) if server and told.count(server) > len(SERVERS) // 2), "")
 
@@ -160,13 +180,13 @@ class Ledger:
             script = f"REDISCLI_AUTH={text} timeout 3 {words} sentinel replicas ledger-cache"
             lines = self.lab.on(server, "sh", "-c", script).stdout.split("\n")
             found = {places[lines[index + 1]] for index, line in enumerate(lines) if line == "ip"}
-            told.append(sorted(found | {self.store_primary()}))
+            told.append(sorted(found | {self.store_primary(asked)}))
         return told[0] if told.count(told[0]) == len(told) else []
 
-    def told(self) -> list[Told]:
-        """What each server says of its databases, all asked at once."""
-        with ThreadPoolExecutor(len(SERVERS)) as pool:
-            return list(pool.map(self._told, SERVERS))
+    def told(self, asked: Sequence[str] = SERVERS) -> list[Told]:
+        """What each of these servers says of its databases, all asked at once."""
+        with ThreadPoolExecutor(len(asked)) as pool:
+            return list(pool.map(self._told, asked))
 
     def _told(self, server: str) -> Told:
         address = self.lab.described["hosts"][server]["private"]["v4"]
@@ -176,20 +196,22 @@ class Ledger:
         script = (
             f"curl -sk -m 3 https://{address}:8008/cluster | tr -d '\\n'; echo; "
             f"REDISCLI_AUTH=none {store} role | tr '\\n' ' '; echo; "
-            f"curl -s -m 3 {member} https://{address}:8306/status | tr -d '\\n'"
+            f"curl -s -m 3 {member} https://{address}:8306/status | tr -d '\\n'; echo; "
+            f"{ADMIN} | curl -sK - -m 3 --cacert {directory}/rabbitmq/ca.crt https://{address}:15671/api/nodes"
         )
         answer = self.lab.on(server, "sh", "-c", script, check=False).stdout
-        main, cache, books = [*answer.split("\n"), "", "", ""][:3]
+        main, cache, books, queue = [*answer.split("\n"), "", "", "", ""][:4]
         return Told(
             server,
             {each["name"]: each for each in json.loads(main)["members"]} if main.startswith("{") else {},
             cache.split(),
             json.loads(books) if books.startswith("{") else {},
+            json.loads(queue) if queue.startswith("[") else [],
         )
 
-    def books_primary(self) -> str:
-        """The server that takes the MariaDB's writes; empty when there is none."""
-        return next((told.server for told in self.told() if told.books.get("writes")), "")
+    def books_primary(self, asked: Sequence[str] = SERVERS) -> str:
+        """The one of these servers that takes the MariaDB's writes; empty when there is none."""
+        return next((told.server for told in self.told(asked) if told.books.get("writes")), "")
 
     def await_whole(self, *names: str) -> None:
         """Wait until all three servers serve these databases, all without any: one primary, and two that follow it."""

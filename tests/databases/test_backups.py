@@ -14,6 +14,7 @@ from .conftest import Ledger
 from .test_postgresql import sql
 
 REPOSITORY = "/var/lib/longshore/ledger/backups"
+UNIT = "longshore-pgbackrest-ledger.service"
 REPORTS = "/var/lib/longshore/ledger/backup-reports"
 
 
@@ -30,7 +31,27 @@ def restored(ledger: Ledger, name: str, text: str) -> str:
     return ledger.lab.on("app1", *words).stdout.strip()
 
 
-@pytest.mark.parametrize("database", ["main", "books", "cache"])
+def a_second_before(ledger: Ledger, text: str) -> str:
+    """Do something that is regretted, and wait until the log of it is kept; gives a moment just before."""
+    primary = ledger.primary()
+    moment = sql(ledger, primary, "select clock_timestamp() + interval '1 second'", "main")
+    sql(ledger, primary, "select pg_sleep(2)", "main")
+    sql(ledger, primary, text, "main")
+    # Its log is kept once it is full, or after a minute.
+    file = sql(ledger, primary, "select pg_walfile_name(pg_switch_wal())")
+    archived = "select last_archived_wal from pg_stat_archiver"
+    until(lambda: sql(ledger, primary, archived) >= file, 90, "the log is kept")
+    return moment
+
+
+def kept_segments(ledger: Ledger) -> str:
+    """The log of PostgreSQL that is kept, a file a line."""
+    config = "/etc/longshore/ledger/pgbackrest/pgbackrest.conf"
+    look = ("runuser", "-u", "postgres", "--", "pgbackrest", f"--config={config}", "repo-ls", "archive", "--recurse")
+    return ledger.lab.on("app1", *look).stdout
+
+
+@pytest.mark.parametrize("database", ["main", "books", "cache", "queue"])
 def test_the_first_backup_is_made_and_proved_by_itself(ledger: Ledger, database: str) -> None:
     found = until(
         lambda: (known := listed(ledger, database))["backups"] and known["backups"][0]["proved"] is not None and known,
@@ -47,7 +68,7 @@ def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
     primary = ledger.primary()
     sql(ledger, primary, "create table orders as select n, md5(n::text) from generate_series(1, 1000) n", "main")
     # A database that had tables and has none any more is not proved.
-    sql(ledger, primary, "create table lasting as select 1 as n", "main")
+    sql(ledger, primary, "create table if not exists lasting as select 1 as n", "main")
     sums = sql(ledger, primary, "select md5(string_agg(n || md5, ',' order by n)) from orders", "main")
     # As one that is at work already, which is waited for.
     lock = f"flock {REPORTS}/ledger-main.lock sleep 6"
@@ -59,13 +80,7 @@ def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
     assert longshore(ledger.stack, "db", "switchover", "main").code == 0
     primary = until(ledger.primary, 30, "a primary")
     sql(ledger, primary, "insert into orders values (1001, 'late')", "main")
-    moment = sql(ledger, primary, "select clock_timestamp() + interval '1 second'", "main")
-    sql(ledger, primary, "select pg_sleep(2)", "main")
-    sql(ledger, primary, "drop table orders", "main")
-    # Its log is kept once it is full, or after a minute.
-    sql(ledger, primary, "select pg_switch_wal()")
-    archived = "select last_archived_time > now() - interval '1 minute' from pg_stat_archiver"
-    until(lambda: sql(ledger, primary, archived) == "t", 60, "the log is kept")
+    moment = a_second_before(ledger, "drop table orders")
     done = longshore(ledger.stack, "backup", "restore", "main", "before", "--at", moment, "--json")
     assert done.code == 0, done.end
     try:
@@ -79,9 +94,12 @@ def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
         assert longshore(ledger.stack, "backup", "drop", "before").code == 0
 
 
-def damage_is_found(ledger: Ledger, repository: str, script: str, *databases: str) -> None:
-    """Damage a repository by a script that runs in it, see that the proofs of these databases fail, and undo it."""
-    ledger.lab.on("app1", "sh", "-c", f"cp -a {repository} {repository}.kept && cd {repository} && {script}")
+def damage_is_found(ledger: Ledger, repository: str, files: str, offset: int, *databases: str) -> None:
+    """Damage the files of a repository that ``find`` is asked for, see that the databases' proofs fail, and undo it."""
+    damage = f"printf XXXXXXXX | dd of=$file bs=1 seek={offset} conv=notrunc status=none"
+    kept = f"{repository}.kept.tar"  # of these files only: others come meanwhile, and stay
+    script = f"cd {repository} && tar -cf {kept} $(find {files}) && for file in $(tar -tf {kept}); do {damage}; done"
+    ledger.lab.on("app1", "sh", "-c", script)
     try:
         for database in databases:
             done = longshore(ledger.stack, "backup", "verify", database)
@@ -91,20 +109,17 @@ def damage_is_found(ledger: Ledger, repository: str, script: str, *databases: st
         assert told.code == 4, told.end
         assert "FAILED" in told.output
     finally:
-        ledger.lab.on("app1", "sh", "-c", f"rm -rf {repository} && mv {repository}.kept {repository}")
+        ledger.lab.on("app1", "sh", "-c", f"cd {repository} && tar -xpf {kept} && rm {kept}")
     good = longshore(ledger.stack, "backup", "verify", *databases)
     assert good.code == 0, good.end
     assert longshore(ledger.stack, "backup", "list").code == 0
 
 
 def test_a_damaged_backup_is_found(ledger: Ledger) -> None:
-    script = (
-        "cd backup/ledger-main && for file in $(find . -type f -path '*bundle*' -size +8k); do "
-        "printf 'XXXXXXXX' | dd of=$file bs=1 seek=4000 conv=notrunc status=none; done"
-    )
-    damage_is_found(ledger, REPOSITORY, script, "main")
+    damage_is_found(ledger, REPOSITORY, "backup/ledger-main -type f -path '*bundle*' -size +8k", 4000, "main")
 
 
+@pytest.mark.long
 def test_a_backup_that_the_users_own_check_refuses_is_bad(ledger: Ledger) -> None:
     sql(ledger, ledger.primary(), "create table unwanted (n int)", "main")
     refused = longshore(ledger.stack, "backup", "now", "main")
@@ -117,10 +132,10 @@ def test_a_backup_that_the_users_own_check_refuses_is_bad(ledger: Ledger) -> Non
     assert good.code == 0, good.end
 
 
+@pytest.mark.long
 def test_a_log_that_can_not_be_sent_is_told(ledger: Ledger) -> None:
-    unit = "longshore-pgbackrest-ledger.service"
     primary = ledger.primary()
-    ledger.lab.on("app1", "systemctl", "stop", unit)
+    ledger.lab.on("app1", "systemctl", "stop", UNIT)
     try:
         sql(ledger, primary, "select pg_switch_wal() from (select pg_logical_emit_message(false, 'test', 'x')) x")
         failed = "select last_failed_time > coalesce(last_archived_time, '-infinity') from pg_stat_archiver"
@@ -129,7 +144,7 @@ def test_a_log_that_can_not_be_sent_is_told(ledger: Ledger) -> None:
         assert told.code == 4, told.end
         assert f"the log of {primary} can't be sent" in told.output
     finally:
-        ledger.lab.on("app1", "systemctl", "start", unit)
+        ledger.lab.on("app1", "systemctl", "start", UNIT)
     # It tries again once there is more.
     sql(ledger, primary, "select pg_switch_wal() from (select pg_logical_emit_message(false, 'test', 'x')) x")
     until(lambda: sql(ledger, primary, failed) == "f", 120, "the archiver works")

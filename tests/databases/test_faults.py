@@ -5,16 +5,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from stack.support import longshore, until
 
 from .conftest import Ledger
-from .test_postgresql import started
+from .test_backups import UNIT as ARCHIVE
+from .test_backups import kept_segments
+from .test_postgresql import sql, started
+
+# What etcd's own tool is given, by option.
+FILES = {"cacert": "ca.crt", "cert": "tls.crt", "key": "tls.key"}
+# The name of a segment that is full now.
+SWITCHED = "select pg_walfile_name(pg_switch_wal()) from (select pg_logical_emit_message(false, 'test', 'x')) x"
 
 
 @contextmanager
@@ -53,9 +62,53 @@ def switch(ledger: Ledger) -> Fault:
     return Fault(ledger.end("switchover"))
 
 
-def lose(ledger: Ledger, meanwhile: Callable[[str], None] = lambda _old: None) -> Fault:
+class Etcd:
+    """The members' own tool, on one of their servers."""
+
+    def __init__(self, ledger: Ledger, server: str) -> None:
+        self._lab, self._server = ledger.lab, server
+        hosts = ledger.lab.described["hosts"]
+        self._servers = {its["private"]["v4"]: name for name, its in hosts.items() if its.get("private")}
+        self._own = f"https://{hosts[server]['private']['v4']}:2379"
+
+    def _said(self, *words: str, at: str = "") -> str:
+        files = [f"--{option}=/etc/longshore/etcd/{name}" for option, name in FILES.items()]
+        return self._lab.on(self._server, "etcdctl", f"--endpoints={at or self._own}", *files, *words).stdout
+
+    def _members(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self._said("endpoint", "status", "--cluster", "-w", "json"))
+        return found
+
+    def led_by(self) -> str:
+        """The server of the member that leads; empty while none does."""
+        heads = [(each["Endpoint"], each["Status"]) for each in self._members()]
+        leads = (place for place, status in heads if status["header"]["member_id"] == status["leader"])
+        return next((self._servers[str(urlsplit(place).hostname)] for place in leads), "")
+
+    def have_led(self, server: str) -> None:
+        """Let the member of a server lead."""
+        places = {self._servers[str(urlsplit(each["Endpoint"]).hostname)]: each for each in self._members()}
+        number = places[server]["Status"]["header"]["member_id"]
+        self._said("move-leader", f"{number:x}", at=places[self.led_by()]["Endpoint"])
+
+
+def test_etcd_is_not_led_from_a_primarys_server_while_another_has_none(ledger: Ledger) -> None:
+    """Else that server's loss costs a choice of etcd's leader too, and gives the lost primary's lease its time anew."""
+    primary = ledger.primary()
+    etcd = Etcd(ledger, primary)
+    if etcd.led_by() != primary:
+        etcd.have_led(primary)
+    until(lambda: etcd.led_by() not in ("", primary), 30, "another server's member leads")
+
+
+def nothing(_old: str) -> None:
+    """What else is done, unless somebody says something else."""
+
+
+def lose(ledger: Ledger, meanwhile: Callable[[str], None] = nothing, before: Callable[[str], None] = nothing) -> Fault:
     """Take the power of the server that is primary of all databases, and bring it back."""
     old = same(ledger)
+    before(old)
     ledger.begin("lost")
     ledger.begin("lost-store", "store")
     ledger.begin("lost-books", "books")
@@ -83,6 +136,31 @@ def cut_off(ledger: Ledger, *directions: str) -> Fault:
         ledger.await_more("cut-books", 60, "books")
     fault = end(ledger, "cut")
     await_all(ledger, old)
+    return fault
+
+
+def crash(ledger: Ledger) -> Fault:
+    """Kill the processes of all databases on the server that is primary of all."""
+    return killed(ledger, "valkey-server@ledger-cache", "mariadb-instance@ledger-books", postmaster=True)
+
+
+def kill_agents(ledger: Ledger) -> Fault:
+    """Kill what looks after the databases on the server that is primary of all, but not the databases."""
+    return killed(ledger, "patroni@ledger-main", "mariadb-promoter@ledger-books", "valkey-sentinel", "etcd")
+
+
+def killed(ledger: Ledger, *units: str, postmaster: bool = False) -> Fault:
+    """Kill the main processes of these units, and PostgreSQL's, on the server that is primary of all."""
+    old = same(ledger)
+    ledger.begin("killed")
+    ledger.begin("killed-store", "store")
+    ledger.begin("killed-books", "books")
+    kills = [f"systemctl kill --kill-whom=main --signal=KILL {unit}" for unit in units]
+    if postmaster:
+        kills.append("kill -9 $(head -1 /var/lib/postgresql/17/ledger-main/postmaster.pid)")
+    ledger.lab.on(old, "sh", "-ec", "; ".join(kills))
+    fault = end(ledger, "killed")
+    ledger.await_whole()
     return fault
 
 
@@ -117,7 +195,16 @@ def test_a_switchover(ledger: Ledger) -> None:
 
 
 def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
+    """What it had not sent to the archive, the new one sends."""
+    unsent: list[str] = []
+
+    def before(old: str) -> None:
+        ledger.lab.on("app1", "systemctl", "stop", ARCHIVE)
+        unsent.extend(sql(ledger, old, SWITCHED) for _each in range(2))
+
     def meanwhile(old: str) -> None:
+        ledger.lab.on("app1", "systemctl", "start", ARCHIVE)
+        until(lambda: all(f"/{each}-" in kept_segments(ledger) for each in unsent), 60, f"{unsent} are kept")
         degraded = longshore(ledger.stack, "db", "status")
         assert degraded.code == 4, degraded.end
         assert "not reached" in degraded.output
@@ -125,7 +212,7 @@ def test_the_primarys_server_is_lost(ledger: Ledger) -> None:
         assert told.code == 1, told.end
         assert "nothing was done" in told.everything
 
-    lose(ledger, meanwhile)
+    lose(ledger, meanwhile, before)
 
 
 def test_the_primary_is_cut_off(ledger: Ledger) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from stack.support import longshore, until
 
 from .conftest import SERVERS, Ledger
@@ -61,15 +62,28 @@ def test_status_tells_who_is_what(ledger: Ledger) -> None:
 def test_nobody_gets_in_without_tls_or_password_and_each_user_may_do_its_own(ledger: Ledger) -> None:
     server = ledger.books_primary()
     trust = "--ssl-ca=/etc/longshore/ledger/mariadb/ca.crt"
-    (user, owner), reader = ledger.login("books"), kept(ledger, "reader")
+    (user, owner), (reading, reader) = ledger.login("books"), ledger.login("books", "reader")
     assert "1" in log_in(ledger, server, user, owner, trust, "select 1")
     assert "ERROR" in log_in(ledger, server, user, owner, "--skip-ssl", "select 1")
     assert "ERROR 1045" in log_in(ledger, server, "books", "wrong", trust, "select 1")
-    assert "ERROR 1142" in log_in(ledger, server, "books_reader", reader, trust, "create table x (y int)")
+    assert "ERROR 1142" in log_in(ledger, server, reading, reader, trust, "create table x (y int)")
     assert "ERROR 1227" in log_in(ledger, server, user, owner, trust, "set global read_only = 1")
     assert "ERROR" in log_in(ledger, server, "replication", kept(ledger, "replication"), trust, "select 1")
     ports = ledger.lab.on("client", "nc", "-zw2", ledger.lab.address(server), "3306", check=False)
     assert ports.returncode != 0, "MariaDB listens on the public address"
+
+
+def test_a_slow_query_is_remembered_and_the_log_turns(ledger: Ledger) -> None:
+    server = ledger.books_primary()
+    path = "/var/lib/mariadb/ledger-books/slow.log"
+    sql(ledger, server, "select sleep(1.1), 'slowly'")
+    assert "select sleep(1.1), 'slowly'" in ledger.lab.on(server, "cat", path).stdout
+    ledger.lab.on(server, "logrotate", "--force", "/etc/logrotate.d/longshore-mariadb")
+    sql(ledger, server, "select sleep(1.1), 'again'")
+    now, before = (
+        ledger.lab.on(server, command, file).stdout for command, file in (("cat", path), ("zcat", f"{path}.1.gz"))
+    )
+    assert ("'again'" in now, "'slowly'" in now, "'slowly'" in before) == (True, False, True)
 
 
 def test_nothing_is_copied_by_whoever_is_no_server_of_the_group(ledger: Ledger) -> None:
@@ -81,6 +95,7 @@ def test_nothing_is_copied_by_whoever_is_no_server_of_the_group(ledger: Ledger) 
     assert ledger.lab.on("app1", "sh", "-c", f"{ask}/copy").stdout == "403"
 
 
+@pytest.mark.long
 def test_a_switchover_loses_nothing(ledger: Ledger) -> None:
     to = next(server for server in SERVERS if server != ledger.books_primary())
     ledger.begin("switched", "books")
@@ -106,6 +121,7 @@ def test_a_killed_process_costs_a_moment(ledger: Ledger) -> None:
     ledger.end("killed")
 
 
+@pytest.mark.long
 def test_a_primary_that_nobody_looks_after_takes_no_writes(ledger: Ledger) -> None:
     """Its promoter hangs, so nobody would notice when its lease ends: systemd ends it, and writes with it."""
     old = ledger.books_primary()
@@ -140,8 +156,8 @@ def put_aside(ledger: Ledger, server: str) -> list[str]:
 
 
 def test_no_password_is_seen(ledger: Ledger) -> None:
-    secrets = {user: kept(ledger, user) for user in ("reader", "replication", "monitor")}
-    secrets["owner"] = ledger.login("books")[1]
+    secrets = {user: kept(ledger, user) for user in ("replication", "monitor")}
+    secrets |= {user: ledger.login("books", user)[1] for user in ("owner", "reader")}
     assert {len(secret) for secret in secrets.values()} == {32}
     for server in ("app1", *SERVERS):
         seen = ledger.lab.on(server, "sh", "-c", "ps axww; journalctl --no-pager -o cat").stdout

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from stack.support import longshore, until
 
 from .conftest import SERVERS, Ledger
 from .test_postgresql import started
 
 
+@pytest.mark.long
 def test_a_replica_leaves_and_is_added_again_while_rows_are_written(ledger: Ledger) -> None:
     primary = ledger.primary()
     leaving = next(name for name in reversed(SERVERS) if name != primary)

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
+import pytest
 from stack.support import longshore, until
 
 from .conftest import SERVERS, Ledger
@@ -60,11 +64,12 @@ def test_a_dropped_table_is_there_a_second_before(ledger: Ledger) -> None:
     assert proof.code == 0, proof.end
 
 
+@pytest.mark.long
 def test_a_damaged_backup_is_found(ledger: Ledger) -> None:
-    script = "printf XXXXXXXX | dd of=$file bs=1 seek=100 conv=notrunc status=none"
-    damage_is_found(ledger, REPOSITORY, f"for file in $(find data -type f); do {script}; done", "books", "cache")
+    damage_is_found(ledger, REPOSITORY, "data -type f", 100, "books", "cache")
 
 
+@pytest.mark.long
 def test_half_a_copy_is_no_backup(ledger: Ledger) -> None:
     """Who sends it ends in its middle: nothing is kept of it."""
     before = listed(ledger, "books")["backups"]
@@ -86,7 +91,8 @@ def test_half_a_copy_is_no_backup(ledger: Ledger) -> None:
     assert good.code == 0, good.end
 
 
-def test_a_store_is_as_it_was_when_it_was_backed_up(ledger: Ledger) -> None:
+@pytest.mark.long
+def test_a_store_is_as_it_was_when_it_was_backed_up(ledger: Ledger, tmp_path: Path) -> None:
     valkey(ledger, ledger.store_primary(), "mset", "first", "1", "second", "2")
     made = longshore(ledger.stack, "backup", "now", "cache")
     assert made.code == 0, made.end
@@ -102,6 +108,11 @@ def test_a_store_is_as_it_was_when_it_was_backed_up(ledger: Ledger) -> None:
         assert ledger.lab.on("app1", *ask, "mget", "first", "second").stdout.split() == ["1", "2"]
     finally:
         assert longshore(ledger.stack, "backup", "drop", "store").code == 0
+    done = longshore(ledger.stack, "backup", "download", "cache", label, str(tmp_path / "mine.rdb"))
+    assert done.code == 0, done.end
+    container = ledger.lab.described["hosts"]["app1"]["container"]
+    subprocess.run(["docker", "cp", "-q", tmp_path / "mine.rdb", f"{container}:/root/mine.rdb"], check=True)
+    assert "RDB looks OK" in ledger.lab.on("app1", "valkey-check-rdb", "/root/mine.rdb").stdout
     left = ledger.lab.on(
         "app1", "sh", "-c", f"ls {REPORTS}/restored {REPORTS}/proofs; pgrep -u backup -a mariadbd || true"
     )

@@ -8,32 +8,46 @@ from __future__ import annotations
 from stack.support import longshore, nothing_lost
 
 from .conftest import Ledger
+from .test_logical import books
+from .test_logical import sql as sql_of
+from .test_queues import works as queue_works
 
 RATE = 6
 # Database -> the word for it in the service's requests.
-KINDS = {"main": "", "cache": "store", "books": "books"}
+KINDS = {"main": "", "cache": "store", "books": "books", "queue": "queue"}
+# Those with a user who may only read, as which the service asks replicas.
+READ = ("main", "cache", "books")
 
 
 def test_passwords_rotate_under_load(ledger: Ledger) -> None:
     for database, kind in KINDS.items():
         ledger.begin(f"turned-{database}", kind)
         ledger.ask(f"/end?name=turned-{database}")
-    before = {database: ledger.login(database) for database in KINDS}
+    before, read_before = logins(ledger)
     release = releases(ledger)[0]
-    commits = [f"/commit?name=turned-{database}&kind={kind}" for database, kind in KINDS.items()]
-    urls = [f"http://{ledger.lab.address('app1')}{commit}" for commit in commits]
+    asked = [f"/commit?name=turned-{database}&kind={kind}" for database, kind in KINDS.items()]
+    asked += [f"/replica?name=turned-{database}&kind={KINDS[database]}" for database in READ]
+    urls = [f"http://{ledger.lab.address('app1')}{path}" for path in asked]
     with ledger.lab.load(urls, "ledger.example", rate=RATE) as report:
         done = longshore(ledger.stack, "db", "rotate", *KINDS)
     assert done.code == 0, done.end
     nothing_lost(report, rate=RATE)
-    after = {database: ledger.login(database) for database in KINDS}
+    after, read_after = logins(ledger)
     changed = {database for database in KINDS if after[database][0] != before[database][0]}
-    assert changed == {"main", "books"}, "two users take turns, of a Redis one has both passwords"
-    for database, works in (("main", sql_works), ("cache", store_works), ("books", books_work)):
-        assert after[database][1] != before[database][1]
-        assert after[database][1] not in done.everything
-        assert works(ledger, *after[database])
-        assert not works(ledger, *before[database]), f"the former password of {database} is good still"
+    assert changed == {"main", "books", "queue"}, "two users take turns, of a Redis one has both passwords"
+    assert {database for database in READ if read_after[database][0] != read_before[database][0]} == {"main", "books"}
+    for database, works in (("main", sql_works), ("cache", store_works), ("books", books_work), ("queue", queue_works)):
+        turns = [(before[database], after[database])]
+        turns += [(read_before[database], read_after[database])] if database in READ else []
+        for former, new in turns:
+            assert new[1] != former[1]
+            assert new[1] not in done.everything
+            assert works(ledger, *new)
+            assert not works(ledger, *former), f"the former password of {former[0]} is good still"
+    assert sql_works(ledger, *after["main"], "create table of_nobody ()")
+    assert not sql_works(ledger, *read_after["main"], "drop table of_nobody")
+    assert sql_works(ledger, *read_after["main"], "select from of_nobody")
+    assert sql_works(ledger, *after["main"], "drop table of_nobody")
     assert not longshore(ledger.stack, "plan", "--json").json["changes"]
     ledger.begin("turned-after")
     ledger.ask("/end?name=turned-after")
@@ -42,8 +56,14 @@ def test_passwords_rotate_under_load(ledger: Ledger) -> None:
 
     back = longshore(ledger.stack, "rollback", str(release))
     assert back.code == 0, back.end
-    for commit in commits:
-        assert ledger.ask(commit), f"{commit}: it came back with its old password"
+    for path in asked:
+        assert ledger.ask(path), f"{path}: it came back with its old password"
+
+
+def logins(ledger: Ledger) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
+    """By database who owns it, and who may read it, each with the password."""
+    owners = {database: ledger.login(database) for database in KINDS}
+    return owners, {database: ledger.login(database, "reader") for database in READ}
 
 
 def releases(ledger: Ledger) -> list[int]:
@@ -58,11 +78,10 @@ def sql(ledger: Ledger, text: str) -> str:
     return ledger.lab.on(ledger.primary(), *words).stdout.strip()
 
 
-def sql_works(ledger: Ledger, user: str, password: str) -> bool:
-    """Whether PostgreSQL lets somebody in."""
-    address = ledger.lab.described["hosts"][ledger.primary()]["private"]["v4"]
-    words = f"PGPASSWORD={password} psql -XAt 'host={address} dbname=main user={user} sslmode=require' -c 'select 1'"
-    return ledger.lab.on(ledger.primary(), "sh", "-c", words, check=False).stdout.strip() == "1"
+def sql_works(ledger: Ledger, user: str, password: str, text: str = "select 1") -> bool:
+    """Whether PostgreSQL lets somebody in, and do this."""
+    code, _answer = sql_of(ledger, (user, password), "main", text)
+    return code == 0
 
 
 def store_works(ledger: Ledger, user: str, password: str) -> bool:
@@ -75,8 +94,4 @@ def store_works(ledger: Ledger, user: str, password: str) -> bool:
 
 def books_work(ledger: Ledger, user: str, password: str) -> bool:
     """Whether MariaDB does."""
-    server = ledger.books_primary()
-    address = ledger.lab.described["hosts"][server]["private"]["v4"]
-    options = "--ssl-ca=/etc/longshore/ledger/mariadb/ca.crt --ssl-verify-server-cert"
-    words = f"MYSQL_PWD={password} mariadb --no-defaults -h {address} -u {user} {options} books -BNe 'select 1'"
-    return ledger.lab.on(server, "sh", "-c", words, check=False).stdout.strip() == "1"
+    return books(ledger, (user, password), "books", "select 1") == (0, "1")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from stack.support import longshore, until
 
 from .conftest import SERVERS, Ledger
@@ -55,13 +56,14 @@ def test_nobody_gets_in_without_tls_or_password_and_each_user_may_do_its_own(led
     assert "NOPERM" in valkey(ledger, server, "get", "x", user="router", password="none")
     assert "WRONGPASS" in valkey(ledger, server, "ping", user="cache", password="none")
     assert "NOPERM" in valkey(ledger, server, "shutdown", user="cache", password=ledger.login("cache")[1])
-    reader = {"user": "cache_reader", "password": kept(ledger, "reader")}
+    reader = dict(zip(("user", "password"), ledger.login("cache", "reader"), strict=True))
     assert "NOPERM" in valkey(ledger, server, "set", "x", "1", **reader)
     assert "NOPERM" not in valkey(ledger, server, "get", "x", **reader)
     ports = ledger.lab.on("client", "nc", "-zw2", ledger.lab.address(server), "6379", check=False)
     assert ports.returncode != 0, "Valkey listens on the public address"
 
 
+@pytest.mark.long
 def test_a_switchover_loses_nothing(ledger: Ledger) -> None:
     to = next(server for server in SERVERS if server != ledger.store_primary())
     ledger.begin("switched", "store")
@@ -94,6 +96,7 @@ def test_a_killed_primary_comes_back_as_what_the_sentinels_say(ledger: Ledger) -
     ledger.end_store("killed")
 
 
+@pytest.mark.long
 def test_a_replica_is_copied_anew_and_keeps_what_it_had(ledger: Ledger) -> None:
     primary = ledger.store_primary()
     replica = next(server for server in SERVERS if server != primary)
@@ -115,6 +118,7 @@ def put_aside(ledger: Ledger, server: str) -> list[str]:
     return ledger.lab.on(server, "sh", "-c", words).stdout.split()
 
 
+@pytest.mark.long
 def test_one_is_promoted_by_hand_where_most_sentinels_are_lost(ledger: Ledger) -> None:
     old = ledger.store_primary()
     to, other = (server for server in SERVERS if server != old)
@@ -152,6 +156,7 @@ def test_no_password_is_seen(ledger: Ledger) -> None:
         assert modes == {"acl": "640", "conf": "640", "json": "600", "place": "644"}
 
 
+@pytest.mark.long
 def test_who_was_away_for_long_asks_before_it_starts(ledger: Ledger) -> None:
     """Without a majority that says who is primary nobody starts, and nobody is overwritten."""
     server = next(each for each in SERVERS if each != ledger.store_primary())

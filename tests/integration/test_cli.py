@@ -207,6 +207,7 @@ def test_run_has_the_secrets_and_leaves_no_service_and_no_log(shop: Shop) -> Non
     assert "--run-" not in on_server("docker", "service", "ls", "--format", "{{.Name}}")
 
 
+@pytest.mark.long
 def test_ctrl_c_in_a_one_off_ends_it_on_the_server(shop: Shop) -> None:
     process = shop.start("run", "web", "sleep", "987")
     until(lambda: "sleep 987" in on_server("ps", "-eo", "args"), 90, "it runs")

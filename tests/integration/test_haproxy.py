@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+# The stack's tests and the scenario `haproxy` have what is usual.
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 NAME = os.environ.get("LAB", "haproxy")
 SHOP = ROOT / "molecule/shared/repositories/shop/shop.py"

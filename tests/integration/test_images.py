@@ -224,6 +224,7 @@ def test_the_same_commit_is_not_built_twice(build: Starter, repository: Callable
     assert first["configs"]["web"]["Cmd"] == ["sh"]
 
 
+@pytest.mark.long
 def test_two_runs_at_once_build_once(build: Starter, repository: Callable[..., str]) -> None:
     name = repository(f"FROM busybox\nRUN : {uuid.uuid4().hex} && sleep 5\n")
     source = {"git": f"https://git.lab/{name}.git"}
@@ -273,6 +274,7 @@ def test_the_controller_dies(build: Starter, repository: Callable[..., str]) -> 
     until(lambda: not left_behind(), 60, "the build ends when nobody listens any more")
 
 
+@pytest.mark.long
 def test_a_build_that_takes_too_long(build: Starter, repository: Callable[..., str]) -> None:
     run = build(builds={"web": {"git": f"https://git.lab/{repository(TICKING)}.git"}}, deadline=6)
     assert run.wait() != 0
@@ -292,6 +294,7 @@ def test_a_registry_that_is_gone_is_noticed_before_building(build: Starter, repo
     assert "load build definition" not in run.output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", ["https", "ssh"])
 def test_a_private_repository(build: Starter, repository: Callable[..., str], way: str) -> None:
     name = repository("FROM busybox\nCOPY . /src\nRUN sleep 3\n", private=True)

@@ -309,6 +309,7 @@ def test_another_placement_that_tasks_meet_already(running: str) -> None:
     assert tasks() == before
 
 
+@pytest.mark.long
 def test_secrets_reach_the_process_and_nothing_else(running: str) -> None:
     names = {"secret_environment": ["PASSWORD"], "user": "1000"}
     hidden = {"environment": {"web": {"PASSWORD": "it's a\nsecret"}}}
@@ -352,6 +353,7 @@ def test_services_start_in_order_and_leave_when_no_longer_named(running: str) ->
     assert ("service", "api", "remove") in [(one["kind"], one["name"], one["action"]) for one in gone["changes"]]
 
 
+@pytest.mark.long
 def test_scale_stop_start_and_what_a_deploy_keeps(running: str) -> None:
     assert call("stack_scale", services={"web": "+2"})["services"]["web"]["running"] == 5
     assert deploy(web())["changed"] is False

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from labs import Engine, Servers
-from parts import Lanes, Part, load, stages
+from parts import Part, load, stages
 from programs import STOPPED, end_all, perform
 
 # Lines of Ansible, pytest and of an exception that say what failed, and how much of each is told.
@@ -55,8 +55,7 @@ def main(names: Sequence[str]) -> int:
     began = time.monotonic()
     engine = Engine()
     try:
-        for lanes in stages(parts, names):
-            side_by_side(lanes, results)
+        in_turn([part for part in parts if (part.name in names if names else not part.long)], results)
     finally:
         for kind in (signal.SIGINT, signal.SIGTERM):
             signal.signal(kind, signal.SIG_IGN)  # taking the labs away must not be interrupted
@@ -67,14 +66,15 @@ def main(names: Sequence[str]) -> int:
     return int(not left or any(result.failed for result in results))
 
 
-def side_by_side(lanes: Lanes, results: list[Result]) -> None:
-    """Run each lane in a thread; an interruption ends them all."""
-    threads = [
-        threading.Thread(target=run_lane, args=(lane, parts, results, len(lanes) > 1)) for lane, parts in lanes.items()
-    ]
-    for thread in threads:
-        thread.start()
+def in_turn(parts: Sequence[Part], results: list[Result]) -> None:
+    """Run one stage after the other; what runs in the background goes on beside them. An interruption ends all."""
+    threads: list[threading.Thread] = []
     try:
+        for background, lanes in stages(parts):
+            stage = started(list(lanes.items()), results)
+            threads += stage
+            for thread in [] if background else stage:
+                thread.join()
         for thread in threads:
             thread.join()
     except KeyboardInterrupt:
@@ -84,7 +84,15 @@ def side_by_side(lanes: Lanes, results: list[Result]) -> None:
         raise
 
 
-def run_lane(lane: str, parts: Sequence[Part], results: list[Result], prefixed: bool) -> None:
+def started(lanes: Sequence[tuple[str, Sequence[Part]]], results: list[Result]) -> list[threading.Thread]:
+    """A thread for each lane."""
+    threads = [threading.Thread(target=run_lane, args=(lane, parts, results)) for lane, parts in lanes if parts]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def run_lane(lane: str, parts: Sequence[Part], results: list[Result]) -> None:
     """Run the parts of one lane, one after the other, on a lab of its own."""
     servers = Servers(lane)
     done = [Result(part) for part in parts]
@@ -96,7 +104,7 @@ def run_lane(lane: str, parts: Sequence[Part], results: list[Result], prefixed: 
         print(f"=== {part.name}", flush=True)
         began = time.monotonic()
         if servers.ready(part):
-            result.failed = perform(part, servers.name, f"{part.name:<11}" if prefixed else "")
+            result.failed = perform(part, servers.name, f"{part.name:<11}")
         else:
             result.failed = ["its lab did not come up"]
         result.seconds = time.monotonic() - began

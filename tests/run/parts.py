@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -22,9 +22,11 @@ class Part:
     name: str
     minutes: float
     lane: str = ""
+    background: bool = False
     nice: int = 0
     lab: int = 0
     fresh: bool = False
+    long: bool = False
     scenarios: tuple[str, ...] = ()
     commands: tuple[tuple[str, ...], ...] = field(default=())
 
@@ -46,15 +48,15 @@ def load() -> list[Part]:
     return parts
 
 
-def stages(parts: Sequence[Part], names: Collection[str]) -> Iterator[Lanes]:
-    """The named parts, or all: one stage after the other, in each the lanes that run side by side.
+def stages(parts: Sequence[Part]) -> Iterator[tuple[bool, Lanes]]:
+    """One stage after the other, in each the lanes that run side by side; and whether it runs in the background.
 
-    Parts that have a lane and follow each other make one stage; a part without one is a stage of its own.
+    Parts that have a lane and follow each other make one stage, and so do those in the background; another part is a
+    stage of its own.
     """
-    wanted = [part for part in parts if not names or part.name in names]
-    for shared, stage in groupby(wanted, key=lambda part: bool(part.lane)):
-        for together in [list(stage)] if shared else [[part] for part in stage]:
+    for (shared, background), stage in groupby(parts, key=lambda part: (bool(part.lane), part.background)):
+        for together in [list(stage)] if shared or background else [[part] for part in stage]:
             lanes: Lanes = {}
             for part in together:
                 lanes.setdefault(part.lane, []).append(part)
-            yield lanes
+            yield background, lanes

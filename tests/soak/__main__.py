@@ -17,12 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_TESTS = 5  # pytest's exit code
 DATABASES = "tests/soak/databases"  # on a lab of their own
 LONG = ("stack", "databases", "integration")
+LONG_PARTS = ("alone",)  # of tests/parts.toml
 
 
 def main(words: list[str]) -> int:
     """Run the campaigns; the exit code is the last of pytest's that is not 0. The long form takes the labs away again.
 
-    Without words of its own it also has the tests that are too long for ``make test``, each folder on a lab of its own.
+    Without words of its own it also has what is too long for ``make test``, each folder and part on a lab of its own.
     """
     short = "--short" in words
     rest = [word for word in words if word != "--short"]
@@ -32,6 +33,10 @@ def main(words: list[str]) -> int:
     codes = [run(name, form, short, *soak, "tests/soak", f"--ignore={DATABASES}", *rest)]
     codes += [] if short else [run(f"{name}-data", form, short, *soak, DATABASES, *rest)]
     codes += [run(f"{name}-{folder}"[:16], "short", short, "-m", "long", f"tests/{folder}") for folder in folders]
+    if not short:
+        codes.append(subprocess.run([sys.executable, ROOT / "tests/soak/page.py"], cwd=ROOT, check=False).returncode)
+    if folders:
+        codes.append(subprocess.run([sys.executable, "tests/run", *LONG_PARTS], cwd=ROOT, check=False).returncode)
     return next((code for code in reversed(codes) if code), 0)
 
 

@@ -1,12 +1,13 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What processes show while something happens, and the forms in which a secret may show in it."""
+"""What shows while something happens: processes' arguments, names of tasks, and the forms that a secret may take."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import subprocess
 import sys
 import threading
@@ -32,6 +33,69 @@ while not select.select([sys.stdin], [], [], 0.05)[0]:
             seen.add(text)
             sys.stdout.buffer.write(text + bytes([10]))
 """
+
+# Addresses that the engine's resolver gives for a name to HAProxy's container, and when each was given last, until
+# standard input ends.
+RESOLVER = """
+import json, os, select, socket, struct, subprocess, sys, time
+inspect = ["docker", "inspect", "-f", "{{.State.Pid}}", "longshore-haproxy"]
+pid = subprocess.run(inspect, capture_output=True, text=True, check=True).stdout.strip()
+with open(f"/proc/{pid}/ns/net") as space:
+    os.setns(space.fileno(), os.CLONE_NEWNET)
+parts = [bytes([len(part)]) + part.encode() for part in sys.argv[1].split(".")]
+question = b"".join(parts) + struct.pack(">BHH", 0, 1, 1)
+resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+resolver.settimeout(0.5)
+resolver.connect(("127.0.0.11", 53))
+last, number = {}, 0
+while not select.select([sys.stdin], [], [], 0.05)[0]:
+    number = number % 65535 + 1
+    resolver.send(struct.pack(">HHHHHH", number, 0x100, 1, 0, 0, 0) + question)
+    try:
+        answer = resolver.recv(4096)
+    except TimeoutError:
+        continue
+    if struct.unpack(">H", answer[:2])[0] == number:
+        at = 12 + len(question)
+        for _ in range(struct.unpack(">H", answer[6:8])[0]):
+            # A name in full, or a pointer to one.
+            while answer[at] not in (0, 0xC0):
+                at += answer[at] + 1
+            at += 1 if answer[at] == 0 else 2
+            last[socket.inet_ntoa(answer[at + 10 : at + 14])] = time.time()
+            at += 14
+json.dump(last, sys.stdout)
+"""
+
+
+@contextlib.contextmanager
+def names(lab: Lab, servers: tuple[str, ...], name: str) -> Iterator[dict[str, float]]:
+    """Watch a name while the block runs; the yielded dict then has by address when any server gave it last (Unix s)."""
+    pipe = subprocess.PIPE
+    watching = []
+    for server in servers:
+        container = lab.described["hosts"][server]["container"]
+        command = ["docker", "exec", "-i", container, "python3", "-c", RESOLVER, name]
+        watching.append(subprocess.Popen(command, stdin=pipe, stdout=pipe))
+    last: dict[str, float] = {}
+    try:
+        yield last
+    finally:
+        for process in watching:
+            found: dict[str, float] = json.loads(process.communicate()[0])
+            last.update({address: max(at, last.get(address, 0)) for address, at in found.items()})
+
+
+def task_addresses(lab: Lab, service: str) -> dict[str, list[str]]:
+    """The addresses of the running tasks of a service, by their containers' names."""
+    listing = f"docker ps -q -f label=com.docker.swarm.service.name={service} | xargs -r docker inspect"
+    return {
+        container["Name"].removeprefix("/"): [
+            network["IPAddress"] for network in container["NetworkSettings"]["Networks"].values()
+        ]
+        for server in ("app1", "app2", "app3")
+        for container in json.loads(lab.on(server, listing).stdout or "[]")
+    }
 
 
 @contextlib.contextmanager

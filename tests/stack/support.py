@@ -157,8 +157,13 @@ class Outcome:
 
     @property
     def end(self) -> str:
-        """What a failed test shows of it."""
-        return self.everything[-4000:]
+        """What a failed test shows of it: the failures and notices of a result object, or the last words."""
+        try:
+            result = self.json
+            told = {name: result[name] for name in ("failures", "unreachable", "notices")}
+        except (ValueError, LookupError, TypeError):
+            return self.everything[-4000:]
+        return json.dumps(told, indent=1)[:8000] + self.errors[-2000:]
 
     @property
     def json(self) -> Any:
@@ -200,19 +205,35 @@ def edges(lab: Lab, *servers: str) -> list[str]:
     return [f"http://{lab.address(name)}/" for name in names] + [f"http://[{lab.address(names[0], 'v6')}]/"]
 
 
-def accepted_late(lab: Lab, since: str) -> list[list[float]]:
-    """For each task of the shop that ended since then: how long after its SIGTERM it accepted requests, in seconds.
+@dataclass
+class Ended:
+    """A task that ended: when it was told to (Unix seconds), and how long after that it accepted each late request."""
 
-    Health checks don't count: the engine goes on with them until the container is gone, and no visitor waits for one.
+    told: float
+    late: list[float]
+
+
+def ended(lab: Lab, since: str) -> dict[str, Ended]:
+    """The tasks of the shop that ended since then, by their containers' names.
+
+    Health checks don't count as requests: the engine goes on with them until the container is gone, and no visitor
+    waits for one.
     """
-    ended = []
+    found = {}
     for server in ("app1", "app2", "app3"):
-        listing = ("docker", "ps", "-aq", "-f", "label=com.docker.swarm.service.name=shop_web", "-f", "status=exited")
-        for name in lab.on(server, *listing).stdout.split():
+        listing = ("docker", "ps", "-a", "-f", "label=com.docker.swarm.service.name=shop_web", "-f", "status=exited")
+        for name in lab.on(server, *listing, "--format", "{{.Names}}").stdout.split():
             lines = lab.on(server, "docker", "logs", "--since", since, name).stdout.splitlines()
             events = [json.loads(line) for line in lines]
-            if any(event["event"] == "exit" for event in events):
+            # One that was told before ``since`` may have ended after it.
+            if {"sigterm", "exit"} <= {event["event"] for event in events}:
                 told = next(event["at"] for event in events if event["event"] == "sigterm")
                 asked = [event for event in events if event["event"] == "request" and " /healthz " not in event["line"]]
-                ended.append([round(event["accepted"] - told, 3) for event in asked if event["accepted"] > told])
-    return ended
+                late = [round(event["accepted"] - told, 3) for event in asked if event["accepted"] > told]
+                found[name] = Ended(told, late)
+    return found
+
+
+def accepted_late(lab: Lab, since: str) -> list[list[float]]:
+    """For each task of the shop that ended since then: how long after its SIGTERM it accepted requests, in seconds."""
+    return [task.late for task in ended(lab, since).values()]

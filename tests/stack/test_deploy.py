@@ -12,14 +12,17 @@ from typing import Any
 
 import pytest
 
-from .support import Lab, StackFile, accepted_late, edges, longshore, nothing_lost, until
+from .sampling import names, task_addresses
+from .support import Lab, StackFile, edges, ended, longshore, nothing_lost, until
 
 HOST = "shop.example"
 # Seconds of a run around the deadline of one service: it starts, finds images, and brings the old version back.
 AROUND = 45
-# Seconds after its SIGTERM in which a task may still get requests here. The engine tells of its end two seconds before
-# it; on a machine with other work that takes longer to get around. `make bench` counts those of more than 0.2 s.
-LATEST = 2.5
+# Seconds after its SIGTERM in which a task may still get requests. The engine forgets its name two seconds before that;
+# what one load balancer's engine was told later than HEARD seconds before it, health checks must find out.
+LATEST = 0.2
+LATEST_UNHEARD = 2.5
+HEARD = 1.0
 
 
 def served(lab: Lab) -> str:
@@ -34,13 +37,29 @@ def test_rolling_deploy_under_load_loses_nothing(lab: Lab, shop: StackFile, repo
     since = lab.on("app1", "date", "-Is").stdout.strip()
     (repository / "version.txt").write_text(f"{before}-rolled\n")
     lab.push(repository, "shop")
-    with lab.load(edges(lab), HOST, rate=200, slow=0.02, new=0.3, post=0.1) as report:
+    addresses = task_addresses(lab, "shop_web")
+    assert len(addresses) == 6, addresses
+    with (
+        lab.load(edges(lab), HOST, rate=200, slow=0.02, new=0.3, post=0.1) as report,
+        names(lab, ("app1", "app2"), "tasks.shop_web") as last_named,
+    ):
         done = longshore(shop, "deploy", "web")
     assert done.code == 0, done.end
     assert served(lab) == f"{before}-rolled"
     nothing_lost(report)
-    late = until(lambda: len(found := accepted_late(lab, since)) >= 6 and found, 90, "the old tasks have ended")
-    assert all(seconds <= LATEST for task in late for seconds in task), late
+    gone = until(
+        lambda: addresses.keys() <= (found := ended(lab, since)).keys() and {name: found[name] for name in addresses},
+        90,
+        "the old tasks have ended",
+    )
+    named = {name: max(last_named.get(address, 0) for address in addresses[name]) for name in gone}
+    assert all(named.values()), "each was named at first"
+    heard = {name for name, task in gone.items() if named[name] <= task.told - HEARD}
+    # Swarm's gossip loses the end of a task once in a while, and never that of most.
+    assert len(heard) >= 4, {name: round(named[name] - task.told, 2) for name, task in gone.items()}
+    late = {name: task.late for name, task in gone.items()}
+    assert all(seconds <= LATEST for name in heard for seconds in late[name]), late
+    assert all(seconds <= LATEST_UNHEARD for task in late.values() for seconds in task), late
 
 
 def bad_image(service: dict[str, Any]) -> None:
@@ -66,9 +85,10 @@ def fits_nowhere(service: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "causes"),
     [
-        (bad_image, ["nginx:no-such-tag", "there is no such image"]),
+        # The tutorial has one, too.
+        pytest.param(bad_image, ["nginx:no-such-tag", "there is no such image"], marks=pytest.mark.long),
         (unhealthy, ["health check", "/missing", "404"]),
-        (crashes, ["exit code 7", "the disk is on fire"]),
+        pytest.param(crashes, ["exit code 7", "the disk is on fire"], marks=pytest.mark.long),
         # Where `tags` fit nowhere, tests/integration/test_services.py looks.
         pytest.param(fits_nowhere, ["no suitable node", "insufficient resources"], marks=pytest.mark.long),
     ],
@@ -107,7 +127,7 @@ def test_dockerfile_that_fails(lab: Lab, shop: StackFile, repository: Path) -> N
 def test_scale_lasts_until_the_file_says_otherwise(lab: Lab, shop: StackFile) -> None:
     assert longshore(shop, "scale", "static=3").code == 0
     assert running(lab, "shop_static") == 3
-    assert longshore(shop, "deploy").code == 0
+    assert longshore(shop, "deploy", "static").code == 0
     assert running(lab, "shop_static") == 3
     with shop.changed(lambda content: content["services"]["static"].update(replicas=1)):
         assert longshore(shop, "deploy", "static").code == 0

@@ -78,6 +78,7 @@ def as_they_are(shop: StackFile, builder: str) -> None:
     assert image(shop) == before
 
 
+@pytest.mark.long
 class TestDeadBuilder:
     """The only builder's engine is gone."""
 
@@ -114,6 +115,7 @@ class TestDeadBuilder:
             assert done.code == 0, done.end
 
 
+@pytest.mark.long
 def test_a_dead_first_manager_hinders_nobody(lab: Lab, shop: StackFile) -> None:
     def change(content: dict[str, Any]) -> None:
         reconfigure(content)
@@ -127,6 +129,7 @@ def test_a_dead_first_manager_hinders_nobody(lab: Lab, shop: StackFile) -> None:
     assert longshore(shop, "deploy").code == 0
 
 
+@pytest.mark.long
 def test_a_dead_registry_leaves_images_as_they_are(lab: Lab, shop: StackFile, repository: Path) -> None:
     before = image(shop)
     (repository / "version.txt").write_text(f"{uuid.uuid4().hex}\n")

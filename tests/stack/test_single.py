@@ -28,6 +28,7 @@ def alone() -> Iterator[Lab]:
         lab.run("down", "--name", lab.name)
 
 
+@pytest.mark.long
 def test_one_server_has_every_part(alone: Lab, tmp_path: Path) -> None:
     stack = StackFile.of("single", tmp_path, alone)
     done = longshore(stack, "up")

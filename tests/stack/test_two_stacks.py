@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .support import Lab, StackFile, longshore, until
 from .test_up import changed_tasks
 
@@ -52,6 +54,7 @@ def test_second_stack_is_refused_where_it_says_otherwise(lab: Lab, shop: StackFi
     assert lab.on("app1", "test", "-e", "/etc/longshore/blog", check=False).returncode == 1
 
 
+@pytest.mark.long
 def test_second_stack_comes_and_goes(lab: Lab, shop: StackFile, tmp_path: Path) -> None:
     second = StackFile.of("second", tmp_path, lab)
     before, config = objects(lab, "shop"), lab.on("app1", "cat", "/etc/longshore/haproxy/haproxy.cfg").stdout
@@ -91,4 +94,3 @@ def test_second_stack_comes_and_goes(lab: Lab, shop: StackFile, tmp_path: Path) 
     assert shared(lab) == common
     left = lab.on("app1", "sh", "-c", "ls /usr/local/share/ca-certificates/longshore-blog.* /etc/longshore/blog; true")
     assert left.stdout == ""
-    assert changed_tasks(longshore(shop, "up", "--json")) == set()

@@ -102,7 +102,11 @@ def create(lab: Lab, host: str, kind: Kind) -> Any:
 
 def host_config(lab: Lab, host: str, kind: Kind) -> Any:
     """Describe the container to the engine: privileged where that works, else with the capabilities one by one."""
-    names = {"git.lab": public(lab, "git").v4, "mirror.lab": (private if kind.private else public)(lab, "mirror").v4}
+    names = {
+        "git.lab": public(lab, "git").v4,
+        "mirror.lab": (private if kind.private else public)(lab, "mirror").v4,
+        "s3.lab": public(lab, "client").v4,
+    }
     options: dict[str, Any] = {
         "extra_hosts": {name: address for name, address in names.items() if name != f"{host}.lab"},
         "binds": [f"{name}:{path}:{'ro' if name.startswith('/') else 'rw'}" for name, path in kind.volumes.items()],

@@ -24,9 +24,11 @@ def ensure(lab: Lab, names: list[str], described: hosts.Kind) -> list[str]:
 
 
 def kill(lab: Lab, name: str) -> None:
-    """Take a server's power away; its disks stay."""
+    """Take a server's power away, and wait until it is gone; its disks stay."""
     require(lab, name)
-    engine.client().containers.get(lab.container(name)).kill()
+    container = engine.client().containers.get(lab.container(name))
+    container.kill()
+    container.wait()
 
 
 def start(lab: Lab, name: str) -> None:

@@ -27,6 +27,11 @@ def options(lab: Lab) -> list[str]:
         "StrictHostKeyChecking=yes",
         "-o",
         "LogLevel=ERROR",
+        # A server whose power is taken says nothing any more.
+        "-o",
+        "ConnectTimeout=10",
+        "-o",
+        "ServerAliveInterval=5",
     ]
 
 

@@ -5,28 +5,42 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
-from ansible_collections.longshore.stack.plugins.module_utils.secret_env import HELPER, HELPER_ON_HOST, binding
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import mariadb, secrets, valkey
+from ansible_collections.longshore.stack.plugins.module_utils.secret_env import (
+    HELPER,
+    HELPER_ON_HOST,
+    READER,
+    binding,
+)
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
+    backups,
+    clients,
+    external,
+    mariadb,
+    memcached,
+    rabbitmq,
+    secrets,
+    valkey,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from longshore.definition.databases import Database
     from longshore.definition.stack import Stack
 
-_CIPHER = "backups.passphrase"
-# What services use: two are good while it changes.
-_LOGIN = "owner"
 _PASSWORDS = {
     "postgresql": ("replication", "rewind", "owner", "reader", "monitor"),
     "mariadb": mariadb.PASSWORDS,
     "redis": valkey.PASSWORDS,
+    "memcached": (),
+    "rabbitmq": rabbitmq.PASSWORDS,
 }
 # Where containers find the authority's certificate: the helper's directory is in each that has a secret environment.
 _AUTHORITY = f"{HELPER}/ca.crt"
-# Seconds between two whole backups; an hour less, since a timer is never early.
-_WHOLE = {"daily": 86400 - 3600, "weekly": 7 * 86400 - 3600, "monthly": 30 * 86400 - 3600}
 _RUN = trust_as_template("{{ longshore_run }}")
 
 
@@ -39,12 +53,13 @@ def made_once(definition: Stack) -> dict[str, Any]:
             f"{name}.{password}": {
                 "length": 32,
                 "alphabet": "alphanumeric",
-                "turns": password == _LOGIN,
+                "turns": password in secrets.LOGINS,
             }
-            for name, database in definition.databases.items()
+            for name, database in _logical(definition).items()
             for password in _PASSWORDS[database.engine]
+            if name == database.name or password in secrets.LOGINS
         }
-        | {_CIPHER: {"length": 64, "alphabet": "alphanumeric"}},
+        | {backups.CREDENTIAL: {"length": 64, "alphabet": "alphanumeric"}},
     }
 
 
@@ -52,28 +67,51 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     """What is the same on every server."""
     if not definition.databases:
         return {}
+    managed, logical = _managed(definition), _logical(definition)
     return {
-        "databases": {name: _reference(database, *_login(database)) for name, database in definition.databases.items()},
+        "databases": {
+            name: _reference(name, database, partial(_login, name, database)) for name, database in logical.items()
+        }
+        | external.references(definition),
         secrets.BINDINGS: {
-            name: _reference(database, binding(name, "user"), binding(name, "password"))
-            for name, database in definition.databases.items()
-        },
+            name: _reference(name, database, partial(_bound, name)) for name, database in logical.items()
+        }
+        | external.bindings(definition),
         "services_credentials": {
-            name: dict(zip(("user", "password"), map(trust_as_template, _login(database)), strict=True))
-            for name, database in definition.databases.items()
-        },
+            f"{name}{'' if who == 'owner' else READER}": {
+                part: trust_as_template(text)
+                for part, text in zip(("user", "password"), _login(name, database, who), strict=True)
+            }
+            for name, database in logical.items()
+            for who in secrets.LOGINS
+            if who in _PASSWORDS[database.engine]
+        }
+        | external.logins(definition),
+        **external.of_stack(definition),
         **(_of_etcd(definition) if definition.etcd_members() else {}),
         **(_of_postgresql(definition) if definition.data_servers("postgresql") else {}),
         **mariadb.of_stack(definition),
         **valkey.of_stack(definition),
-        **_others_backups(definition),
+        **memcached.of_stack(definition),
+        **rabbitmq.of_stack(definition),
+        **backups.of_others(definition),
         "database_router_stack": definition.name,
         "database_router_names": {
             name: _router(definition, database, name == database.reader)
-            for database in definition.databases.values()
+            for database in managed.values()
             for name in filter(None, (database.name, database.reader))
         },
     }
+
+
+def _managed(definition: Stack) -> dict[str, Database]:
+    """Those that are not somebody else's."""
+    return {name: database for name, database in definition.databases.items() if database.external is None}
+
+
+def _logical(definition: Stack) -> dict[str, Database]:
+    """The logical databases in these: name → the one in which each is."""
+    return {name: each for name, each in definition.logical_databases().items() if each.external is None}
 
 
 def _of_etcd(definition: Stack) -> dict[str, Any]:
@@ -96,14 +134,15 @@ def _of_postgresql(definition: Stack) -> dict[str, Any]:
         "postgresql_certificate": f"{directory}/databases.crt",
         "postgresql_key": f"{directory}/databases.key",
         "postgresql_passwords": {
-            _instance(definition, name): {
+            definition.instance(name): {
                 password: secrets.kept("databases", f"{name}.{password}") for password in _PASSWORDS["postgresql"]
             }
-            for name, database in definition.databases.items()
+            | secrets.of_more(database)
+            for name, database in _managed(definition).items()
             if database.engine == "postgresql"
         },
         "postgresql_run": _RUN,
-        **_backups(definition),
+        **backups.of_postgresql(definition),
     }
 
 
@@ -116,16 +155,24 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
     relational = [each for each in held if each.engine == "postgresql"]
     maria = [each for each in held if each.engine == "mariadb"]
     stores = [each for each in held if each.engine == "redis"]
+    caches = [each for each in held if each.engine == "memcached"]
+    queues = [each for each in held if each.engine == "rabbitmq"]
     # Containers live here too, and their share is theirs.
     share = (0.5 if name in definition.docker_hosts() else 1.0) / max(1, len(held))
     return {
+        **external.of_server(definition, name),
         "pgbackrest_address": address,
-        "postgresql_instances": [_postgresql(definition, each) for each in relational],
+        "postgresql_instances": [_postgresql(definition, each, name) for each in relational],
         "postgresql_memory": share * len(relational),
         "mariadb_instances": [mariadb.instance(definition, each) for each in maria],
         "mariadb_memory": share * len(maria),
         "valkey_instances": [valkey.instance(definition, each) for each in stores],
         "valkey_memory": share * len(stores),
+        "memcached_instances": [memcached.instance(definition, each, name) for each in caches],
+        "memcached_memory": share * len(caches),
+        "memcached_clients": clients.of_server(definition, name),
+        "rabbitmq_instances": [rabbitmq.instance(definition, each) for each in queues],
+        "rabbitmq_memory": share * len(queues),
         "ca_copies": [f"{HELPER_ON_HOST}/ca.crt"] if name in definition.docker_hosts() else [],
     }
 
@@ -163,178 +210,91 @@ def _etcd(otherwise: list[str]) -> Any:
     return trust_as_template(f"{{{{ ({known} | list or {otherwise!r}) | unique | sort | {bracketed} | {ported} }}}}")
 
 
-def _instance(definition: Stack, name: str) -> str:
-    return f"{definition.name}-{name}"
-
-
-def _postgresql(definition: Stack, database: Database) -> dict[str, Any]:
+def _postgresql(definition: Stack, database: Database, server: str) -> dict[str, Any]:
     return {
-        "name": _instance(definition, database.name),
+        "name": definition.instance(database.name),
         "title": database.name,
         "version": database.major,
         "port": database.listens,
         "health_port": database.health_port,
         "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
-        "clients": [_host(server.private) for server in definition.servers.values()],
+        "clients": [_network(each) for each in clients.of_server(definition, server)],
         "synchronous": database.synchronous,
         "database": database.inside,
+        "also": [database.called(each) for each in database.also],
         "extensions": database.extensions,
         "settings": database.settings,
-        "archive": _archive(definition, database),
+        "archive": backups.archive(definition, database),
     }
 
 
-def _host(address: str) -> str:
-    return f"{address}/{128 if ':' in address else 32}"
-
-
-def _archive(definition: Stack, database: Database) -> dict[str, str]:
-    """The command that keeps PostgreSQL's log; none without backups.
-
-    Replicas ask for nothing there: one that starts must not wait for a backup server that is away.
-    """
-    if database.backup is None:
-        return {}
-    config = f"/etc/longshore/{definition.name}/pgbackrest/pgbackrest.conf"
-    program = f"pgbackrest --config={config} --stanza={_instance(definition, database.name)}"
-    return {"command": f"{program} archive-push %p"}
-
-
-def _backups(definition: Stack) -> dict[str, Any]:
-    kept, server = definition.backed_up("pgbackrest"), definition.backup_server()
-    if not kept or server is None:
-        return {}
-    return {
-        "pgbackrest_name": definition.name,
-        "pgbackrest_server": server,
-        "pgbackrest_repository": definition.backup_directory(),
-        "pgbackrest_target": _target(definition),
-        "pgbackrest_passphrase": secrets.kept("databases", _CIPHER),
-        "pgbackrest_stanzas": [
-            {
-                **_kept(definition, database),
-                "version": database.major,
-                "servers": database.servers,
-                "full": _WHOLE[schedule.full],
-                "extensions": database.extensions,
-            }
-            for database in kept
-            if (schedule := database.backup) is not None
-        ],
-        "pgbackrest_run": _RUN,
-    }
-
-
-def _others_backups(definition: Stack) -> dict[str, Any]:
-    kept = definition.backed_up("restic")
-    if not kept:
-        return {}
-    return {
-        "restic_name": definition.name,
-        "restic_repository": f"{definition.backup_directory()}/restic",
-        "restic_target": _target(definition),
-        "restic_passphrase": secrets.kept("databases", _CIPHER),
-        "restic_databases": [
-            {
-                **_kept(definition, database),
-                "engine": database.engine,
-                "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
-                "health_port": database.health_port or 0,
-                "password": secrets.kept("databases", f"{database.name}.replication"),
-            }
-            for database in kept
-        ],
-        "restic_run": _RUN,
-    }
-
-
-def _kept(definition: Stack, database: Database) -> dict[str, Any]:
-    """What all that is backed up has."""
-    schedule = database.backup
-    if schedule is None:
-        return {}
-    return {
-        "name": _instance(definition, database.name),
-        "port": database.listens,
-        "database": database.inside,
-        "calendar": schedule.calendar,
-        "gap": schedule.gap,
-        "keep": round(schedule.keep / 86400),
-        "verify": schedule.verify,
-        "sql": definition.text(schedule.verify_sql) if schedule.verify_sql else "",
-    }
-
-
-def _target(definition: Stack) -> dict[str, Any]:
-    repository = definition.backups.repository if definition.backups is not None else None
-    if repository is None or repository.type == "local":
-        return {"type": "local"}
-    if repository.type == "s3":
-        host, port = repository.service
-        return {
-            "type": "s3",
-            "host": host,
-            "port": port,
-            "bucket": repository.bucket,
-            "region": repository.region or "us-east-1",
-            "access_key": secrets.trusted(repository.access_key or ""),
-            "secret_key": secrets.trusted(repository.secret_key or ""),
-        }
-    return {
-        "type": "sftp",
-        "host": repository.host,
-        "port": repository.port or 22,
-        "user": repository.user,
-        "ssh_key": secrets.trusted(repository.ssh_key or ""),
-        "known_hosts": definition.text(repository.known_hosts or ""),
-    }
+def _network(place: str) -> str:
+    """A network as it is, an address as the network that it alone is."""
+    return place if "/" in place else f"{place}/{128 if ':' in place else 32}"
 
 
 def _router(definition: Stack, database: Database, reads: bool) -> dict[str, Any]:
     watching = [definition.servers[each].private for each in definition.sentinels()] if database.watched else []
     return {
         "engine": database.engine,
-        "instance": _instance(definition, database.name),
+        "instance": definition.instance(database.name),
         "sentinels": watching,
         "port": database.listens,
         **({"health_port": database.health_port} if database.health_port is not None else {}),
         "reads": reads,
+        **({"tls": database.tls} if database.engine == "memcached" else {}),
         "servers": [{"name": each, "address": definition.servers[each].private} for each in database.servers],
     }
 
 
-def _login(database: Database) -> tuple[str, str]:
-    """User and password, as templates."""
+def _login(name: str, database: Database, who: str) -> tuple[str, str]:
+    """User and password of a logical database's owner or reader, as templates."""
     # A user of Valkey may have two passwords.
     alternating = database.engine != "redis"
-    kept = f"{secrets.KEPT}.databases['{database.name}.{_LOGIN}']"
-    login = f"({kept} | longshore.stack.login('{database.inside}', {alternating}))"
+    user = database.called(name) if who == "owner" else f"{database.called(name)}_reader"
+    login = f"({secrets.KEPT}.databases['{name}.{who}'] | longshore.stack.login('{user}', {alternating}))"
     return f"{{{{ {login}.user }}}}", f"{{{{ {login}.password }}}}"
 
 
-def _reference(database: Database, user: str, password: str) -> dict[str, Any]:
+def _bound(name: str, who: str) -> tuple[str, str]:
+    """The same, as what stands for it until a container's start."""
+    credential = name if who == "owner" else f"{name}{READER}"
+    return binding(credential, "user"), binding(credential, "password")
+
+
+def _reference(name: str, database: Database, login: Callable[[str], tuple[str, str]]) -> dict[str, Any]:
     """What ``{{ databases.<name>.… }}`` gives."""
-    inside, port = database.inside, database.listens
-    reader = database.reader or database.name
-
-    def url(host: str) -> Any:
-        if database.engine == "redis":
-            # How a client is told whom to trust differs from library to library: `authority` is the file.
-            return trust_as_template(f"rediss://{user}:{password}@{host}:{port}/0")
-        if database.engine == "mariadb":
-            # The same goes for these clients.
-            return trust_as_template(f"mysql://{user}:{password}@{host}:{port}/{inside}")
-        trust = f"sslmode=verify-full&sslrootcert={_AUTHORITY}"
-        return trust_as_template(f"postgresql://{user}:{password}@{host}:{port}/{inside}?{trust}")
-
-    return {
+    if database.engine == "memcached":
+        return memcached.reference(database, _AUTHORITY)
+    user, password = login("owner")
+    replica = database.reader or database.name
+    known = {
         "authority": _AUTHORITY,
         "host": database.name,
-        "port": str(port),
-        "name": inside,
+        "port": str(database.listens),
+        "name": database.called(name),
         "user": trust_as_template(user),
         "password": trust_as_template(password),
-        "url": url(database.name),
-        "replica_host": reader,
-        "replica_url": url(reader),
+        "url": trust_as_template(_url(name, database, f"{user}:{password}@{database.name}")),
+        "replica_host": replica,
+        "replica_url": trust_as_template(_url(name, database, f"{user}:{password}@{replica}")),
     }
+    if "reader" in _PASSWORDS[database.engine]:
+        user, password = login("reader")
+        known |= {
+            "reader_user": trust_as_template(user),
+            "reader_password": trust_as_template(password),
+            "reader_url": trust_as_template(_url(name, database, f"{user}:{password}@{replica}")),
+        }
+    return known
+
+
+def _url(name: str, database: Database, place: str) -> str:
+    # How a client of the others is told whom to trust differs from library to library: `authority` is the file.
+    scheme, path = {
+        "redis": ("rediss", "0"),
+        "rabbitmq": ("amqps", database.called(name)),
+        "mariadb": ("mysql", database.called(name)),
+        "postgresql": ("postgresql", f"{database.called(name)}?sslmode=verify-full&sslrootcert={_AUTHORITY}"),
+    }[database.engine]
+    return f"{scheme}://{place}:{database.listens}/{path}"

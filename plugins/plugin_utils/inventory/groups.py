@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import external
+
 if TYPE_CHECKING:
     from longshore.definition import Stack
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 def members(definition: Stack) -> dict[str, list[str]]:
     """Group name → its servers, in the file's order. Groups that a playbook names exist even when they are empty."""
     sentinels = definition.sentinels()
+    caches = definition.data_servers("memcached")
     keepers = [keeper] if (keeper := definition.backup_server()) else []
     kept = definition.backed_up("pgbackrest")
     groups = {
@@ -32,8 +35,12 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "mariadb": definition.data_servers("mariadb"),
         "sentinel": sentinels,
         "former_sentinel": [name for name in definition.servers if sentinels and name not in sentinels],
+        "rabbitmq": definition.data_servers("rabbitmq"),
         "valkey": definition.data_servers("redis"),
-        "database_router": definition.docker_hosts() if definition.databases else [],
+        "memcached": caches,
+        "former_memcached": [name for name in definition.servers if caches and name not in caches],
+        "external_database": external.servers(definition),
+        "database_router": definition.docker_hosts() if definition.routers() else [],
         "backup_server": keepers,
         "pgbackrest": list(dict.fromkeys([*keepers, *(name for each in kept for name in each.servers)]))
         if kept

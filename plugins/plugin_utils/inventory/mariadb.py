@@ -20,15 +20,16 @@ _RUN = trust_as_template("{{ longshore_run }}")
 
 def of_stack(definition: Stack) -> dict[str, Any]:
     """What is the same on every server."""
-    databases = [each for each in definition.databases.values() if each.engine == "mariadb"]
+    databases = [each for each in definition.databases.values() if each.engine == "mariadb" and each.servers]
     if not databases:
         return {}
     directory = f"/etc/longshore/{definition.name}"
     return {
         "mariadb_passwords": {
-            f"{definition.name}-{each.name}": {
+            definition.instance(each.name): {
                 name: secrets.kept("databases", f"{each.name}.{name}") for name in PASSWORDS
             }
+            | secrets.of_more(each)
             for each in databases
         },
         "mariadb_directory": f"{directory}/mariadb",
@@ -42,13 +43,14 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
     """One of ``mariadb_instances``."""
     keeper = definition.backup_server() if database.backup is not None else None
     return {
-        "name": f"{definition.name}-{database.name}",
+        "name": definition.instance(database.name),
         "title": database.name,
         "port": database.listens,
         "health_port": database.health_port,
         "servers": [{"name": name, "address": definition.servers[name].private} for name in database.servers],
         "synchronous": database.synchronous,
         "database": database.inside,
+        "also": [database.called(name) for name in database.also],
         "settings": database.settings,
         "keeper": definition.servers[keeper].private if keeper is not None else "",
     }

@@ -11,6 +11,7 @@ from ansible.parsing.vault import EncryptedString
 from ansible.template import trust_as_template
 
 if TYPE_CHECKING:
+    from longshore.definition.databases import Database
     from longshore.definition.resources import Secret
     from longshore.definition.stack import Stack
 
@@ -25,9 +26,24 @@ KEPT = (
 BINDINGS = "database_bindings"
 
 
+# Whose credentials of a database services use: two of each are good while one changes.
+LOGINS = ("owner", "reader")
+
+
 def kept(group: str, name: str) -> Any:
     """What the managers keep in a set of credentials under this name."""
     return trust_as_template(f"{{{{ {KEPT}.{group}['{name}'] }}}}")
+
+
+def of_more(database: Database) -> dict[str, Any]:
+    """The passwords of the logical databases that are in it besides its own."""
+    if not database.also:
+        return {}
+    return {
+        "also": {
+            database.called(name): {who: kept("databases", f"{name}.{who}") for who in LOGINS} for name in database.also
+        }
+    }
 
 
 def made_once(definition: Stack) -> dict[str, Any]:

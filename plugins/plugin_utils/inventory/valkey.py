@@ -23,7 +23,7 @@ _PEER = secrets.kept("cluster", PEER)
 
 def of_stack(definition: Stack) -> dict[str, Any]:
     """What is the same on every server."""
-    databases = [each for each in definition.databases.values() if each.engine == "redis"]
+    databases = [each for each in definition.databases.values() if each.engine == "redis" and each.servers]
     if not databases:
         return {}
     watched = [each for each in databases if each.watched]
@@ -32,7 +32,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
     return {
         "valkey_sentinels": [each["address"] for each in sentinels],
         "valkey_passwords": {
-            f"{definition.name}-{each.name}": {
+            definition.instance(each.name): {
                 name: secrets.kept("databases", f"{each.name}.{name}") for name in PASSWORDS
             }
             for each in databases
@@ -44,7 +44,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         "valkey_sentinel_servers": sentinels,
         "valkey_sentinel_databases": [
             {
-                "name": f"{definition.name}-{each.name}",
+                "name": definition.instance(each.name),
                 "port": each.listens,
                 "servers": [{"name": name, "address": definition.servers[name].private} for name in each.servers],
                 "password": secrets.kept("databases", f"{each.name}.sentinel"),
@@ -59,7 +59,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
 def instance(definition: Stack, database: Database) -> dict[str, Any]:
     """One of ``valkey_instances``."""
     return {
-        "name": f"{definition.name}-{database.name}",
+        "name": definition.instance(database.name),
         "title": database.name,
         "port": database.listens,
         "servers": [{"name": name, "address": definition.servers[name].private} for name in database.servers],

@@ -61,6 +61,8 @@ PATIENCE, FENCING = 5.0, 1.0
 STOPPING = 30.0
 # Seconds for a switchover, and for what was ordered.
 HANDING_OVER, ORDER = 8.0, 30.0
+# Seconds in which a replica that was just started says that it follows; each tells its state at least so often.
+FOLLOWING = 4.0
 # Seconds between two copies that a replica makes by itself.
 AGAIN = 60.0
 # Seconds that a replica may be behind to be asked for reads.
@@ -673,6 +675,7 @@ class Promoter:
         self.state: dict[str, Any] = {"role": "", "state": "starting"}
         self._told: dict[str, Any] = {}
         self._told_at = 0.0
+        self._ordered = ("", 0.0)
         self._frozen_since: float | None = None
         self._seen_at = 0.0
         self._return_until = 0.0
@@ -1051,14 +1054,22 @@ class Promoter:
         if _meant(order, "promote"):
             words = f"{self.me} is primary; let it hand over"
         elif _meant(order, "switchover"):
+            if not self.follower(leader, order["to"], records) and self.patient(order["id"]):
+                return
             words = self.hand_over(leader, order["to"], records)
         else:
             words = "came too late"
         self.store.delete("order")
         self.store.put("result", {"id": order["id"], "error": words})
 
-    def hand_over(self, leader: Record, to: str, records: dict[str, Record]) -> str:
-        """Have another server become primary. Nothing is lost: it has all before it is one. What went wrong, if so."""
+    def patient(self, order: str) -> bool:
+        """Whether whoever is to take over may have been started a moment ago, and not have told yet that it follows."""
+        if self._ordered[0] != order:
+            self._ordered = (order, time.monotonic())
+        return time.monotonic() - self._ordered[1] < FOLLOWING
+
+    def follower(self, leader: Record, to: str, records: dict[str, Record]) -> str:
+        """The server that can take over: ``to``, or without it whoever has the most; empty for none."""
         now = time.monotonic()
         able = {
             name: record.value["position"]
@@ -1068,9 +1079,15 @@ class Promoter:
             and now - record.since < self.settings.ttl
             and (record.value["state"], record.value["term"]) == ("streaming", leader.value["term"])
         }
-        if not able or (to and to not in able):
+        if to:
+            return to if to in able else ""
+        return max(able, key=lambda name: able[name], default="")
+
+    def hand_over(self, leader: Record, to: str, records: dict[str, Record]) -> str:
+        """Have another server become primary. Nothing is lost: it has all before it is one. What went wrong, if so."""
+        chosen = self.follower(leader, to, records)
+        if not chosen:
             return f"{to} does not follow" if to else "no replica follows"
-        chosen = to or max(able, key=lambda name: able[name])
         say(f"hands over to {chosen}")
         until = time.monotonic() + HANDING_OVER
         if not self.guard.end(2.0, gently=True):
@@ -1444,7 +1461,7 @@ def order(settings: Settings, what: str, to: str) -> dict[str, Any]:
         return {"error": ""}
     etcd = Etcd(settings)
     if what == "forget":
-        etcd.delete(f"member/{settings.name}")
+        etcd.delete(f"member/{to or settings.name}")
         return {"error": ""}
     number = f"{time.time():.3f}-{os.getpid()}"
     before = etcd.look().get("leader")

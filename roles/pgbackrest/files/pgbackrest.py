@@ -17,7 +17,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from keeper import Failed, Keeper, Scratch, last_words, main, run
+import archive
+from copies import Copied, Layout, Part
+from keeper import Failed, Scratch, last_words, main, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,14 +39,23 @@ SETTINGS = {
     "primary_conninfo": "",
     "huge_pages": "off",
 }
+DATABASES = "select datname from pg_database where datallowconn and not datistemplate order by 1"
+TABLES = (
+    "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
+    "where schemaname not in ('pg_catalog', 'information_schema')"
+)
 COUNT = "select count(*) from {}"
 # Of pgBackRest's info: there is no such stanza yet.
 NO_STANZA = (1, 3)
 # Seconds. A stanza that is not there yet is asked for by its PostgreSQL every second, which locks it for that long.
 LOCKED = 60.0
+# Seconds for a look into the repository.
+ASKED = 60.0
+# The configuration's own limit is short, for a primary that wants to stop; a far place or a busy server needs more.
+ARCHIVED = "--archive-timeout=60"
 
 
-class PgBackRest(Keeper):
+class PgBackRest(Copied):
     """Keeps the backups of groups of PostgreSQL servers."""
 
     def call(self, stanza: str, *words: str, restoring: bool = False) -> str:
@@ -52,9 +63,13 @@ class PgBackRest(Keeper):
         config = self.settings["restore" if restoring else "config"]
         return run(["pgbackrest", f"--config={config}", f"--stanza={stanza}", *words])
 
+    def asked(self, *words: str) -> str:
+        """What is in the repository, for somebody who waits: one that is away would be tried for many minutes else."""
+        return run(["pgbackrest", f"--config={self.settings['config']}", "--io-timeout=15", *words], timeout=ASKED)
+
     def info(self, stanza: str) -> dict[str, Any]:
         """What pgBackRest tells of a stanza."""
-        found = json.loads(self.call(stanza, "info", "--output=json"))
+        found = json.loads(self.asked(f"--stanza={stanza}", "info", "--output=json"))
         return found[0] if found else {"status": {"code": NO_STANZA[0]}}
 
     def begun(self, name: str) -> bool:
@@ -64,14 +79,39 @@ class PgBackRest(Keeper):
     def begin(self, name: str) -> None:
         """Make its stanza."""
         self.undisturbed(name, "stanza-create")
-        self.call(name, "check")
+        self.settle(name)
 
-    def undisturbed(self, stanza: str, command: str) -> None:
+    def settle(self, name: str) -> bool:
+        """Have what is written now archived."""
+        self.call(name, ARCHIVED, "check")
+        return True
+
+    def lacking(self, name: str) -> str:
+        """As after a while in which the log went elsewhere."""
+        found = self.info(name)
+        if not found.get("backup"):
+            return ""
+        newest = found["backup"][-1]
+        stop: str = newest["archive"]["stop"]
+        (kept,) = [each["id"] for each in found["archive"] if each["database"] == newest["database"]]
+        top = f"archive/{name}/{kept}"
+        files: dict[str, float] = {}
+        for directory in archive.directories(self.entries(top), stop):
+            files.update(self.entries(f"{top}/{directory}"))
+        first = archive.missing(files, stop, time.time())
+        return f"log is missing from {first} on" if first else ""
+
+    def entries(self, place: str) -> dict[str, float]:
+        """What lies there, and since when, in seconds since 1970."""
+        found = json.loads(self.asked("repo-ls", place, "--output=json"))
+        return {name: float(each.get("time", 0)) for name, each in found.items()}
+
+    def undisturbed(self, stanza: str, *words: str) -> None:
         """Do it once the primary, which tries to send its log all the time, lets go of the lock for a moment."""
         until = time.monotonic() + LOCKED
         while True:
             try:
-                self.call(stanza, command)
+                self.call(stanza, *words)
             except Failed as error:
                 if "LockAcquireError" not in str(error) or time.monotonic() > until:
                     raise
@@ -81,15 +121,19 @@ class PgBackRest(Keeper):
 
     def known(self, name: str) -> list[dict[str, Any]]:
         """The backups of a stanza."""
+        found = self.raw(name)
+        prior = {each["label"]: each["prior"] for each in found}
         return [
             {
                 "label": each["label"],
                 "type": each["type"],
+                "start": each["timestamp"]["start"],
                 "time": each["timestamp"]["stop"],
                 "size": each["info"]["size"],
                 "stored": each["info"]["repository"]["delta"],
+                "needs": chain(prior, each["label"]),
             }
-            for each in self.raw(name)
+            for each in found
         ]
 
     def raw(self, name: str) -> list[dict[str, Any]]:
@@ -103,7 +147,7 @@ class PgBackRest(Keeper):
         due = full or not whole or time.time() - whole[-1]["time"] >= self.settings["stanzas"][name]["full"]
         kind = report["type"] = "full" if due else "incr"
         self.room(whole if due else before, kind)
-        self.call(name, f"--type={kind}", "backup")
+        self.call(name, ARCHIVED, f"--type={kind}", "backup")
         made = self.raw(name)[-1]
         label: str = made["label"]
         report.update(size=made["info"]["size"], stored=made["info"]["repository"]["delta"])
@@ -111,9 +155,39 @@ class PgBackRest(Keeper):
             raise Failed(f"{label}: PostgreSQL's checksums do not fit: {made.get('error-list') or ''}")
         return label
 
+    def forget(self, name: str, label: str) -> None:
+        """By pgBackRest, which takes those that need it along."""
+        self.undisturbed(name, "expire", f"--set={label}")
+
+    def layouts(self) -> list[Layout]:
+        """Of each database its log and its backups; those that need others come after them."""
+        return [
+            Layout(
+                (name,),
+                (
+                    Part(f"archive/{name}", ("/archive.info*",), always=True),
+                    Part(f"backup/{name}", ("/backup.info*", "/latest")),
+                ),
+                tuple(
+                    f"{kind}/{name}/{kind}.info{ending}" for kind in ("archive", "backup") for ending in (".copy", "")
+                ),
+            )
+            for name in self.settings["stanzas"]
+        ]
+
     def scratch(self, name: str, place: Path) -> Instance:
         """A PostgreSQL."""
         return Instance(self, name, place)
+
+
+def chain(prior: dict[str, str | None], label: str) -> list[str]:
+    """What a backup is built upon: the one before it, and so on down to the whole one, which comes first."""
+    found: list[str] = []
+    before = prior.get(label)
+    while before is not None:
+        found.insert(0, before)
+        before = prior.get(before)
+    return found
 
 
 class Instance(Scratch):
@@ -173,15 +247,13 @@ class Instance(Scratch):
         return ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", str(self.place), "-p", "5432", "-d", database, "-c"]
 
     def rows(self) -> dict[str, int]:
-        """Table → rows, counted."""
-        tables = run(
-            [
-                *self.psql(self.database),
-                "select quote_ident(schemaname) || '.' || quote_ident(tablename) from pg_tables "
-                "where schemaname not in ('pg_catalog', 'information_schema')",
-            ]
-        ).splitlines()
-        return {table: int(run([*self.psql(self.database), COUNT.format(table)])) for table in tables}
+        """Table → rows, counted; those of other logical databases with the name of theirs before."""
+        found = {}
+        for database in run([*self.psql(self.database), DATABASES]).splitlines():
+            before = "" if database == self.database else f"{database}:"
+            for table in run([*self.psql(database), TABLES]).splitlines():
+                found[f"{before}{table}"] = int(run([*self.psql(database), COUNT.format(table)]))
+        return found
 
     def check(self) -> None:
         """Run the user's own SQL. It sees what the database's owner sees, and changes nothing."""
@@ -202,6 +274,12 @@ class Instance(Scratch):
         log = self.log.read_text("utf-8", "replace")
         found = re.findall(r"last completed transaction was at log time ([^\n]+)", log)
         return found[-1] if found else None
+
+    ending = "dump"
+
+    def artefact(self) -> list[list[str]]:
+        """The database in pg_dump's own format, of which pg_restore takes all or parts."""
+        return [[f"{self.bin}/pg_dump", "--format=custom", "-h", str(self.place), "-p", "5432", "-d", self.database]]
 
     def told(self) -> dict[str, Any]:
         """How it is asked."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import binlog
-from keeper import Failed, Scratch, begun, last_words, piped, run
+from keeper import Failed, Scratch, begun, copied, last_words, piped, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,6 @@ STOPPING, ANSWERING = 3600.0, 3.0
 SILENT, LOOKING = 120.0, 5.0
 # Seconds after which it is told that the log isn't kept.
 LATE = 300.0
-CHUNK = 1 << 18
 # The restored instance serves who runs it, and who checks it with the user's SQL may read that one database.
 USERS = """set sql_log_bin = 0;
 create or replace user keeper@localhost identified via unix_socket as '{user}';
@@ -59,6 +58,8 @@ and table_schema not in ('mysql', 'information_schema', 'performance_schema', 's
 class Database:
     """A group of MariaDB servers. ``log`` is the directory in which its log is kept."""
 
+    logged = True
+
     def __init__(self, name: str, settings: Mapping[str, Any], log: Path) -> None:
         self.name = name
         self.settings = settings
@@ -79,7 +80,7 @@ class Database:
             raise Failed(f"{chosen} gives no copy: HTTP {answer.status}")
         try:
             # What ends without its end raises.
-            shutil.copyfileobj(answer, sys.stdout.buffer, CHUNK)
+            copied(answer, sys.stdout.buffer, self.own["bandwidth"])  # type: ignore[arg-type]
         except http.client.HTTPException as error:
             raise Failed(f"{chosen} gave a part of its data only; its log has more: mariadb-promoter") from error
 
@@ -372,6 +373,14 @@ class Instance(Scratch):
         with contextlib.suppress(OSError, ValueError):
             os.kill(int((self.place / "pid").read_text("ascii")), 9)
         shutil.rmtree(self.place, ignore_errors=True)
+
+    ending = "sql.gz"
+
+    def artefact(self) -> list[list[str]]:
+        """The database as SQL that makes it anew."""
+        words = ["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]
+        dump = ["mariadb-dump", "--no-defaults", f"--socket={self.socket}", "--user=keeper", *words]
+        return [[*dump, self.database.own["database"]], ["gzip", "-3"]]
 
     def told(self) -> dict[str, Any]:
         """How it is asked."""

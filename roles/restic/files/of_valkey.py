@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keeper import Failed, Scratch, begun, piped, run
+from keeper import Failed, Scratch, begun, copied, piped, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,16 +27,24 @@ KEYS = re.compile(r"^(db\d+):keys=(\d+)", re.MULTILINE)
 class Database:
     """A group of Valkey servers."""
 
+    logged = False
+
     def __init__(self, name: str, settings: Mapping[str, Any], _log: Path) -> None:
         self.name = name
         self.settings = settings
         self.own = settings["stanzas"][name]
 
     def fetch(self) -> None:
-        """Become the program that writes all of the data to standard output. From a replica where there is one."""
-        address = self.chosen()
-        environment = {**os.environ, "REDISCLI_AUTH": self.own["password"]}
-        os.execvpe("valkey-cli", [*self.cli(address, "replication"), "--rdb", "-"], environment)  # noqa: S606 - no shell is wanted
+        """Write all of the data to standard output. From a replica where there is one."""
+        argv = [*self.cli(self.chosen(), "replication"), "--rdb", "-"]
+        password = {"REDISCLI_AUTH": self.own["password"]}
+        if not self.own["bandwidth"]:
+            os.execvpe(argv[0], argv, {**os.environ, **password})  # noqa: S606 - no shell is wanted
+        # A Valkey keeps what is written meanwhile for who takes its snapshot, and gives up on who is slow.
+        with tempfile.TemporaryFile(dir=self.settings["directory"]) as file:
+            piped([argv], password, file)
+            file.seek(0)
+            copied(file, sys.stdout.buffer, self.own["bandwidth"])
 
     def chosen(self) -> str:
         """Whose data are taken."""
@@ -130,6 +140,12 @@ class Instance(Scratch):
         if self.socket.exists():
             self.stop()
         shutil.rmtree(self.place, ignore_errors=True)
+
+    ending = "rdb"
+
+    def artefact(self) -> list[list[str]]:
+        """The snapshot, which a Valkey or Redis reads when it starts."""
+        return [["cat", str(self.file)]]
 
     def told(self) -> dict[str, Any]:
         """How it is asked."""

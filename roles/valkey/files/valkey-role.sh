@@ -1,9 +1,18 @@
 #!/bin/sh
 # Written by the role longshore.stack.valkey: changes are lost.
 # Has an instance start as a replica of whom most Sentinels call primary, or as that primary. Who was away for long would else
-# come back as what it was, and take writes that are lost.
+# come back as what it was, and take writes that are lost. With a second word it notes how the instance ended.
 set -eu
 name=$1
+refused="/run/longshore/valkey-$name.refused"
+if [ "${2:-}" = ended ]; then
+  # It ends so by itself when it can't read its data or its configuration.
+  case "${EXIT_CODE:-}:${EXIT_STATUS:-}" in
+    exited:1) mkdir -p "${refused%/*}" && touch "$refused" ;;
+    *) rm -f "$refused" ;;
+  esac
+  exit 0
+fi
 address='' authority='' sentinels=''
 # shellcheck source=/dev/null
 . "/etc/valkey/$name.place"
@@ -14,6 +23,19 @@ begin() {
   chown valkey:valkey "$main.new"
   mv "$main.new" "$main"
   exit 0
+}
+
+# A disk that was full may leave a log that nobody can read. A replica's data are the primary's: it copies them anew, and what it had
+# is put aside.
+readable() {
+  log="/var/lib/valkey/$name/appendonlydir"
+  if [ ! -e "$refused" ] || [ ! -e "$log/appendonly.aof.manifest" ]; then return; fi
+  if runuser -u valkey -- valkey-check-aof "$log/appendonly.aof.manifest" > /dev/null 2>&1; then return; fi
+  aside="/var/lib/valkey/$name/former-$(date -u +%Y%m%d-%H%M%S)"
+  echo "the log in $log can't be read: it is put aside in $aside, and the primary's data are copied"
+  install -d -m 0750 -o valkey -g valkey "$aside"
+  mv "$log" "$aside"
+  rm -f "$refused"
 }
 
 ask() {
@@ -32,6 +54,7 @@ while :; do
   read -r votes primary port < "$main.told" || votes=0
   if [ "$votes" -ge "$needed" ]; then
     if [ "$primary" = "$address" ]; then begin ''; fi
+    readable
     begin "replicaof $primary $port"
   fi
   if [ "$told" = '' ]; then

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..databases import PORTS, VERSIONS
+from . import external, memcached, rabbitmq
 
 if TYPE_CHECKING:
+    from ..backups import Backups, Repository
     from ..databases import Database
     from .context import Context
 
@@ -17,16 +19,33 @@ Path = tuple[str | int, ...]
 _DAY = 86400.0
 _MAJORITY = 3
 # Engine → the logical databases that PostgreSQL brings (initdb's manual), what Patroni and we log in as; MariaDB's own
-# and the users of roles/mariadb; the users that roles/valkey makes.
+# and the users of roles/mariadb; the users that roles/valkey and roles/rabbitmq make.
 _TAKEN = {
     "postgresql": frozenset({"postgres", "template0", "template1", "replicator", "rewinder", "monitor"}),
     "mariadb": frozenset(
         {"mysql", "information_schema", "performance_schema", "sys", "root", "replication", "monitor", "backup"}
     ),
     "redis": frozenset({"default", "admin", "replication", "sentinel", "router", "monitor"}),
+    "memcached": frozenset(),
+    "rabbitmq": frozenset({"guest", "admin", "backup", "monitor"}),
 }
+# Engines with more logical databases than one.
+_LOGICAL = ("postgresql", "mariadb")
 # What {{ databases.NAME.… }} knows.
-PARTS = ("authority", "host", "name", "password", "port", "replica_host", "replica_url", "url", "user")
+_PARTS = ("authority", "host", "name", "password", "port", "replica_host", "replica_url", "url", "user")
+_PARTS_OF_READER = ("reader_password", "reader_url", "reader_user")
+_PARTS_OF_CACHE = ("authority", "host", "port", "servers", "url")
+
+
+def parts(database: Database | None) -> tuple[str, ...]:
+    """What ``{{ databases.NAME.… }}`` knows of this one; of an unknown one what there may be."""
+    if database is None:
+        return (*_PARTS, *_PARTS_OF_READER, "servers")
+    if database.external is not None:
+        return external.parts(database.external)
+    if database.engine == "memcached":
+        return _PARTS_OF_CACHE
+    return _PARTS if database.engine == "rabbitmq" else tuple(sorted((*_PARTS, *_PARTS_OF_READER)))
 
 
 def check(context: Context) -> None:
@@ -34,22 +53,56 @@ def check(context: Context) -> None:
     backups = context.stack.backups
     if backups is not None and backups.server is not None:
         context.expect("servers", backups.server, ("backups", "server"), "server")
+    if backups is not None:
+        _copies(context, backups)
     for name, database in context.stack.databases.items():
         if database.engine not in PORTS:
             # What is not supported yet has been said.
             continue
         base: Path = ("databases", name)
+        if database.external is not None:
+            external.check(context, database, database.external, base)
+            continue
         _version(context, database, base)
         _servers(context, database, base)
         _names(context, name, database, base)
+        _also(context, database, base)
         _backup(context, database, base)
         if database.engine != "postgresql":
             _plain(context, database, base)
-        if database.engine == "redis":
-            _redis(context, database, base)
-        if database.health_port is not None and not 1 <= database.health_port <= 65535:
-            words = f"its health would be told on port {database.health_port}, which there is not"
-            context.complain((*base, "port"), words)
+        if database.engine in _OF_ENGINE:
+            _OF_ENGINE[database.engine](context, database, base)
+        if not database.tls and database.engine != "memcached":
+            context.complain((*base, "tls"), f"a {database.engine} takes no connection without TLS", "take it out")
+        _ports(context, database, base)
+
+
+def _copies(context: Context, backups: Backups) -> None:
+    """Two of them, or one and the backups themselves, in one place would be one."""
+
+    def place(repository: Repository) -> tuple[str, ...]:
+        where = (repository.endpoint or "", repository.bucket or "", repository.host or "", str(repository.port or ""))
+        return (*where, context.stack.backup_directory(repository).rstrip("/"))
+
+    taken = {place(backups.repository): "the backups themselves"}
+    for name, copy in backups.copies.items():
+        here = place(copy)
+        for other, whose in taken.items():
+            paths = sorted((f"{here[-1]}/", f"{other[-1]}/"))
+            if here[:-1] == other[:-1] and paths[1].startswith(paths[0]):
+                words = f"is where {whose} are, or one is inside the other"
+                context.complain(("backups", "copies", name), words, "give it a path of its own")
+        taken[here] = f"those of the copy {name}"
+
+
+def _ports(context: Context, database: Database, base: Path) -> None:
+    """Those that follow from its own."""
+    if database.health_port is not None and not 1 <= database.health_port <= 65535:
+        words = f"its health would be told on port {database.health_port}, which there is not"
+        context.complain((*base, "port"), words)
+    elif database.peer_port is not None and not 1 <= database.peer_port <= 65535:
+        words = f"its servers would speak with each other on port {database.peer_port}, which there is not"
+        context.complain((*base, "port"), words)
 
 
 def _version(context: Context, database: Database, base: Path) -> None:
@@ -57,6 +110,29 @@ def _version(context: Context, database: Database, base: Path) -> None:
     if database.version is not None and database.version not in known:
         words = f"{database.engine} {database.version[:20]} is not supported"
         context.complain((*base, "version"), words, f"there is: {', '.join(known)}")
+
+
+def _also(context: Context, database: Database, base: Path) -> None:
+    """Each has an owner and a reader, who take turns with a second one; no two of these may be called alike."""
+
+    def users(name: str) -> set[str]:
+        return {f"{database.called(name)}{role}{turn}" for role in ("", "_reader") for turn in ("", "_2")}
+
+    if database.also and database.engine not in _LOGICAL:
+        context.complain((*base, "also"), f"a {database.engine} has no logical databases", "take it out")
+        return
+    taken = dict.fromkeys(users(database.name), database.name)
+    for index, name in enumerate(database.also):
+        place = (*base, "also", index)
+        other = next((taken[user] for user in sorted(users(name)) if user in taken), None)
+        holder = next((each.name for each in context.stack.databases.values() if name in each.also), None)
+        if database.called(name) in _TAKEN[database.engine]:
+            context.complain(place, f"'{name}' is a name of the engine's own or of ours; call it otherwise")
+        elif other is not None:
+            context.complain(place, f"the users of '{name}' would be called like some of '{other}'")
+        elif name in context.names("databases") or holder != database.name:
+            context.complain(place, f"there is another database '{name}'")
+        taken |= dict.fromkeys(users(name), name)
 
 
 def _servers(context: Context, database: Database, base: Path) -> None:
@@ -69,7 +145,7 @@ def _servers(context: Context, database: Database, base: Path) -> None:
             if server in seen:
                 context.complain(path, f"'{server}' is named twice")
             seen.add(server)
-    if database.synchronous and len(database.servers) == 1:
+    if database.synchronous and len(database.servers) == 1 and database.engine != "memcached":
         words = "there is no second server for which a commit could wait"
         context.complain((*base, "synchronous"), words, "name two servers, or leave it out")
 
@@ -79,7 +155,7 @@ def _plain(context: Context, database: Database, base: Path) -> None:
     if database.extensions:
         context.complain((*base, "extensions"), f"a {database.engine} has none", "take them out")
     backup = database.backup
-    if backup is not None and "full" in backup.model_fields_set:
+    if backup is not None and "full" in backup.model_fields_set and database.engine != "memcached":
         words = f"each backup of a {database.engine} is a whole one, in which nothing is stored twice"
         context.complain((*base, "backup", "full"), words, "take it out")
 
@@ -99,6 +175,9 @@ def _redis(context: Context, database: Database, base: Path) -> None:
 def _backup(context: Context, database: Database, base: Path) -> None:
     if database.backup is not None and database.backup.keep < _DAY:
         context.complain((*base, "backup", "keep"), "is less than a day, and a backup is kept for whole days")
+    if database.engine == "postgresql" and database.backup is not None and database.backup.bandwidth is not None:
+        words = "pgBackRest, which backs up a postgresql, knows no limit: not supported yet"
+        context.complain((*base, "backup", "bandwidth"), words, "take it out")
 
 
 def _names(context: Context, name: str, database: Database, base: Path) -> None:
@@ -110,3 +189,6 @@ def _names(context: Context, name: str, database: Database, base: Path) -> None:
             if reader in context.names(section):
                 words = f"its replicas are called so on the network; give the {kind} another name"
                 context.complain((section, reader), f"'{name}' is a database: {words}", key=True)
+
+
+_OF_ENGINE = {"redis": _redis, "memcached": memcached.check, "rabbitmq": rabbitmq.check}

@@ -67,6 +67,8 @@ def _of_databases(context: Context) -> Iterator[tuple[Path, str]]:
     if backups is not None and backups.repository.known_hosts is not None:
         yield ("backups", "repository", "known_hosts"), backups.repository.known_hosts
     for name, database in context.stack.databases.items():
+        if database.external is not None and database.external.ca is not None:
+            yield ("databases", name, "external", "ca"), database.external.ca
         if database.backup is not None and database.backup.verify_sql is not None:
             yield ("databases", name, "backup", "verify_sql"), database.backup.verify_sql
 

@@ -24,6 +24,8 @@ BACKUP_PORT = 8432
 # Of etcd: for clients and between its members.
 QUORUM_PORTS = (2379, 2380)
 SENTINEL_PORT = 26379
+# Where the nodes of Erlang, in which RabbitMQ is written, ask for each other's ports.
+EPMD_PORT = 4369
 # A load balancer learns a service's addresses from one answer of DNS, which holds no more.
 MOST_ROUTED = 750
 
@@ -132,7 +134,7 @@ def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[st
     """Servers, port, what it is, and the place in the file."""
     for name, database in stack.databases.items():
         if database.engine in DATABASE_PORTS:
-            for number in filter(None, (database.listens, database.health_port)):
+            for number in filter(None, (database.listens, database.health_port, database.peer_port)):
                 yield database.servers, number, f"the database '{name}'", ("databases", name)
     server, kept = stack.backup_server(), stack.backed_up("pgbackrest")
     if server is not None and kept:
@@ -141,3 +143,4 @@ def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[st
     for number in QUORUM_PORTS:
         yield stack.etcd_members(), number, "the databases' quorum", ("databases",)
     yield stack.sentinels(), SENTINEL_PORT, "the databases' quorum", ("databases",)
+    yield stack.data_servers("rabbitmq"), EPMD_PORT, "RabbitMQ's nodes", ("databases",)

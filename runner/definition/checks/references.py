@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..document import VaultValue
 from ..problems import suggestion
 from ..values import database_parts, has_reference, is_secret, references
-from .databases import PARTS
+from .databases import parts
 
 if TYPE_CHECKING:
     from ..service import Service
@@ -29,6 +29,7 @@ SECRET_PLACES: tuple[tuple[str, ...], ...] = (
     ("registries", "*", "username"),
     ("registries", "*", "password"),
     ("load_balancer", "stats", "password"),
+    ("databases", "*", "external", "password"),
     ("backups", "repository", "access_key"),
     ("backups", "repository", "secret_key"),
     ("backups", "repository", "ssh_key"),
@@ -155,11 +156,13 @@ def _references(context: Context, value: str, path: Path) -> None:
         )
     for name in sorted(secrets):
         context.expect("secrets", name, path, "secret")
+    holding = context.stack.logical_databases() if databases else {}
     for name in sorted(databases):
-        context.expect("databases", name, path, "database")
+        context.expect("databases", name, path, "database", holding)
     for name, part in sorted(database_parts(value)):
-        if part not in PARTS:
-            context.complain(path, f"databases.{name} has no '{part[:40]}'", suggestion(part, PARTS))
+        known = parts(holding.get(name))
+        if part not in known:
+            context.complain(path, f"databases.{name} has no '{part[:40]}'", suggestion(part, known))
 
 
 def _fits(path: Path, pattern: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from databases import conftest
 from databases.conftest import Ledger
-from databases.test_faults import Fault, cut_off, lose, switch
+from databases.test_faults import Fault, crash, cut_off, kill_agents, lose, switch
 
 from ..conftest import LONG, Campaign
 
@@ -23,6 +23,8 @@ FAULTS: dict[str, tuple[int, Callable[[Ledger], Fault]]] = {
     "switchover": (5, switch),
     "lost": (ROUNDS, lose),
     "cut": (ROUNDS, lambda ledger: cut_off(ledger, "input", "output")),
+    "crash": (ROUNDS, crash),
+    "agents": (ROUNDS, kill_agents),
     "half-cut": (ROUNDS, lambda ledger: cut_off(ledger, "input")),
 }
 

@@ -219,7 +219,14 @@ def test_tables_of_tasks_leave_out_what_has_ended() -> None:
 
 
 def test_databases_show_each_server_of_the_file_the_unreached_too() -> None:
-    well = {"timeline": 3, "size": 12_345_678, "connections": 7, "connections_limit": 200, "version": "17.5"}
+    well = {
+        "timeline": 3,
+        "size": 12_345_678,
+        "free": 4.5e9,
+        "connections": 7,
+        "connections_limit": 200,
+        "version": "17.5",
+    }
     behind = {"role": "replica", "state": "streaming", "synchronous": True, "lag": 2_500, "pending_restart": True}
     known = {
         "main": {
@@ -231,8 +238,8 @@ def test_databases_show_each_server_of_the_file_the_unreached_too() -> None:
     }
     told = tables.databases(known, {"main": ["db1", "db2", "db3", "db4"], "other": ["db1"]})
     assert [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in told.splitlines()] == [
-        ["DATABASE", "SERVER", "ROLE", "STATE", "LAG", "TIMELINE", "SIZE", "CONNECTIONS", "VERSION"],
-        ["main", "db1", "primary", "running", "3", "12.3 MB", "7/200", "17.5"],
+        ["DATABASE", "SERVER", "ROLE", "STATE", "LAG", "TIMELINE", "SIZE", "FREE", "CONNECTIONS", "VERSION"],
+        ["main", "db1", "primary", "running", "3", "12.3 MB", "4.5 GB", "7/200", "17.5"],
         [
             "main",
             "db2",
@@ -241,6 +248,7 @@ def test_databases_show_each_server_of_the_file_the_unreached_too() -> None:
             "2.5 kB",
             "3",
             "12.3 MB",
+            "4.5 GB",
             "7/200",
             "17.5",
         ],

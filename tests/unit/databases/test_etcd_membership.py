@@ -92,6 +92,18 @@ def test_another_server_that_is_only_announced_is_none_to_start_with(cluster: Cl
     assert found == {"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.3"}
 
 
+def test_a_member_that_does_not_answer_is_forgotten(peers: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(peers, monkeypatch, a=SPEAKER, b="127.0.0.2")
+    lost = cluster.members[1]["ID"]
+    assert etcd.forget(cluster.rest, SPEAKER, "b", True)
+    assert cluster.asked == []
+    assert etcd.forget(cluster.rest, SPEAKER, "b", False)
+    assert cluster.asked == [("remove", {"ID": lost})]
+    assert not etcd.forget(cluster.rest, SPEAKER, "b", False), "it is none any more"
+    with pytest.raises(HostError, match="the etcd of a answers, so it is not lost"):
+        etcd.forget(cluster.rest, SPEAKER, "a", False)
+
+
 def test_a_refusal_is_told_in_etcds_words(cluster: Cluster) -> None:
     cluster.refusal = (503, {"error": "x", "message": "etcdserver: unhealthy cluster"})
     with pytest.raises(RestError, match="refuses member/add: etcdserver: unhealthy cluster") as raised:

@@ -5,33 +5,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import mariadb_group, mariadb_sql
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
+from programs import program
 
-PROGRAM = Path(__file__).resolve().parents[3] / "roles/mariadb/files/promoter.py"
 SERVERS = ["db1", "db2", "db3"]
 # The revision of the lost leader's record.
 LOST = 70
-
-
-def load() -> Any:
-    """The program."""
-    spec = importlib.util.spec_from_file_location("mariadb_promoter", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look for it there
-    spec.loader.exec_module(module)
-    return module
-
-
-promoter = load()
+promoter = program("roles/mariadb/files/promoter.py")
 
 
 def leader(**more: Any) -> dict[str, Any]:
@@ -230,6 +215,30 @@ def test_users_have_what_they_need_and_no_password_travels() -> None:
     assert mariadb_sql.hashed("secret") == "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"
 
 
+def test_a_switchover_waits_for_whoever_was_started_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may not have told yet that it follows; with nobody who does, the order fails after a while."""
+    one = promoter.Promoter.__new__(promoter.Promoter)
+    one.me, one._ordered = "db1", ("", 0.0)
+    one.settings = SimpleNamespace(servers=dict.fromkeys(SERVERS, ""), ttl=7.0)
+    told: list[tuple[str, Any]] = []
+    one.etcd = SimpleNamespace(
+        delete=lambda name: told.append((name, None)), put=lambda name, value: told.append((name, value))
+    )
+    now = [100.0]
+    monkeypatch.setattr(promoter.time, "monotonic", lambda: now[0])
+    lead = promoter.Record(leader(), 9, 100.0)
+    starting = {"member/db2": promoter.Record(member(80, state="waiting"), 8, 100.0)}
+    order = {"id": "1", "order": "switchover", "to": "db2", "at": promoter.time.time()}
+    one.obey(lead, order, starting)
+    assert told == []
+    following = {"member/db2": promoter.Record(member(80, state="streaming"), 10, 100.0)}
+    assert one.follower(lead, "db2", following) == one.follower(lead, "", following) == "db2"
+    assert not one.follower(lead, "db3", following)
+    now[0] += promoter.FOLLOWING
+    one.obey(lead, order, starting)
+    assert told == [("order", None), ("result", {"id": "1", "error": "db2 does not follow"})]
+
+
 class FakeLocal(mariadb_sql.Local):
     """An instance that has one user."""
 
@@ -269,6 +278,9 @@ def test_an_owner_that_takes_turns_has_two_users_meanwhile() -> None:
     ]
     change.apply()
     assert there.done == ["alter user `main`@`%` account lock; kill hard connection user `main`"]
+    found = mariadb_sql.wanted("main", {**passwords, "owner": "old", "reader": "1:new:old"})
+    assert found["main_reader_2@%"]["login"][1] == new
+    assert found["main_reader_2@%"]["grants"] == found["main_reader@%"]["grants"]
     there.login[3] = "locked"
     made = [each.what for each in mariadb_sql.plan(there, "main", {**passwords, "owner": "1:new"})]
     assert "main may not log in any more" not in made

@@ -13,7 +13,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import patroni as 
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.patroni import Group, differences, serves
 from ansible_collections.longshore.stack.plugins.module_utils.rest import RestError
-from ansible_collections.longshore.stack.plugins.modules.postgresql_order import refuse
+from ansible_collections.longshore.stack.plugins.modules.postgresql_order import refuse, refuse_behind
 from peers_bench import ADDRESSES, Clock, Peers, certificates, rest
 
 SERVERS = dict(zip(("db1", "db2", "db3"), ADDRESSES, strict=True))
@@ -139,6 +139,12 @@ def test_a_restart_waits_for_the_member(patroni: Patroni, clock: Clock, status: 
     patroni.group.restart("db2")
     assert patroni.asked == [("db2", "POST /restart", {"restart_pending": True})]
     assert clock.now == 7.0
+    patroni.answers["/restart"] = (200, "")
+    patroni.group.restart("db2", pending=False)
+    assert patroni.asked[-1] == ("db2", "POST /restart", {})
+    patroni.answers["/restart"] = (503, "")
+    with pytest.raises(HostError, match="HTTP 503"):
+        patroni.group.restart("db2", pending=False)
     patroni.answers["/restart"] = (500, "")
     with pytest.raises(HostError, match="db2 could not restart PostgreSQL: HTTP 500"):
         patroni.group.restart("db2")
@@ -244,3 +250,12 @@ def test_what_would_lose_data_is_refused(order: str, server: str, primary: str, 
         ("resync", "db2", "db1"),
     ):
         refuse("shop-main", *good)
+
+
+def test_who_may_lack_commits_is_no_choice_and_who_is_one_is_named() -> None:
+    members = {"db1": {"role": "leader"}, "db2": {"role": "sync_standby"}, "db3": {"role": "replica"}}
+    with pytest.raises(HostError, match=r"db3 may lack what is committed in main: .*switchover main --to db2"):
+        refuse_behind("main", "db3", members)
+    refuse_behind("main", "db2", members)
+    asynchronous = {**members, "db2": {"role": "replica"}}
+    refuse_behind("main", "db3", asynchronous)

@@ -174,3 +174,9 @@ def test_settings_are_the_same_in_capitals() -> None:
     instance = INSTANCE | {"settings": {"Max_Connections": "300", "Work_Mem": "9MB"}}
     assert dynamic(instance, {"ttl": 20, "loop": 5, "retry": 5})["postgresql"]["parameters"]["max_connections"] == "300"
     assert parameters(instance, TLS, GIB, 1)["work_mem"] == "9MB"
+
+
+def test_a_new_primary_sends_its_archive_what_may_be_missing() -> None:
+    archived = document(archive={"command": "keep %p"})["postgresql"]["callbacks"]["on_role_change"]
+    assert archived.endswith("promoted /usr/lib/postgresql/17/bin /var/lib/postgresql/17/shop-main")
+    assert "callbacks" not in document()["postgresql"]

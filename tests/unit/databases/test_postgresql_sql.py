@@ -71,13 +71,13 @@ def converged() -> dict[str, Any]:
     }
 
 
-def changes(fake: Fake, *extensions: str, owner: str = PASSWORDS["owner"]) -> list[str]:
+def changes(fake: Fake, *extensions: str, **credentials: str) -> list[str]:
     """Make them all; gives their words."""
     made = []
-    for change in plan(fake, "main", {**PASSWORDS, "owner": owner}, extensions):
+    for change in plan(fake, "main", PASSWORDS | credentials, extensions):
         made.append(change.what)
         change.apply()
-    secrets = {*PASSWORDS.values(), *owner.split(":")[1:]}
+    secrets = {*PASSWORDS.values(), *(value for text in credentials.values() for value in text.split(":")[1:])}
     assert not any(password in text for _database, text in fake.told for password in secrets)
     return made
 
@@ -226,6 +226,27 @@ def test_a_blank_instance_gets_the_user_whose_turn_it_is() -> None:
     made = changes(fake, owner="3:the-fourth")
     assert made[:4] == ["role main", "role main_2", "main_2 in main", "main_2 acts as main"]
     assert fake.told[0][1] == 'create role "main"', "who has no turn needs no password"
+
+
+def test_a_reader_takes_turns_too_and_stands_in_for_the_first_one_alone() -> None:
+    """Whatever the first one was given since, a connection to other databases too, the second one may."""
+    fake = Fake(converged())
+    former = PASSWORDS["reader"]
+    assert changes(fake, reader=f"1:the-new-one:{former}") == ["role main_reader_2", "main_reader_2 in main_reader"]
+    assert fake.told[1][1] == 'grant "main_reader" to "main_reader_2"'
+    state = converged()
+    second = {"password": verifier("the-new-one"), "login": True, "memberships": ["main_reader"], "settings": []}
+    state["roles"]["main_reader_2"] = {**second, "owns": False}
+    assert changes(Fake(state), reader=f"1:the-new-one:{former}") == []
+    assert changes(Fake(state), reader="1:the-new-one") == ["main_reader may not log in any more"]
+    fake = Fake({"roles": {}, "databases": {}})
+    made = changes(fake, reader="1:the-new-one")
+    assert made[1:5] == [
+        "role main_reader",
+        "main_reader in pg_read_all_data",
+        "role main_reader_2",
+        "main_reader_2 in main_reader",
+    ]
 
 
 def test_what_the_second_user_came_to_own_is_the_owners() -> None:

@@ -1,34 +1,104 @@
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which part of MariaDB's log is kept, forgotten and done again; that backups are good is tried on real servers."""
+"""Which part of MariaDB's log is kept, forgotten and done again, and when a RabbitMQ has all that a backup has.
+
+That backups are good is tried on real servers.
+"""
 
 from __future__ import annotations
 
-import importlib
+import http.server
+import json
 import os
 import struct
-import sys
+import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import backup_keeper
+from programs import program
 
-FILES = Path(__file__).resolve().parents[3] / "roles/restic/files"
 DAY = 86400.0
 
 
 @pytest.fixture(scope="module")
-def of_mariadb() -> Iterator[Any]:
+def of_mariadb() -> Any:
     """The module, beside what it imports, as on a server."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(FILES))
-        patch.setitem(sys.modules, "keeper", backup_keeper)
-        yield importlib.import_module("of_mariadb")
+    return program("roles/restic/files/of_mariadb.py")
+
+
+@pytest.fixture(scope="module")
+def of_rabbitmq() -> Any:
+    """The same of RabbitMQ."""
+    return program("roles/restic/files/of_rabbitmq.py")
+
+
+def test_definitions_are_the_same_in_any_order_and_without_what_a_cluster_has_of_its_own(of_rabbitmq: Any) -> None:
+    queues = [{"name": "b", "vhost": "v"}, {"name": "a", "vhost": "v"}]
+    own = [{"name": "internal_cluster_id", "value": "x"}, {"name": "limit", "value": 1}]
+    first = of_rabbitmq.defined({"rabbit_version": "4.0.5", "queues": queues, "global_parameters": own})
+    second = of_rabbitmq.defined({"queues": queues[::-1], "global_parameters": own[1:], "original_cluster_name": "n"})
+    assert first == second
+    assert [each["name"] for each in first["queues"]] == ["a", "b"]
+    assert first["global_parameters"] == own[1:]
+
+
+def test_one_that_did_not_take_all_is_no_proof(of_rabbitmq: Any, tmp_path: Path) -> None:
+    instance = of_rabbitmq.Instance(None, "shop-queue", tmp_path)
+    queue = {"name": "orders", "vhost": "v", "arguments": {"x-queue-type": "quorum"}}
+    instance.file.write_text(json.dumps({"queues": [queue], "vhosts": [{"name": "v"}]}))
+    there = {"queues": [queue], "vhosts": [{"name": "v"}, {"name": "/"}], "users": [{"name": "restored"}]}
+    instance.ask = lambda _method, _path: there
+    assert instance.rows() == {"queues": 1, "vhosts": 1}
+    there["queues"] = [{**queue, "arguments": {"x-queue-type": "classic"}}]
+    with pytest.raises(backup_keeper.Failed, match="one of the queues:"):
+        instance.rows()
+
+
+class Starting(http.server.BaseHTTPRequestHandler):
+    """A RabbitMQ that says what it is, and takes definitions a moment later, but none of users."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.answer(200)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append(self.path)
+        self.answer(204 if len(self.asked) > 1 and not body["users"] else 400)
+
+    def answer(self, status: int) -> None:
+        self.send_response(status)
+        body = b"" if status == 204 else b'{"reason": "failed_to_parse_json"}'
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Nothing."""
+
+
+def test_one_is_started_when_it_takes_definitions_and_what_it_refuses_is_told_with_its_log(
+    of_rabbitmq: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), Starting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        instance = of_rabbitmq.Instance(None, "shop-queue", tmp_path)
+        instance.file.write_text(json.dumps({"users": [{"name": "queue"}]}))
+        monkeypatch.setattr(of_rabbitmq, "several_free", lambda: [server.server_port, 1, 2])
+        instance.log.write_text(f"{of_rabbitmq.STARTED}\nnot_json\n")
+        monkeypatch.setattr(of_rabbitmq, "begun", lambda _words, _log: SimpleNamespace(pid=0))
+        waited = []
+        monkeypatch.setattr(instance, "await_start", lambda _process, answers: waited.extend([answers(), answers()]))
+        with pytest.raises(backup_keeper.Failed, match=r"answers 400: .*30 bytes; its log ends with: .* not_json"):
+            instance.start()
+        server.shutdown()
+    assert waited == [False, True]
 
 
 def event(kind: int, body: bytes = b"", when: int = 1000) -> bytes:

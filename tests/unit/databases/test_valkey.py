@@ -121,6 +121,39 @@ def test_a_sentinel_that_is_none_any_more_is_known_by_its_address(
     assert sentinel.strangers("shop-cache") is stranger
 
 
+@pytest.mark.parametrize(
+    ("flags", "lost", "expected"),
+    [
+        ("s_down,slave,disconnected", "192.0.2.2", ["learn anew who watches shop-cache"]),
+        ("s_down,slave,disconnected", "192.0.2.9", []),
+        ("slave", "192.0.2.2", "192.0.2.2 is watched, and not down"),
+        ("s_down,slave", "192.0.2.1", "192.0.2.1 is watched, and not down"),
+    ],
+)
+def test_a_server_that_is_lost_is_forgotten_once(
+    flags: str, lost: str, expected: list[str] | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {
+        "MASTER": ["name", "shop-cache", "ip", "192.0.2.1", "num-slaves", "1"],
+        "REPLICAS": ["name", "x", "ip", "192.0.2.2", "flags", flags],
+        "SENTINELS": ["name", "y", "ip", "192.0.2.3", "flags", "sentinel"],
+    }
+    here = valkey_cli.Valkey([], "")
+    monkeypatch.setattr(here, "ask", lambda _sentinel, kind, *_: answers[kind])
+    monkeypatch.setattr(valkey_sentinel.Sentinel, "here", here)
+    awaited: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(valkey_sentinel, "relearn", lambda *words: awaited.append(words[1:4]))
+    sentinel = valkey_sentinel.Sentinel({"others": ["192.0.2.3"]}, Run())
+    if isinstance(expected, str):
+        with pytest.raises(HostError, match=expected):
+            list(sentinel.relearn("shop-cache", lost, False))
+        assert not awaited
+    else:
+        assert list(sentinel.relearn("shop-cache", lost, False)) == expected
+        # Of what it knew before, one replica will not come back.
+        assert awaited == ([("shop-cache", 1, 0)] if expected else [])
+
+
 def test_only_sentinels_that_watch_it_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {
         "192.0.2.1": [word for last in "234" for word in replica(f"192.0.2.{last}", "100")],
@@ -175,9 +208,9 @@ def test_nobody_takes_over_who_does_not_follow(info: dict[str, str], to: str, mo
     assert valkey.asked == []
 
 
-def replica(ip: str, priority: str, flags: str = "slave") -> list[str]:
-    """What a Sentinel tells of a replica, a part of it."""
-    return ["name", ip, "ip", ip, "flags", flags, "slave-priority", priority]
+def replica(ip: str, priority: str, flags: str = "slave", answered: str = "800") -> list[str]:
+    """What a Sentinel tells of a replica, a part of it; ``answered``: milliseconds ago."""
+    return ["name", ip, "ip", ip, "flags", flags, "slave-priority", priority, "last-ok-ping-reply", answered]
 
 
 def test_a_sentinel_is_to_hear_from_the_right_replica(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +219,7 @@ def test_a_sentinel_is_to_hear_from_the_right_replica(monkeypatch: pytest.Monkey
         *replica("192.0.2.2", "100"),
         *replica("192.0.2.3", "1"),
         *replica("192.0.2.4", "1", "slave,disconnected"),
+        *replica("192.0.2.5", "1", answered="5400"),  # has told its priority after a restart, but not answered yet
     ]
     monkeypatch.setattr(sentinel, "ask", lambda *_: told)
     known = [each for each in "23459" if member(Answers())._knows(sentinel, f"192.0.2.{each}")]

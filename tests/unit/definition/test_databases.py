@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from longshore.definition import Stack
+from longshore.definition import DefinitionError, Stack
 from longshore.definition.load import load_text
 from longshore.definition.needs import needs
 from longshore.definition.values import references, template
@@ -86,6 +86,15 @@ def test_who_agrees_depends_on_the_engines(databases: str, etcd: str, sentinels:
     assert (stack.etcd_members(), stack.sentinels()) == (etcd.split(), sentinels.split())
 
 
+@pytest.mark.parametrize(("port", "ports"), [("", (5671, 15671, 25672)), (", port: 6000", (6000, 16000, 26001))])
+def test_a_rabbitmq_has_three_ports_and_one_name(port: str, ports: tuple[int, ...]) -> None:
+    stack = load(3, f"queue: {{engine: rabbitmq, servers: [s1, s2, s3]{port}}}")
+    found = stack.databases["queue"]
+    assert (found.listens, found.health_port, found.peer_port) == ports
+    assert (found.major, found.reader, stack.etcd_members(), stack.sentinels()) == ("4", None, [], [])
+    assert list(stack.routers()) == ["queue"]
+
+
 def routers(servers: int, databases: str, body: str = "", tags: str = "app") -> dict[str, Any]:
     """Name → normalized."""
     return {name: each.normalized() for name, each in load(servers, databases, body, tags).routers().items()}
@@ -146,6 +155,62 @@ def test_the_port_of_health_is_as_far_from_patronis_as_the_other_from_postgresql
 def test_sql_takes_its_name_without_quotes() -> None:
     found = load(2, "my-db: {engine: postgresql, servers: [s1, s2]}").databases["my-db"]
     assert (found.name, found.inside, found.reader) == ("my-db", "my_db", "my-db-ro")
+
+
+@pytest.mark.parametrize(
+    ("databases", "words"),
+    [
+        (main("s1", more=", also: [reports]"), ""),
+        (cache("s1", more=", also: [reports]"), "a redis has no logical databases"),
+        (main("s1", more=", also: [postgres]"), "'postgres' is a name of the engine's own"),
+        (main("s1", more=", also: [main-reader]"), "the users of 'main-reader' would be called like some of 'main'"),
+        (main("s1", more=", also: [a, a-2]"), "the users of 'a-2' would be called like some of 'a'"),
+        (main("s1", more=", also: [a, a]"), "the users of 'a' would be called like some of 'a'"),
+        (f"{main('s1', more=', also: [cache]')}, {cache('s1')}", "there is another database 'cache'"),
+        (
+            f"{main('s1', more=', also: [a]')}, b: {{engine: mariadb, servers: [s1], also: [a]}}",
+            "databases.b.also.0: there is another database 'a'",
+        ),
+    ],
+)
+def test_users_of_logical_databases_are_told_apart(databases: str, words: str) -> None:
+    if not words:
+        assert list(load(1, databases).logical_databases()) == ["main", "reports"]
+        return
+    with pytest.raises(DefinitionError) as caught:
+        load(1, databases)
+    assert words in str(caught.value)
+
+
+def test_a_logical_database_is_reached_where_it_is() -> None:
+    body = WEB.replace("databases.main.url", "databases.reports.reader_url")
+    stack = load(2, f"{main('s1', 's2', more=', also: [reports]')}", body)
+    assert stack.services["web"].normalized()["depends_on"]["main"] == {"condition": "service_healthy"}
+    assert sorted(stack.routers()["main"].normalized()["networks"]) == ["back", "default"]
+    assert set(stack.routers()) == {"main", "main-ro"}
+    with pytest.raises(DefinitionError, match="no database 'report' in databases"):
+        load(2, main("s1", "s2", more=", also: [reports]"), body.replace("reports", "report"))
+
+
+@pytest.mark.parametrize(
+    ("copies", "words"),
+    [
+        ("{near: {type: local}}", "local needs path, on another disk"),
+        ("{near: {type: local, path: /mnt/near, bandwidth: 1K}}", "bandwidth is less than 64K"),
+        ("{near: {type: local, path: /var/lib/longshore/shop/backups/}}", "is where the backups themselves are"),
+        ("{a: {type: local, path: /mnt/a}, b: {type: local, path: /mnt/a/b}}", "is where those of the copy a are"),
+        ("{near: {type: local, path: /mnt/near}}", ""),
+        ("{a: {type: local, path: /mnt/a}, b: {type: local, path: /mnt/ab}}", ""),
+    ],
+)
+def test_copies_of_backups_are_elsewhere(copies: str, words: str) -> None:
+    where = f"backups: {{copies: {copies}}}\n"
+    if not words:
+        assert load(1, main("s1", more=', backup: "@daily"'), where).backups is not None
+        return
+    with pytest.raises(DefinitionError) as caught:
+        load(1, main("s1", more=', backup: "@daily"'), where)
+    assert words in str(caught.value)
 
 
 def test_where_backups_go_needs_what_opens_it_before_a_run() -> None:

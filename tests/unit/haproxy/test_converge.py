@@ -93,6 +93,36 @@ def test_a_start_goes_on_without_the_network_of_a_stack_that_is_gone(
     assert [warning.split()[6] for warning in change.answer()["warnings"]] == ["gone_edge,"]
 
 
+def test_what_tasks_serve_elsewhere_and_nobody_here_is_told_with_the_cure(
+    host: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.joined = {"shop_edge"}
+    waited: list[set[str]] = []
+
+    def wait(names: Any, _run: Run, patience: float = 0.0) -> list[str]:
+        if patience == 0.0:
+            waited.append(set(names))
+        return sorted(names)
+
+    monkeypatch.setattr(converge.ready, "wait", wait)
+    monkeypatch.setattr(converge.Docker, "connect", object)
+
+    def told(serving: list[str], *joined: str) -> tuple[list[str], list[str]]:
+        host.joined = set(joined)
+        change = planned(host, "shop", True)
+        change.await_services(serving, Run())
+        answer = change.answer()
+        return answer["notices"], answer["warnings"]
+
+    notices, warnings = told(["x"], "shop_edge")
+    assert "answers 503 for x, which has healthy tasks" in notices[0]
+    assert warnings == []
+    # Without a change no task is waited for that may not be there.
+    assert told(["y"], "shop_edge") == ([], [])
+    assert told(["y"]) == ([], ["no task answers yet behind shop.web"])
+    assert waited == [{"shop.web"}, set(), {"shop.web"}]
+
+
 def test_the_image_is_pulled_with_its_registrys_login() -> None:
     sent: list[dict[str, Any]] = []
 

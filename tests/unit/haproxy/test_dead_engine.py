@@ -224,7 +224,7 @@ class TestStart:
         dead: bool,
     ) -> None:
         monkeypatch.setattr(converge._Change, "_start", lambda _self: None)
-        monkeypatch.setattr(converge.ready, "wait", lambda *_: ["shop.web"])
+        monkeypatch.setattr(converge.ready, "wait", lambda names, *_, **__: sorted(names))
         answers(ALIVE, later)
         fragment = normalize("shop", ROUTES, BACKENDS, {})
         if dead:

@@ -28,16 +28,23 @@ def answer(status: str) -> str:
 
 
 def test_backends_found_by_dns_are_waited_for() -> None:
-    assert haproxy_ready.names_of(FRAGMENT) == {"shop.web_80", "shop.web_80.sticky"}
-    assert haproxy_ready.names_of(None) == set()
+    assert haproxy_ready.services_of(FRAGMENT) == {"shop.web_80": "shop_web", "shop.web_80.sticky": "shop_web"}
+    assert haproxy_ready.services_of(None) == {}
 
 
 def test_it_waits_until_each_has_a_server() -> None:
     answers = iter(["", answer("DOWN"), answer("UP")])
-    assert haproxy_ready.wait(haproxy_ready.names_of(FRAGMENT), Run(), lambda: next(answers)) == []
+    assert haproxy_ready.wait(haproxy_ready.services_of(FRAGMENT), Run(), lambda: next(answers)) == []
     assert next(answers, None) is None
+
+
+def test_some_are_waited_for_longer() -> None:
+    answers = iter([answer("DOWN"), answer("DOWN"), answer("UP")])
+    assert haproxy_ready.wait(["shop.web_80.sticky"], Run(), lambda: next(answers), patience=30.0) == []
+    assert haproxy_ready.wait(["shop.web_80.sticky"], Run(), lambda: answer("DOWN"), patience=0.0) != []
 
 
 def test_those_that_stay_without_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(haproxy_ready, "PATIENCE", 0.0)
-    assert haproxy_ready.wait(haproxy_ready.names_of(FRAGMENT), Run(), lambda: answer("DOWN")) == ["shop.web_80.sticky"]
+    silent = haproxy_ready.wait(haproxy_ready.services_of(FRAGMENT), Run(), lambda: answer("DOWN"))
+    assert silent == ["shop.web_80.sticky"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.longshore.stack.plugins.module_utils import host_converge, host_files
 from ansible_collections.longshore.stack.plugins.module_utils import run as run_module
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_converge import converge
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LISTS = ("repositories", "packages", "packages_absent", "packages_held", "groups", "users", "directories", "files",
-         "blocks", "absent", "sweep", "tidy", "commands", "units")  # fmt: skip
+         "blocks", "absent", "sweep", "tidy", "commands", "units", "units_former")  # fmt: skip
 # A unit is the file units/NAME with its invocation; what it was told stands in `log`.
 SYSTEMCTL = """#!/bin/sh
 cd "$STAND_IN" || exit 1
@@ -91,6 +92,54 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     monkeypatch.setenv("STAND_IN", str(tmp_path))
     return Server(tmp_path)
+
+
+class TestFormerUnits:
+    @pytest.fixture
+    def units(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """The directory with the units of three backups of ours, one of them with a log, and one of another stack."""
+        directory = server.root / "systemd"
+        directory.mkdir()
+        for name in ("backup-shop-main", "backup-shop-books", "log-shop-books", "backup-shop-eu-main"):
+            stack = "shop-eu" if "eu" in name else "shop"
+            more = "[Install]\n" if "log" in name else ""
+            (directory / f"{name}.service").write_text(f"ExecStart=keeper /etc/longshore/{stack}/x.json\n{more}")
+            if "log" not in name:
+                (directory / f"{name}.timer").write_text("[Timer]\n[Install]\n")
+        monkeypatch.setattr(host_converge, "UNIT_DIRECTORY", str(directory))
+        monkeypatch.setattr(host_files, "UNIT_DIRECTORIES", (str(directory),))
+        return directory
+
+    def wanted(self, server: Server) -> list[dict[str, Any]]:
+        """Only that of ``main`` is wanted."""
+        own = {"containing": " /etc/longshore/shop/", "keep": ["backup-shop-main.service"]}
+        return [
+            {"pattern": f"{kind}-shop-*.service", "data": [str(server.root / "data"), "/none"], **own}
+            for kind in ("backup", "log")
+        ]
+
+    def test_they_end_and_what_they_made_stays(self, server: Server, units: Path) -> None:
+        (server.root / "data").mkdir()
+        for name in ("backup-shop-books.timer", "log-shop-books.service", "backup-shop-main.timer"):
+            (server.root / "running" / name).write_text("1")
+        before = sorted(path.name for path in units.iterdir())
+        foreseen = server.run(units_former=self.wanted(server), check=True)
+        assert sorted(path.name for path in units.iterdir()) == before
+        done = server.run(units_former=self.wanted(server))
+        assert foreseen["changes"] == done["changes"]
+        assert done["kept"] == foreseen["kept"] == [str(server.root / "data")]
+        gone = {"backup-shop-books.service", "backup-shop-books.timer", "log-shop-books.service"}
+        assert set(before) - {path.name for path in units.iterdir()} == gone
+        ended = ["disable backup-shop-books.timer", "stop backup-shop-books.timer"]
+        ended += ["disable log-shop-books.service", "stop log-shop-books.service"]
+        assert [line for line in server.log if "reload" not in line] == ended
+        assert "daemon-reload " in server.log, "systemd knows them no more"
+
+    @pytest.mark.usefixtures("units")
+    def test_a_second_run_changes_nothing(self, server: Server) -> None:
+        server.run(units_former=self.wanted(server))
+        again = server.run(units_former=self.wanted(server))
+        assert (again["changed"], again["kept"]) == (False, [])
 
 
 class TestFiles:

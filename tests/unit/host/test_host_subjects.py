@@ -35,6 +35,18 @@ class TestPackages:
     def test_candidates(self) -> None:
         assert host_packages.candidates(POLICY) == {"docker.io"}
 
+    def test_newer_versions(self) -> None:
+        text = "".join(
+            f"{name}:\n  Installed: {installed}\n  Candidate: {candidate}\n  Version table:\n *** {installed} 100\n"
+            for name, installed, candidate in (
+                ("a", "1", "2"),
+                ("b", "2", "2"),
+                ("c", "(none)", "3"),
+                ("d", "4", "(none)"),
+            )
+        )
+        assert host_packages.newer(text) == {"a": ("1", "2")}
+
     def test_alternatives(self) -> None:
         assert host_packages.alternatives("a1 | b2:arm64") == ["a1", "b2:arm64"]
 

@@ -5,27 +5,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import program
 
-SCRIPT = Path(__file__).resolve().parents[3] / "roles/docker_host/files/prune-images.py"
+SCRIPT = "roles/docker_host/files/prune-images.py"
 DIGEST = "sha256:" + "ab" * 32
 IMAGE = {"Id": "sha256:1", "RepoTags": ["shop:1"], "RepoDigests": [f"mirror:5000/shop@{DIGEST}"]}
 
 
 @pytest.fixture(scope="module")
 def prune() -> Any:
-    spec = importlib.util.spec_from_file_location("prune_images", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program(SCRIPT)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from programs import program
 
-SCRIPT = Path(__file__).resolve().parents[3] / "roles/registry/files/sweep-registry.py"
+SCRIPT = "roles/registry/files/sweep-registry.py"
 REGISTRY = "registry.longshore.internal:5000"
 OURS = "0a1b2c3d4e5f-0123456"
 NOW = 1_000_000.0
@@ -21,12 +21,7 @@ NOW = 1_000_000.0
 
 @pytest.fixture(scope="module")
 def sweep() -> Any:
-    spec = importlib.util.spec_from_file_location("sweep_registry", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program(SCRIPT)
 
 
 class Storage:

@@ -363,18 +363,27 @@ servers:
   db1: {address: 198.51.100.21, private_address: 10.77.0.21, tags: [db]}
   db2: {address: 198.51.100.22, private_address: fd00::22, tags: [db]}
 databases:
-  my-db: {engine: postgresql, servers: [db2, db1], synchronous: true, extensions: [vector], settings: {work_mem: 9MB}}
+  my-db:
+    {engine: postgresql, servers: [db2, db1], synchronous: true, extensions: [vector], settings: {work_mem: 9MB},
+     also: [more-of]}
 services:
   web:
     image: x
-    environment: {URL: "{{ databases.my-db.url }}", FILTERED: "{{ databases.my-db.password | length }}"}
+    environment:
+      URL: "{{ databases.my-db.url }}"
+      READ: "{{ databases.my-db.reader_url }}"
+      FILTERED: "{{ databases.my-db.password | length }}"
 """
 ASKED = """
 - hosts: all
   gather_facts: false
   tasks:
     - ansible.builtin.set_fact:
-        credentials_result: {stored: {databases: {my-db.owner: of-owner, my-db.rewind: of-rewind}}}
+        credentials_result:
+          stored:
+            databases:
+              {my-db.owner: of-owner, my-db.reader: "1:of-reader", my-db.rewind: of-rewind, more-of.owner: of-more,
+               more-of.reader: x}
       when: inventory_hostname == 'app1'
     - ansible.builtin.set_fact: {etcd_result: {members: {db1: 10.77.0.21, db2: MEMBER}}}
       when: inventory_hostname == 'db1'
@@ -382,9 +391,13 @@ ASKED = """
         msg:
           bound: "{{ services_environments.web.URL }}"
           seen_by_a_filter: "{{ services_environments.web.FILTERED }}"
-          credentials: "{{ services_credentials['my-db'] }}"
+          read_bound: "{{ services_environments.web.READ }}"
+          credentials: "{{ services_credentials }}"
           url: "{{ databases['my-db'].url }}"
           replica_url: "{{ databases['my-db'].replica_url }}"
+          reader_url: "{{ databases['my-db'].reader_url }}"
+          more: "{{ databases['more-of'].url }}"
+          passwords_of_more: "{{ postgresql_passwords['shop-my-db'].also.more_of.owner }}"
           rewind: "{{ postgresql_passwords['shop-my-db'].rewind }}"
           etcd: "{{ postgresql_etcd }}"
       when: inventory_hostname == 'db2'
@@ -473,6 +486,71 @@ def test_a_redis_has_sentinels_and_shares_its_server(tmp_path: Path) -> None:
     assert "sentinel.password" in hosts["app1"]["credentials_sets"]["cluster"]["names"]
 
 
+def test_a_database_beside_services_lets_their_containers_in(tmp_path: Path) -> None:
+    """They come from a bridge of Docker's: only what leaves a server has the server's address."""
+    hosts = inventory(tmp_path, STORES)["_meta"]["hostvars"]
+    (main,) = hosts["db2"]["postgresql_instances"]
+    assert main["clients"] == [
+        "10.77.0.11/32",
+        "10.77.0.21/32",
+        "10.77.0.22/32",
+        "172.16.0.0/12",
+        "fd6c:6f6e:6773::/64",
+    ]
+
+
+QUEUES = """
+plugin: longshore.stack.stack
+name: shop
+servers:
+  app1: {address: 198.51.100.11, private_address: 10.77.0.11, tags: [app]}
+  db1: {address: 198.51.100.21, private_address: 10.77.0.21, tags: [db]}
+  db2: {address: 198.51.100.22, private_address: 10.77.0.22, tags: [app, db]}
+databases:
+  my-queue: {engine: rabbitmq, servers: [db2, db1, app1], settings: {heartbeat: 30}}
+services:
+  web: {image: nginx:1, environment: {URL: "{{ databases.my-queue.url }}"}}
+"""
+
+
+def test_a_rabbitmq_has_one_name_and_secrets_of_its_own(tmp_path: Path) -> None:
+    found = inventory(tmp_path, QUEUES)
+    hosts = found["_meta"]["hostvars"]
+    assert found["rabbitmq"]["hosts"] == ["app1", "db1", "db2"]
+    assert not found.get("etcd", {}).get("hosts")
+    (instance,) = hosts["db1"]["rabbitmq_instances"]
+    assert instance == {
+        "name": "shop-my-queue",
+        "title": "my-queue",
+        "port": 5671,
+        "health_port": 15671,
+        "peer_port": 25672,
+        "servers": [
+            {"name": "db2", "address": "10.77.0.22"},
+            {"name": "db1", "address": "10.77.0.21"},
+            {"name": "app1", "address": "10.77.0.11"},
+        ],
+        "user": "my_queue",
+        "vhost": "my_queue",
+        "settings": {"heartbeat": "30"},
+    }
+    assert (hosts["db1"]["rabbitmq_memory"], hosts["db2"]["rabbitmq_memory"]) == (1.0, 0.5)
+    assert list(hosts["app1"]["database_router_names"]) == ["my-queue"]
+    router = hosts["app1"]["database_router_names"]["my-queue"]
+    assert (router["engine"], router["port"], router["reads"], len(router["servers"])) == ("rabbitmq", 5671, False, 3)
+    names = hosts["app1"]["credentials_sets"]["databases"]["names"]
+    assert {name for name in names if name.startswith("my-queue.")} == {
+        f"my-queue.{name}" for name in ("owner", "admin", "monitor", "cookie")
+    }
+    assert names["my-queue.owner"]["turns"] is True
+    url = hosts["app1"]["databases"]["my-queue"]["url"]
+    assert url.startswith("amqps://{{ ")
+    assert url.endswith("@my-queue:5671/my_queue")
+    assert "my_queue', True)" in url
+    (certificate,) = [each for each in hosts["db1"]["ca_certificates"] if each["path"].endswith("databases")]
+    assert {"DNS:my-queue", "DNS:my-queue.shop.internal", "DNS:db1", "IP:10.77.0.21"} <= set(certificate["sans"])
+
+
 BOOKS = """
 plugin: longshore.stack.stack
 name: shop
@@ -498,6 +576,7 @@ def test_a_mariadb_with_replicas_agrees_by_etcd(tmp_path: Path) -> None:
         "name": "shop-my-books",
         "title": "my-books",
         "port": 3307,
+        "also": [],
         "health_port": 8307,
         "servers": [{"name": "db2", "address": "10.77.0.22"}, {"name": "db1", "address": "10.77.0.21"}],
         "synchronous": True,
@@ -558,9 +637,18 @@ def test_what_a_service_gets_leads_to_its_database(tmp_path: Path) -> None:
     assert resolved(tmp_path, "10.77.0.22") == {
         "bound": f"postgresql://\x1emy-db.user\x1e:\x1emy-db.password\x1e@my-db:5432/my_db?{trust}",
         "seen_by_a_filter": 8,
-        "credentials": {"user": "my_db", "password": "of-owner"},
+        "read_bound": f"postgresql://\x1emy-db.reader.user\x1e:\x1emy-db.reader.password\x1e@my-db-ro:5432/my_db?{trust}",
+        "credentials": {
+            "my-db": {"user": "my_db", "password": "of-owner"},
+            "my-db.reader": {"user": "my_db_reader_2", "password": "of-reader"},
+            "more-of": {"user": "more_of", "password": "of-more"},
+            "more-of.reader": {"user": "more_of_reader", "password": "x"},
+        },
         "url": f"postgresql://my_db:of-owner@my-db:5432/my_db?{trust}",
         "replica_url": f"postgresql://my_db:of-owner@my-db-ro:5432/my_db?{trust}",
+        "reader_url": f"postgresql://my_db_reader_2:of-reader@my-db-ro:5432/my_db?{trust}",
+        "more": f"postgresql://more_of:of-more@my-db:5432/more_of?{trust}",
+        "passwords_of_more": "of-more",
         "rewind": "of-rewind",
         "etcd": ["10.77.0.21:2379", "10.77.0.22:2379"],
     }
@@ -621,3 +709,103 @@ def test_where_backups_are_kept(tmp_path: Path, kind: str) -> None:
     assert app1["pgbackrest_repository"] == place
     secrets = {name: value for name, value in target.items() if name not in expected}
     assert all("credentials_result" in str(value) or "secrets[" in str(value) for value in secrets.values()), secrets
+
+
+def test_what_may_make_backups_and_is_not_to(tmp_path: Path) -> None:
+    """On every server: which of them made backups before is nowhere else."""
+    content = DATABASES.replace("settings: {work_mem: 9MB}", 'backup: "@daily"')
+    content += "backups: {copies: {near: {type: local, path: /mnt/near}}}\n"
+    servers = inventory(tmp_path, content)["_meta"]["hostvars"]
+    keeper = [name for name in servers if servers[name]["server_units_former"][0]["keep"]]
+    assert keeper == inventory(tmp_path, content)["backup_server"]["hosts"]
+    backup, log, copy = servers[keeper[0]]["server_units_former"]
+    assert copy["keep"] == ["longshore-copy-shop-near-pgbackrest.service"]
+    place = {"name": "near", "target": {"type": "local"}, "path": "/mnt/near", "bandwidth": 0}
+    assert servers[keeper[0]]["pgbackrest_copies"] == [place]
+    assert backup["keep"] == ["longshore-backup-shop-my-db.service"]
+    assert (log["keep"], log["pattern"]) == ([], "longshore-log-shop-*.service")
+    assert backup["containing"] == " /etc/longshore/shop/"
+
+
+OTHERS = """
+plugin: longshore.stack.stack
+name: shop
+servers:
+  app1: {address: 198.51.100.11, private_address: 10.77.0.11, tags: [app]}
+  app2: {address: 198.51.100.12, private_address: 10.77.0.12, tags: [app, web]}
+  db1: {address: 198.51.100.21, private_address: 10.77.0.21, tags: [db]}
+databases:
+  seats: {engine: memcached, servers: [db1, app1], tls: false, port: 11300, settings: {disable-cas: true}}
+  crm:
+    engine: postgresql
+    external: {host: pg.example, database: c, user: "a@b", password: "{{ lookup('env', 'CRM') }}"}
+services:
+  web:
+    image: nginx:1
+    environment: {SEATS: "{{ databases.seats.servers }}", CRM: "{{ databases.crm.url }}"}
+    placement: {tags: [web]}
+"""
+
+
+def test_each_server_of_a_memcached_has_a_port_and_lets_the_stacks_servers_in(tmp_path: Path) -> None:
+    found = inventory(tmp_path, OTHERS)
+    hosts = found["_meta"]["hostvars"]
+    assert (found["memcached"]["hosts"], found["former_memcached"]["hosts"]) == (["app1", "db1"], ["app2"])
+    assert hosts["app1"]["databases"]["seats"]["servers"] == "seats:11300,seats:11301"
+    assert hosts["app1"]["databases"]["seats"]["authority"] == ""
+    (instance,) = hosts["db1"]["memcached_instances"]
+    assert instance == {
+        "name": "shop-seats",
+        "title": "seats",
+        "address": "10.77.0.21",
+        "port": 11300,
+        "tls": False,
+        "settings": {"disable-cas": "true"},
+    }
+    assert (hosts["db1"]["memcached_memory"], hosts["app1"]["memcached_memory"]) == (1.0, 0.5)
+    assert hosts["db1"]["memcached_clients"] == ["10.77.0.11", "10.77.0.12", "10.77.0.21"]
+    # Containers of the same server come from Docker's bridge.
+    assert "172.16.0.0/12" in hosts["app1"]["memcached_clients"]
+    router = hosts["app2"]["database_router_names"]["seats"]
+    assert [server["name"] for server in router["servers"]] == ["db1", "app1"]
+    assert (router["port"], router["tls"]) == (11300, False)
+
+
+def test_an_external_database_is_asked_where_its_users_run_and_nothing_runs_for_it(tmp_path: Path) -> None:
+    found = inventory(tmp_path, OTHERS)
+    hosts = found["_meta"]["hostvars"]
+    assert found["external_database"]["hosts"] == ["app2"]
+    assert "external_database_known" not in hosts["app1"]
+    assert hosts["app2"]["external_database_known"]["crm"] == {
+        "engine": "postgresql",
+        "host": "pg.example",
+        "port": 5432,
+        "database": "c",
+        "user": "a@b",
+        "tls": True,
+        "authority": "",
+    }
+    assert set(hosts["app2"]["external_database_authorities"]) == {"/usr/lib/longshore/helper/1/shop.crm.crt"}
+    assert not {"postgresql", "etcd"} & {name for name, group in found.items() if group.get("hosts")}
+    assert set(hosts["app1"]["database_router_names"]) == {"seats"}
+    assert set(hosts["app1"]["services_services"]) == {"web", "seats"}
+    assert set(hosts["app1"]["services_services"]["web"]["depends_on"]) == {"seats"}
+    assert not [name for name in hosts["app1"]["credentials_sets"]["databases"]["names"] if name.startswith("crm")]
+
+
+def test_the_url_of_an_external_database_is_escaped_also_where_its_password_is_bound(tmp_path: Path) -> None:
+    (tmp_path / "stack.yml").write_text(OTHERS)
+    words = ["-m", "debug", "-a", "msg={{ [databases.crm.url, database_bindings.crm.url, services_credentials.crm] }}"]
+    done = subprocess.run(
+        [str(BIN / "ansible"), "-i", "stack.yml", "app1", "-c", "local", *words],
+        cwd=tmp_path,
+        env={**os.environ, "CRM": "p/w@ 'x", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    url, bound, login = json.loads(done.stdout.partition("=>")[2])["msg"]
+    tail = "@pg.example:5432/c?sslmode=verify-full&sslrootcert=/.longshore/shop.crm.crt"
+    assert url == f"postgresql://a%40b:p%2Fw%40%20%27x{tail}"
+    assert bound == f"postgresql://\x1ecrm.url_user\x1e:\x1ecrm.url_password\x1e{tail}"
+    assert login == {"user": "a@b", "password": "p/w@ 'x", "url_user": "a%40b", "url_password": "p%2Fw%40%20%27x"}

