@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 from longshore.cli.ending import end
-from longshore.cli.guarding import reasons, refusing
+from longshore.cli.guarding import placed, reasons, refusing
 from longshore.cli.options import Json, Source, shared
 
 app = typer.Typer()
@@ -22,26 +22,26 @@ _BAD_INPUT = 3
 @app.command()
 @shared
 def validate(options: Source, as_json: Json = False) -> None:
-    """Report everything that is wrong with the stack file.
+    """Report everything that is wrong with the stack file, and what may surprise its operator.
 
     Asks no server. Exit code 3 when something is wrong.
     """
     from longshore.stack import BadInput  # noqa: PLC0415 - pydantic only when a file is read
 
-    problems = []
+    problems, notices = [], []
     try:
-        options.load()
+        notices = list(map(placed, options.load().definition.notices))
     except (BadInput, ValueError) as error:
         found = reasons(error)
         if found is None:
             raise
         problems = found
     if as_json:
-        typer.echo(json.dumps({"valid": not problems, "problems": problems}))
+        typer.echo(json.dumps({"valid": not problems, "problems": problems, "notices": notices}))
     elif not problems:
         typer.echo(f"{options.path()} is valid")
-    for problem in problems:
-        typer.echo(problem["text"], err=True)
+    for each in (*problems, *notices):
+        typer.echo(each["text"], err=True)
     end(_BAD_INPUT if problems else 0)
 
 

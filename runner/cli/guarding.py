@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from longshore.cli.ending import end
+
+if TYPE_CHECKING:
+    from longshore.definition.problems import Problem
 
 _BAD_INPUT = 3
 
@@ -43,19 +47,13 @@ def reasons(error: Exception) -> list[dict[str, Any]] | None:
     from longshore.stack import BadInput  # noqa: PLC0415 - as above
 
     if isinstance(error, DefinitionError):
-        return [
-            {
-                "text": str(problem),
-                "file": problem.file,
-                "line": problem.line,
-                "column": problem.column,
-                "path": problem.path,
-                "message": problem.message,
-                "hint": problem.hint,
-            }
-            for problem in error.problems
-        ]
+        return list(map(placed, error.problems))
     return [{"text": str(error), "message": str(error)}] if isinstance(error, BadInput | StateError) else None
+
+
+def placed(problem: Problem) -> dict[str, Any]:
+    """What there is to say of one place in the stack file, for programs."""
+    return {"text": str(problem), **dataclasses.asdict(problem)}
 
 
 def refusal(problems: list[dict[str, Any]]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _checked(root: Map, problems: list[Problem], path: Path, environment: str | 
         problems += context.problems
     if problems or context is None:
         raise DefinitionError(problems)
-    context.stack.settle()
+    context.stack.settle(context.notices)
     return context.stack
 
 

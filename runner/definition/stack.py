@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import PrivateAttr
 
@@ -34,6 +34,10 @@ from .scalars import (
 from .servers import Server, Ssh, User, names_a_file, resolved
 from .service import Service
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .problems import Problem
 # A server with no tag but this one runs no containers.
 DATABASE_TAG = "db"
 
@@ -82,6 +86,7 @@ class Stack(Model):
     monitoring: Monitoring | None = one("Vital signs.", None)
 
     _path: Path = PrivateAttr(default_factory=Path)
+    _notices: tuple[Problem, ...] = PrivateAttr(())
     _hosts: list[str] = PrivateAttr(default_factory=list)
     _tags: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
     _eligible: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
@@ -109,8 +114,17 @@ class Stack(Model):
         for name, database in self.databases.items():
             database._name = name
 
-    def settle(self) -> None:
-        """Fill in what the checks have shown to be clear: the server of a local volume that can be on one only."""
+    @property
+    def notices(self) -> tuple[Problem, ...]:
+        """What is valid and its operator should know all the same, in the order of the file."""
+        return self._notices
+
+    def settle(self, notices: Iterable[Problem]) -> None:
+        """Keep what the checks have noticed, and fill in what they have shown to be clear.
+
+        That is the server of a local volume that can be on one only.
+        """
+        self._notices = tuple(sorted(notices))
         for service in self.services.values():
             servers = self.eligible_servers(service)
             for name in local_volumes(service):

@@ -39,10 +39,15 @@ class Context:
     partial: dict[str, set[str]] = field(default_factory=dict)
     hurt: dict[str, set[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    notices: list[Problem] = field(default_factory=list)
 
     def complain(self, path: tuple[str | int, ...], message: str, hint: str = "", key: bool = False) -> None:
         """Remember what is wrong at ``path``; the place is its value, or its ``key``."""
         self.problems.append(problem(self.root, path, message, hint, key))
+
+    def notice(self, path: tuple[str | int, ...], message: str, hint: str = "") -> None:
+        """Remember what is valid at ``path``, and what its operator should know all the same."""
+        self.notices.append(problem(self.root, path, message, hint, key=True))
 
     def whole(self, *sections: str) -> bool:
         """Whether nothing in these sections was left out."""

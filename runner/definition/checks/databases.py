@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..databases import PORTS, VERSIONS
+from ..databases import PORTS, VERSIONS, quorum
 from . import external, memcached, rabbitmq
 
 if TYPE_CHECKING:
@@ -148,6 +148,9 @@ def _servers(context: Context, database: Database, base: Path) -> None:
     if database.synchronous and len(database.servers) == 1 and database.engine != "memcached":
         words = "there is no second server for which a commit could wait"
         context.complain((*base, "synchronous"), words, "name two servers, or leave it out")
+    if database.agreed and len(database.servers) > 1 and len(quorum(context.stack)) == 1 and context.whole("servers"):
+        words = f"nobody becomes its primary while {quorum(context.stack)[0]} is away: two can't outvote each other"
+        context.notice((*base, "servers"), words, "a third server in the stack is enough, with or without data")
 
 
 def _plain(context: Context, database: Database, base: Path) -> None:
@@ -173,6 +176,8 @@ def _redis(context: Context, database: Database, base: Path) -> None:
 
 
 def _backup(context: Context, database: Database, base: Path) -> None:
+    if database.backup is None and database.engine != "memcached":
+        context.notice(base, "it has no backup, and a replica is none: what is deleted on one is deleted on all")
     if database.backup is not None and database.backup.keep < _DAY:
         context.complain((*base, "backup", "keep"), "is less than a day, and a backup is kept for whole days")
     if database.engine == "postgresql" and database.backup is not None and database.backup.bandwidth is not None:

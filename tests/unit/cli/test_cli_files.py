@@ -35,6 +35,17 @@ def test_validate_reports_every_problem_with_its_place(tmp_path: Path) -> None:
     assert all(problem["line"] > 0 for problem in told["problems"])
 
 
+def test_validate_tells_what_may_surprise(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.yml", databases={"main": {"engine": "redis", "servers": ["app1"]}})
+    done = longshore("validate", "-f", path)
+    assert (done.returncode, done.stdout) == (0, f"{path} is valid\n")
+    assert done.stderr.startswith(f"{path}:")
+    assert "it has no backup" in done.stderr
+    told = json.loads(longshore("validate", "--json", "-f", path).stdout)
+    assert told["valid"] is True
+    assert [notice["path"] for notice in told["notices"]] == ["databases.main"]
+
+
 def test_the_stack_file_may_stand_before_the_command(tmp_path: Path) -> None:
     path = write(tmp_path / "s.yml")
     assert longshore("-f", path, "validate").returncode == 0

@@ -64,6 +64,27 @@ def test_the_quorum_is_one_three_or_five(servers: int, databases: str, expected:
     assert load(servers, databases).etcd_members() == expected.split()
 
 
+@pytest.mark.parametrize(
+    ("servers", "databases", "expected"),
+    [
+        (
+            2,
+            main("s2", "s1", more=', backup: "@daily"'),
+            {"databases.main.servers": "nobody becomes its primary while s2 is away"},
+        ),
+        (3, main("s2", "s1", more=', backup: "@daily"'), {}),
+        (2, main("s1", more=', backup: "@daily"'), {}),
+        (3, cache("s1"), {"databases.cache": "it has no backup"}),
+        (3, "cache: {engine: memcached, servers: [s1]}", {}),
+    ],
+)
+def test_what_is_valid_may_be_noticed(servers: int, databases: str, expected: dict[str, str]) -> None:
+    notices = {notice.path: notice for notice in load(servers, databases).notices}
+    assert list(notices) == list(expected)
+    assert all(notices[path].message.startswith(words) for path, words in expected.items())
+    assert all(notice.line == 4 and notice.column > 1 for notice in notices.values())
+
+
 def test_data_servers_are_in_the_files_order_of_servers() -> None:
     databases = f"{main('s3')}, other: {{engine: postgresql, servers: [s1], port: 5433}}, {cache('s2', 's1')}"
     stack = load(3, databases)
