@@ -212,14 +212,15 @@ class Stack:
         if engine not in ("postgresql", "mariadb"):
             raise BadInput(f"{database} is a {engine}: to put a dump into it is not supported")
 
-    def replaceable(self, database: str) -> None:
-        """Raise ``BadInput`` for a database that no backup can be put in the place of."""
+    def replaceable(self, database: str) -> str:
+        """The engine of a database. Raises ``BadInput`` for one that no backup can be put in the place of."""
         engine = self._managed(database, "replace").engine
-        if engine != "postgresql":
+        if engine not in ("postgresql", "mariadb"):
             raise BadInput(
                 f"{database} is a {engine}: to replace it by a backup is not supported yet; "
                 "longshore backup restore makes an instance to copy from"
             )
+        return engine
 
     def order_of(self, database: str, order: str, server: str = "") -> Job:
         """The job that has ``server`` (empty: the best replica) become primary, copy the primary's data anew, or leave.

@@ -152,18 +152,19 @@ def replace(  # noqa: PLR0917 - typer calls it, by name
         typer.Option("--yes-replace", metavar="STACK/DATABASE", help="What is replaced; then nothing is asked."),
     ] = None,
 ) -> None:
-    """Put a backup in the place of the database that serves, of this stack or another one. PostgreSQL only, so far.
+    """Put a backup in the place of the database that serves, of this stack or another one. PostgreSQL and MariaDB.
 
-    It is restored, checked, and made a database beside the one that serves; then the two exchange names, which ends
+    It is restored, checked, and made a database beside the one that serves; then the two change places, which ends
     sessions and takes a moment. What served before is kept beside it, under another name.
     """
     from longshore.cli.replace import confirm, put  # noqa: PLC0415 - as in look
+    from longshore.stack import BadInput  # noqa: PLC0415 - as above
 
     stack = options.load()
     target = dataclasses.replace(options, file=into).load() if into is not None else stack
     stack.copy_of_backups(source)
-    for each in (stack, target):
-        each.replaceable(database)
+    if stack.replaceable(database) != target.replaceable(database):
+        raise BadInput(f"{database} of {target.name} is of another engine than {stack.name}'s; nothing was touched")
     confirm(target, database, yes_replace, "a backup", as_json=options.as_json)
     put(stack, target, database, {"label": label, "at": at, "source": source}, sql, as_json=options.as_json)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def take(target: Stack, database: str, file: Path, sql: Path | None, *, as_json:
     filled = target.definition.databases[database].engine == "mariadb"
     if filled and dump.kind != "plain":
         raise BadInput(f"{file} is a dump of a PostgreSQL, and {database} a mariadb; nothing was touched")
-    primary, place = _place(target, database)
+    primary, place = _place(target, database, replacements.FILLING if filled else "")
     if not as_json:
         typer.echo(f"{primary} makes a database of {file} …", err=True)
     act = replacements.fill if filled else replacements.take
@@ -95,15 +96,16 @@ def _finish(database: str, primary: str, what: str, act: Callable[[], dict[str, 
     ended("done", ExitCode.DONE, tables.replaced(found, database, what), as_json, server=primary, replacement=found)
 
 
-def _place(target: Stack, database: str) -> tuple[str, replacements.Target]:
-    """The primary, and how it is asked."""
+def _place(target: Stack, database: str, program: str = "") -> tuple[str, replacements.Target]:
+    """The primary, and how it is asked; ``program``: which one there, when it is not the one that replaces."""
     primary = _primary(target, database)
     connection = target.definition.servers[primary].connection()
     definition = target.definition
     known = definition.databases[database]
-    program = replacements.FILLING if known.engine == "mariadb" else replacements.PROGRAM
     name = definition.instance(database)
-    return primary, replacements.Target(name, known.inside, lambda words: ssh.argv(connection, words), program)
+    program = program or replacements.PROGRAMS[known.engine]
+    at = functools.partial(ssh.argv, connection)
+    return primary, replacements.Target(name, known.inside, at, program, known.engine)
 
 
 def _read(sql: Path | None) -> str:

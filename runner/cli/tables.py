@@ -168,7 +168,7 @@ def replaced(found: Mapping[str, Any], database: str, what: str) -> str:
     told = f"{database} is what {what} holds{until}: {sum(rows.values())} rows in {len(rows)} tables.{closed}"
     if not found.get("kept"):
         return told
-    return f'{told}\nWhat it was is kept beside it. Once nobody wants it:\n  DROP DATABASE "{found["kept"]}";'
+    return f"{told}\nWhat it was is kept beside it. Once nobody wants it:\n  DROP DATABASE {found['kept']};"
 
 
 def restored(found: Mapping[str, Any], server: str) -> str:

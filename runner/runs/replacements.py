@@ -22,7 +22,11 @@ from typing import Any, BinaryIO, cast
 from longshore.runs.downloads import SSH_FAILED, DownloadError, received
 from longshore.runs.dumps import Dump
 
-PROGRAM = "/usr/lib/longshore/postgresql-replacement"
+# Engine → what does a part of it on the primary.
+PROGRAMS = {
+    "postgresql": "/usr/lib/longshore/postgresql-replacement",
+    "mariadb": "/usr/lib/longshore/mariadb-replacement",
+}
 # Of a MariaDB, and the last line of what it is sent.
 FILLING, SENT = "/usr/lib/longshore/mariadb-import", b"\n-- longshore: all of it was sent\n"
 
@@ -40,13 +44,20 @@ class Target:
     """The database whose place is taken.
 
     Attributes: ``instance`` (as its server calls it), ``database``, ``at`` (gives the words that run a command as root
-    on its primary), and the ``program`` there that does a part of it.
+    on its primary), the ``program`` there that does a part of it, and ``engine``.
     """
 
     instance: str
     database: str
     at: Callable[[Sequence[str]], list[str]]
-    program: str = PROGRAM
+    program: str
+    engine: str
+
+    def own(self, rows: dict[str, int]) -> dict[str, int]:
+        """Of the rows of all that is in an instance, by table, those of this logical database."""
+        if self.engine == "mariadb":
+            return {table: count for table, count in rows.items() if table.startswith(f"{self.database}.")}
+        return {table: count for table, count in rows.items() if ":" not in table}
 
     def argv(self, command: str, *names: str) -> list[str]:
         """The words that have its server do a part of it."""
@@ -70,7 +81,12 @@ def replace(source: Sequence[str], target: Target, sql: str, seen: Callable[[int
     bytes so far. Raises ``ReplacementError``; then, as with any other exception but ``UnknownError``, the database is
     the one that it was.
     """
-    return _put(("load",), lambda sink: received(source, sink, seen), target, sql)
+
+    def send(sink: BinaryIO) -> dict[str, Any]:
+        told = received(source, sink, seen)
+        return {**told, "rows": target.own(told["rows"])}
+
+    return _put(("load",), send, target, sql)
 
 
 def take(dump: Dump, target: Target, sql: str, seen: Callable[[int], None]) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from typing import Any
 
@@ -13,8 +14,14 @@ from programs import program as load
 
 
 @pytest.fixture(scope="module")
-def program() -> Any:
-    """The program, as it stands on a server."""
+def dumps() -> Any:
+    """What loads a dump, as it stands on a server."""
+    return load("roles/mariadb/files/mariadb_dumps.py")
+
+
+@pytest.fixture(scope="module")
+def imports() -> Any:
+    """The program that fills a database."""
     return load("roles/mariadb/files/imports.py")
 
 
@@ -30,13 +37,13 @@ def program() -> Any:
         (b"INSERT INTO `t` VALUES ('DEFINER=`a`@`b`');\n", b"INSERT INTO `t` VALUES ('DEFINER=`a`@`b`');\n"),
     ],
 )
-def test_whose_things_were_is_left_out(program: Any, line: bytes, given: bytes) -> None:
-    assert list(program.Dump(io.BytesIO(line))) == [given]
+def test_whose_things_were_is_left_out(dumps: Any, line: bytes, given: bytes) -> None:
+    assert list(dumps.Dump(io.BytesIO(line))) == [given]
 
 
-def test_nothing_of_a_forged_mark_is_run(program: Any) -> None:
+def test_nothing_of_a_forged_mark_is_run(imports: Any) -> None:
     forged = "'books'@'%' 'root'@'localhost' x;grant/**/all/**/on/**/*.*/**/to/**/books;"
-    assert program.unlocked("books", f"{program.MARK}{forged}") == "alter user 'books'@'%' account unlock;"
+    assert imports.unlocked("books", forged.split()) == "alter user 'books'@'%' account unlock;"
 
 
 @pytest.mark.parametrize(
@@ -49,8 +56,16 @@ def test_nothing_of_a_forged_mark_is_run(program: Any) -> None:
     ],
 )
 def test_a_dump_tells_whether_it_is_whole(
-    program: Any, lines: tuple[bytes, ...], commented: bool, ended: bool, sent: bool
+    dumps: Any, imports: Any, lines: tuple[bytes, ...], *, commented: bool, ended: bool, sent: bool
 ) -> None:
-    dump = program.Dump(io.BytesIO(b"".join(line.replace(b"SENT", program.SENT) for line in lines)))
+    dump = dumps.Dump(io.BytesIO(b"".join(line.replace(b"SENT", imports.SENT) for line in lines)), imports.SENT)
     list(dump)
     assert (dump.commented, dump.ended, dump.sent) == (commented, ended, sent)
+
+
+def test_of_a_packed_dump_all_has_to_come(dumps: Any) -> None:
+    packed = gzip.compress(b"create table t (n int);\n" * 5000)
+    whole, half = (dumps.Dump(gzip.GzipFile(fileobj=io.BytesIO(each))) for each in (packed, packed[:-20]))
+    assert (len(list(whole)), whole.sent) == (5000, True)
+    list(half)
+    assert not half.sent

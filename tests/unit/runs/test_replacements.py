@@ -21,7 +21,12 @@ class Primary:
     """Stands for the primary: keeps what it was told, and answers as told."""
 
     def __init__(
-        self, directory: Path, rows: dict[str, int] | None = None, fails: str = "", reads: bool = True
+        self,
+        directory: Path,
+        rows: dict[str, int] | None = None,
+        fails: str = "",
+        reads: bool = True,
+        engine: str = "postgresql",
     ) -> None:
         self.directory = directory
         self.answers = {
@@ -30,7 +35,7 @@ class Primary:
             "swapped": {"swapped": False},
         }
         self.fails, self.reads = fails, reads
-        self.target = replacements.Target("shop-main", "main", self.at)
+        self.target = replacements.Target("shop-main", "main", self.at, "program", engine)
 
     def at(self, words: Sequence[str]) -> list[str]:
         """A command that notes the words and its input."""
@@ -46,9 +51,9 @@ class Primary:
         return [line.split()[1] for line in (self.directory / "told").read_text().splitlines()]
 
 
-def sender(*, code: int = 0) -> list[str]:
+def sender(*, code: int = 0, rows: dict[str, int] = ROWS) -> list[str]:
     """A command that sends the content, and says on standard error what it was."""
-    answer = {"bytes": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "rows": ROWS, "until": None}
+    answer = {"bytes": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(), "rows": rows, "until": None}
     words = "the disk is full" if code else json.dumps(answer)
     script = f"yes rows | tr -d '\\n' | head -c {len(CONTENT)}; echo '{words}' >&2; exit {code}"
     return ["sh", "-c", script]
@@ -104,6 +109,21 @@ def test_other_rows_than_the_backups_are_not_swapped(tmp_path: Path) -> None:
     assert primary.told == ["load", "discard"]
 
 
+@pytest.mark.parametrize(
+    ("engine", "own", "others"),
+    [
+        ("postgresql", {"public.orders": 7}, {"reports:public.orders": 5, "main_before_1:public.orders": 6}),
+        ("mariadb", {"main.orders": 7}, {"reports.orders": 5, "main_before_1.orders": 6}),
+    ],
+)
+def test_what_else_is_in_the_instance_does_not_count(
+    tmp_path: Path, engine: str, own: dict[str, int], others: dict[str, int]
+) -> None:
+    target = Primary(tmp_path, rows=own, engine=engine).target
+    told = replacements.replace(sender(rows={**own, **others}), target, "", lambda _count: None)
+    assert told["rows"] == own
+
+
 def test_an_exchange_whose_answer_is_lost_is_asked_for(tmp_path: Path) -> None:
     primary = Primary(tmp_path, fails="swap")
     primary.answers["swapped"] = {"swapped": True}
@@ -122,6 +142,7 @@ def test_an_exchange_of_which_nobody_knows_is_told(tmp_path: Path, unasked: str)
 
 
 def test_a_primary_that_is_not_reached_is_told(tmp_path: Path) -> None:
-    target = replacements.Target("shop-main", "main", lambda _words: ["sh", "-c", "cat >/dev/null; exit 255"])
+    away = ["sh", "-c", "cat >/dev/null; exit 255"]
+    target = replacements.Target("shop-main", "main", lambda _words: away, "program", "postgresql")
     with pytest.raises(replacements.ReplacementError, match="the primary could not be reached"):
         replacements.replace(sender(), target, "", lambda _count: None)
