@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 CONFIG = "/etc/mysql/instances"
 DATA = "/var/lib/mariadb"
-PROGRAM = "/usr/lib/longshore/mariadb-promoter"
+PROGRAM, EVENTS = "/usr/lib/longshore/mariadb-promoter", "/usr/lib/longshore/mariadb_events.py"
 _UNITS = "/etc/systemd/system/mariadb-{}@.service"
 # Seconds. What it has in memory is written when it stops; an order is waited for by the program itself.
 STOPPING, ORDERED = 900.0, 60.0
@@ -163,7 +163,7 @@ class Member:
         return {
             "settings": known,
             "unit": _digest(_UNITS.format("instance")),
-            "program": _digest(PROGRAM, _UNITS.format("promoter")),
+            "program": _digest(PROGRAM, EVENTS, _UNITS.format("promoter")),
             "told": _digest(f"{CONFIG}/{self.name}.json"),
             "tls": _digest(*(known[key] for key in ("ssl_ca", "ssl_cert", "ssl_key") if key in known)),
         }

@@ -75,6 +75,10 @@ class Etcd:
         files = [f"--{option}=/etc/longshore/etcd/{name}" for option, name in FILES.items()]
         return self._lab.on(self._server, "etcdctl", f"--endpoints={at or self._own}", *files, *words).stdout
 
+    def read(self, key: str) -> str:
+        """What is written there."""
+        return self._said("get", "--print-value-only", key)
+
     def _members(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self._said("endpoint", "status", "--cluster", "-w", "json"))
         return found

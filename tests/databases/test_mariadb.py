@@ -9,9 +9,11 @@ import pytest
 from stack.support import longshore, until
 
 from .conftest import SERVERS, Ledger
+from .test_faults import Etcd
 
 INSTANCE = "mariadb-instance@ledger-books.service"
 PROMOTER = "mariadb-promoter@ledger-books.service"
+EVENTS = "/longshore/mariadb/ledger-books/events"
 SOCKET = "/run/mariadb-ledger-books/mariadb.sock"
 
 
@@ -111,14 +113,28 @@ def process(ledger: Ledger, server: str) -> str:
     return ledger.lab.on(server, "systemctl", "show", "--property=MainPID", "--value", INSTANCE).stdout.strip()
 
 
+def events(ledger: Ledger, server: str) -> str:
+    """The state of each."""
+    text = "select group_concat(event_name, ' ', status order by event_name) from information_schema.events"
+    return sql(ledger, server, text)
+
+
 def test_a_killed_process_costs_a_moment(ledger: Ledger) -> None:
-    """Whoever has the most takes over, at once: nobody waits for a lease."""
+    """Whoever has the most takes over, at once: nobody waits for a lease. Events that ran go on there, no others."""
     old = ledger.books_primary()
+    made = "create or replace definer = books@'%' event books.{} on schedule every 1 day {} do set @nothing = 1;"
+    sql(ledger, old, made.format("runs", "enable") + made.format("rests", "disable"))
+    until(lambda: events(ledger, old) == "rests DISABLED,runs ENABLED", 5, "the events are there")
+    until(lambda: '"running": ["books.runs"]' in Etcd(ledger, old).read(EVENTS), 15, "all know which run")
     ledger.begin("killed", "books")
     ledger.lab.on(old, "systemctl", "kill", "--kill-whom=main", "--signal=KILL", INSTANCE)
     ledger.await_more("killed", 30, "books")
     ledger.await_whole("books")
     ledger.end("killed")
+    new = ledger.books_primary()
+    until(lambda: "runs ENABLED" in events(ledger, new), 30, "the event runs")
+    assert "rests ENABLED" not in events(ledger, new)
+    sql(ledger, new, "drop event books.runs; drop event books.rests")
 
 
 @pytest.mark.long

@@ -39,10 +39,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import mariadb_events
 
 # How data that were put aside are called.
 ASIDE = "former-%Y%m%d-%H%M%S"
@@ -332,6 +335,7 @@ class Settings:
     key: str
     ttl: float
     keeper: str = ""
+    events: bool = False
 
     @classmethod
     def of(cls, instance: str) -> Settings:
@@ -418,17 +422,25 @@ class Instance:
         found = self.sql(
             "select @@global.read_only read_only, @@global.gtid_binlog_pos written, @@global.gtid_current_pos current, "
             "@@global.gtid_slave_pos applied, @@global.rpl_semi_sync_master_enabled waits, "
-            "@@global.rpl_semi_sync_slave_enabled confirms"
+            "@@global.rpl_semi_sync_slave_enabled confirms, @@global.event_scheduler scheduler"
         )[0]
         return {**found, **(self.sql("show slave status") or [{}])[0]}
 
     def stop_writes(self, timeout: float) -> None:
         """Take no more writes, and end who was connected. Raises ``SqlError`` or ``OSError`` when it does not work."""
         until = time.monotonic() + timeout
+        if self._settings.events:
+            self.sql("set global event_scheduler = off", timeout)
         self.kill_users(timeout)
         # It waits for commits under way, which may wait for a replica; those that are killed do not.
         self.sql("set global read_only = 1", max(0.1, until - time.monotonic()))
         self.kill_users(max(0.1, until - time.monotonic()))
+
+    def schedule(self, values: dict[str, str]) -> None:
+        """Where it takes writes: have events run at their times, or none, as the settings want."""
+        wanted = "ON" if self._settings.events else "OFF"
+        if values["scheduler"] != wanted:
+            self.sql(f"set global event_scheduler = {wanted}")
 
     def kill_users(self, timeout: float) -> None:
         """End the sessions of all but our own."""
@@ -686,6 +698,7 @@ class Promoter:
         self._waits_since: int | None = None
         self._gone: dict[str, int] = {}
         self._position = -1  # in the round before
+        self._events = mariadb_events.Events()
         self._said = ""
 
     @property
@@ -730,6 +743,7 @@ class Promoter:
         if values["read_only"] == "1" or not self.guard.open:
             self.guard.begin(float("inf"))
             say("takes writes")
+        self.instance.schedule(values)
         self.state = {"role": "primary", "state": "running", "term": 0, "lag": None, "position": position_of(values)}
         return False
 
@@ -917,6 +931,7 @@ class Promoter:
         if values["read_only"] == "1" or not self.guard.open:
             self.guard.begin(self._renewed_at + self.settings.ttl - MARGIN)
             say("takes writes")
+        self.instance.schedule(values)
         self.state = {
             "role": "primary",
             "state": "running" if self.guard.open else "waiting",
@@ -929,6 +944,7 @@ class Promoter:
         if waits and position == self._position and any(each["acks"] for each in fresh.values()):
             self.nudge()
         self._position = position
+        self.keep_events(value["term"], records.get("events"))
         order = records.get("order")
         if order is not None:
             self.obey(leader, order.value, records)
@@ -953,6 +969,21 @@ class Promoter:
                     session.close()
 
         threading.Thread(target=write, daemon=True).start()
+
+    def keep_events(self, term: int, record: Record | None) -> None:
+        """Have those run on that ran on the former primary, and the others know which do."""
+
+        def wake(running: Collection[str]) -> bool:
+            try:
+                with contextlib.closing(Session(self.settings.socket)) as session:
+                    return mariadb_events.awake(running, session.query, lambda: self.guard.open)
+            except (OSError, SqlError) as error:
+                say(f"events don't run yet: {error}")
+                return False
+
+        told = self._events.look(term, record.value if record is not None else None, self.instance.sql, wake)
+        if told is not None:
+            self.store.put("events", told)
 
     def next_confirming(
         self, leader: dict[str, Any], records: dict[str, Record], position: int, waits: bool

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import mariadb_group, mariadb_sql
@@ -17,6 +17,7 @@ SERVERS = ["db1", "db2", "db3"]
 # The revision of the lost leader's record.
 LOST = 70
 promoter = program("roles/mariadb/files/promoter.py")
+events = program("roles/mariadb/files/mariadb_events.py")
 
 
 def leader(**more: Any) -> dict[str, Any]:
@@ -316,3 +317,59 @@ def test_who_takes_writes_is_primary(told: dict[str, Any], role: str, monkeypatc
     member = mariadb_group.Member(instance, "db1", cast("Any", None), Run())
     monkeypatch.setattr(member, "state", lambda _name="": told)
     assert member.role() == role
+
+
+class TestEvents:
+    """Those that run go on after another server has become primary."""
+
+    RUNNING: ClassVar = [{"place": "shop", "name": "nightly"}]
+    RESTING: ClassVar = [
+        {"place": "shop", "name": "nightly", "definer": "sh@op@%"},
+        {"place": "shop", "name": "off`", "definer": "shop@%"},
+    ]
+
+    def query(self, text: str) -> list[dict[str, str]]:
+        self.asked.append(text)
+        return self.RUNNING if text == events.RUNNING else self.RESTING if text == events.RESTING else []
+
+    def look(self, one: Any, term: int, known: Any) -> Any:
+        return one.look(term, known, self.query, lambda names: events.awake(names, self.query, lambda: self.may))
+
+    def setup_method(self) -> None:
+        self.asked: list[str] = []
+        self.may = True
+
+    def test_a_primary_tells_which_run(self) -> None:
+        one = events.Events()
+        assert self.look(one, 1, None) is None
+        told = self.look(one, 1, None)
+        assert told == {"running": ["shop.nightly"]}
+        assert self.look(one, 1, told) is None
+        assert self.look(one, 1, {"running": ["shop.old"]}) == told
+
+    def test_a_new_one_wakes_these_before_it_tells_anything(self) -> None:
+        one, known = events.Events(), {"running": ["shop.nightly", "shop.gone"]}
+        assert self.look(one, 2, known) is None
+        one._waking.join()
+        assert [text for text in self.asked if text != events.RESTING] == [
+            "alter definer = `sh@op`@`%` event `shop`.`nightly` enable"
+        ]
+        assert self.look(one, 2, known) == {"running": ["shop.nightly"]}
+
+    def test_who_may_not_write_any_more_wakes_none(self) -> None:
+        self.may = False
+        assert not events.awake(["shop.nightly"], self.query, lambda: self.may)
+        assert self.asked == [events.RESTING]
+
+    def test_what_failed_is_tried_again(self) -> None:
+        one, known, tried = events.Events(), {"running": ["shop.nightly"]}, []
+
+        def wake(names: Any) -> bool:
+            tried.append(names)
+            return len(tried) > 1
+
+        for _round in range(2):
+            assert one.look(3, known, self.query, wake) is None
+            one._waking.join()
+        assert one.look(3, known, self.query, wake) is None
+        assert tried == [["shop.nightly"]] * 2
