@@ -49,6 +49,8 @@ COUNT = "select count(*) from {}"
 NO_STANZA = (1, 3)
 # Seconds. A stanza that is not there yet is asked for by its PostgreSQL every second, which locks it for that long.
 LOCKED = 60.0
+# How it ends while somebody else has the lock: LockAcquireError, whichever server says so.
+BUSY = "ended with 50:"
 # Seconds for a look into the repository.
 ASKED = 60.0
 # The configuration's own limit is short, for a primary that wants to stop; a far place or a busy server needs more.
@@ -113,7 +115,7 @@ class PgBackRest(Copied):
             try:
                 self.call(stanza, *words)
             except Failed as error:
-                if "LockAcquireError" not in str(error) or time.monotonic() > until:
+                if BUSY not in str(error) or time.monotonic() > until:
                     raise
                 time.sleep(0.5)
             else:
