@@ -392,6 +392,11 @@ options:
         type: list
         elements: str
         default: []
+      files:
+        description: Paths of files that go with such a unit, V({}) in them for what V(*) of the pattern stood for.
+        type: list
+        elements: str
+        default: []
 """
 
 EXAMPLES = r"""
@@ -557,6 +562,7 @@ ARGUMENT_SPEC = {
             "containing": {"type": "str", "required": True},
             "keep": WORDS,
             "data": WORDS,
+            "files": WORDS,
         }
     ),
     **RUN,

@@ -28,6 +28,9 @@ PORTS = {"postgresql": 5432, "mariadb": 3306, "redis": 6379, "rabbitmq": 5671, "
 _HEALTH_PORTS = {"postgresql": 8008, "mariadb": 8306, "rabbitmq": 15671}
 # Engine → the port by which its servers speak with each other, where it is another one; it moves in the same way.
 _PEER_PORTS = {"rabbitmq": 25672}
+# Engine → the port on which its figures are for Prometheus; it moves too. Those that the exporters themselves suggest
+# (github.com/prometheus/prometheus/wiki/Default-port-allocations), of RabbitMQ that of its plugin with TLS.
+_EXPORTER_PORTS = {"postgresql": 9187, "mariadb": 9104, "redis": 9121, "rabbitmq": 15691}
 # One lost server leaves two of them; each asks each data server once a second, so more would only ask more.
 _ROUTERS = 3
 # What a router reads; a directory, since a mounted file would stay the old one when it is replaced.
@@ -78,6 +81,10 @@ class Database(Model):
         list,
     )
     backup: ScheduleItem | None = one("Backs it up, and every moment since with it.", None)
+    exporter: Flag = one(
+        "Has each of its servers tell Prometheus its figures; who asks needs a certificate such as the servers have.",
+        False,
+    )
     tls: Flag = one(
         "false: a memcached without TLS, for clients that know none. The other engines always have it.", True
     )
@@ -118,6 +125,11 @@ class Database(Model):
     def peer_port(self) -> int | None:
         """The port by which the data servers speak with each other; None where it is one of the others."""
         return self._moved(_PEER_PORTS)
+
+    @property
+    def exporter_port(self) -> int | None:
+        """The port on which each data server tells Prometheus its figures; None where it does not."""
+        return self._moved(_EXPORTER_PORTS) if self.exporter else None
 
     def _moved(self, ports: dict[str, int]) -> int | None:
         usual = ports.get(self.engine)

@@ -32,6 +32,7 @@ GROUPS = (
     "former_memcached",
     "external_database",
     "rabbitmq",
+    "database_exporter",
     "database_router",
     "backup_server",
     "pgbackrest",

@@ -97,6 +97,16 @@ def test_memcached(hosts: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("port", "figure"), [(9187, "pg_up 1"), (9104, "mysql_up 1"), (9121, "redis_up 1"), (15691, "rabbitmq_queues")]
+)
+def test_figures_are_told_to_who_has_a_certificate(hosts: dict[str, Any], port: int, figure: str) -> None:
+    for name in SERVERS:
+        url = f"https://{name}:{port}/metrics"
+        assert f"\n{figure}" in said(hosts["app1"], f"curl -s -m 20 {FILES} {url}"), name
+        assert hosts["app1"].run(f"curl -s -m 20 --cacert /etc/molecule-databases/ca.crt {url}").rc != 0, name
+
+
+@pytest.mark.parametrize(
     ("program", "settings", "user", "number"),
     [("pgbackrest", "pgbackrest", "postgres", 1), ("restic", "restic", "backup", 3)],
 )

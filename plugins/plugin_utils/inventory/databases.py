@@ -18,6 +18,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.secret_env import 
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     backups,
     clients,
+    exporters,
     external,
     mariadb,
     memcached,
@@ -95,6 +96,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **memcached.of_stack(definition),
         **rabbitmq.of_stack(definition),
         **backups.of_others(definition),
+        **exporters.of_stack(definition),
         "database_router_stack": definition.name,
         "database_router_names": {
             name: _router(definition, database, name == database.reader)
@@ -173,6 +175,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         "memcached_clients": clients.of_server(definition, name),
         "rabbitmq_instances": [rabbitmq.instance(definition, each) for each in queues],
         "rabbitmq_memory": share * len(queues),
+        **exporters.of_server(definition, name),
         "ca_copies": [f"{HELPER_ON_HOST}/ca.crt"] if name in definition.docker_hosts() else [],
     }
 

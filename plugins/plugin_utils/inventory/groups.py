@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import external
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import exporters, external
 
 if TYPE_CHECKING:
     from longshore.definition import Stack
@@ -40,6 +40,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "memcached": caches,
         "former_memcached": [name for name in definition.servers if caches and name not in caches],
         "external_database": external.servers(definition),
+        "database_exporter": exporters.servers(definition),
         "database_router": definition.docker_hosts() if definition.routers() else [],
         "backup_server": keepers,
         "pgbackrest": list(dict.fromkeys([*keepers, *(name for each in kept for name in each.servers)]))

@@ -47,6 +47,7 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
         "port": database.listens,
         "health_port": database.health_port,
         "peer_port": database.peer_port,
+        **({"exporter_port": database.exporter_port} if database.exporter_port is not None else {}),
         "servers": [{"name": name, "address": definition.servers[name].private} for name in database.servers],
         "user": database.inside,
         "vhost": database.inside,

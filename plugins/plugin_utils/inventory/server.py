@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import backups, registries
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import backups, exporters, registries
 
 if TYPE_CHECKING:
     from longshore.definition.cluster import Docker
@@ -52,7 +52,7 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
         "server_unattended_upgrades": definition.unattended_upgrades.enabled,
         "server_hosts": hosts,
         "server_stack": definition.name,
-        "server_units_former": backups.former_units(definition, name),
+        "server_units_former": backups.former_units(definition, name) + exporters.former_units(definition, name),
         "server_cluster": _cluster(definition, name),
     }
 

@@ -97,12 +97,15 @@ def _copies(context: Context, backups: Backups) -> None:
 
 def _ports(context: Context, database: Database, base: Path) -> None:
     """Those that follow from its own."""
-    if database.health_port is not None and not 1 <= database.health_port <= 65535:
-        words = f"its health would be told on port {database.health_port}, which there is not"
-        context.complain((*base, "port"), words)
-    elif database.peer_port is not None and not 1 <= database.peer_port <= 65535:
-        words = f"its servers would speak with each other on port {database.peer_port}, which there is not"
-        context.complain((*base, "port"), words)
+    following = {
+        "its health would be told": database.health_port,
+        "its servers would speak with each other": database.peer_port,
+        "its figures would be told": database.exporter_port,
+    }
+    for what, port in following.items():
+        if port is not None and not 1 <= port <= 65535:
+            context.complain((*base, "port"), f"{what} on port {port}, which there is not")
+            return
 
 
 def _version(context: Context, database: Database, base: Path) -> None:

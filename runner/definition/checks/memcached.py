@@ -50,6 +50,9 @@ def check(context: Context, database: Database, base: Path) -> None:
         context.complain((*base, "synchronous"), words, "take it out")
     if database.witnesses:
         context.complain((*base, "witnesses"), "a memcached has no primary on which to agree", "take them out")
+    if database.exporter:
+        words = "Debian has no exporter of a memcached's figures: not supported yet"
+        context.complain((*base, "exporter"), words, "take it out; longshore db status tells how full it is")
     if database.listens + len(database.servers) > 65536:
         context.complain((*base, "port"), "each server has a port of its own from here on; they go beyond 65535")
     for name, value in database.settings.items():

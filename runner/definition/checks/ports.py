@@ -134,7 +134,8 @@ def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[st
     """Servers, port, what it is, and the place in the file."""
     for name, database in stack.databases.items():
         if database.engine in DATABASE_PORTS:
-            for number in filter(None, (database.listens, database.health_port, database.peer_port)):
+            ports = (database.listens, database.health_port, database.peer_port, database.exporter_port)
+            for number in filter(None, ports):
                 yield database.servers, number, f"the database '{name}'", ("databases", name)
     server, kept = stack.backup_server(), stack.backed_up("pgbackrest")
     if server is not None and kept:

@@ -19,6 +19,7 @@ _SETTING = re.compile(r"[a-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_$/-]+)*")
 # What rabbitmq.conf has of ours: another one would listen elsewhere, or let others in.
 _OWN = (
     *("listeners.", "ssl_options.", "management.ssl.", "management.tcp.", "management.listener.", "distribution."),
+    *("prometheus.ssl.", "prometheus.tcp."),
     *("auth_", "anonymous_", "default_user", "default_pass", "default_vhost", "default_permissions", "loopback_users"),
     *("cluster_formation.", "cluster_name", "cluster_partition_handling", "load_definitions", "definitions."),
 )

@@ -19,6 +19,7 @@ from stack.support import Outcome, longshore, until
 
 from ..conftest import Ledger
 from ..test_backups import listed
+from ..test_exporters import processes as exporters
 from ..test_mariadb import sql as books_sql
 from ..test_memcached import INSTANCE, knocks
 from ..test_memcached import processes as memcached_processes
@@ -71,6 +72,7 @@ class First(Changed):
 
     bucket: s3.Bucket = field(kw_only=True)
     processes: tuple[list[tuple[str, ...]], list[tuple[str, ...]]] = field(kw_only=True)  # before and after it
+    exporters: tuple[list[list[str]], list[list[str]]] = field(kw_only=True)  # their processes
 
     def labels(self, database: str) -> list[str]:
         """What the backups of a database are called, the oldest first."""
@@ -93,7 +95,8 @@ def ordered(ledger: Ledger, *databases: str) -> tuple[Outcome, dict[str, dict[st
 
 @pytest.fixture(scope="package")
 def first(request: pytest.FixtureRequest, running: Ledger) -> Iterator[First]:
-    """Settings that need no restart, two databases' backups in an empty bucket, and a memcached on one server only."""
+    """Settings that need no restart, two databases' backups in an empty bucket, a memcached on one server only, and
+    no exporter of the Redis."""
     ledger, bucket = running, s3.Bucket(running.lab)
     ledger.await_whole()
     bucket.serve()
@@ -105,12 +108,13 @@ def first(request: pytest.FixtureRequest, running: Ledger) -> Iterator[First]:
         content["backups"] = {"repository": bucket.section, "copies": copies}
         content["databases"]["books"]["backup"]["bandwidth"] = RATE
         del content["databases"]["cache"]["backup"]
+        del content["databases"]["cache"]["exporter"]
         # The service has them in its environment, so it is rolled too.
         content["databases"]["sessions"]["servers"] = ["app2"]
 
     with pytest.MonkeyPatch.context() as patch, settings(ledger, LIVELY), ledger.stack.changed(change):
         patch.setenv(s3.VARIABLE, bucket.secret)
-        before, memcached = processes(ledger), memcached_processes(ledger)
+        before, memcached, told_before = processes(ledger), memcached_processes(ledger), exporters(ledger)
         # Who is let into it is taken back, without a restart.
         stranger = ledger.lab.described["hosts"]["git"]["private"]["v4"]
         ledger.lab.on("app2", "systemctl", "set-property", INSTANCE, f"IPAddressAllow={stranger}")
@@ -131,6 +135,7 @@ def first(request: pytest.FixtureRequest, running: Ledger) -> Iterator[First]:
             newest,
             bucket=bucket,
             processes=(before, after),
+            exporters=(told_before, exporters(ledger)),
         )
     # The last tests of `make test` have nobody for whom it would be as before.
     if any(item.get_closest_marker("long") for item in request.session.items):

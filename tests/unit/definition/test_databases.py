@@ -173,6 +173,21 @@ def test_the_port_of_health_is_as_far_from_patronis_as_the_other_from_postgresql
     assert (database.major, database.reader) == ("17", None)
 
 
+@pytest.mark.parametrize(
+    ("engine", "port", "told"),
+    [
+        ("postgresql", 5432, 9187),
+        ("mariadb", 3307, 9105),
+        ("redis", 6379, 9121),
+        ("rabbitmq", 5671, 15691),
+    ],
+)
+def test_figures_are_told_on_a_port_that_moves_with_the_databases_own(engine: str, port: int, told: int) -> None:
+    text = f"it: {{engine: {engine}, servers: [s1], port: {port}"
+    assert load(1, f"{text}, exporter: true}}").databases["it"].exporter_port == told
+    assert load(1, f"{text}}}").databases["it"].exporter_port is None
+
+
 def test_sql_takes_its_name_without_quotes() -> None:
     found = load(2, "my-db: {engine: postgresql, servers: [s1, s2]}").databases["my-db"]
     assert (found.name, found.inside, found.reader) == ("my-db", "my_db", "my-db-ro")

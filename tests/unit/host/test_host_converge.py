@@ -114,7 +114,7 @@ class TestFormerUnits:
         """Only that of ``main`` is wanted."""
         own = {"containing": " /etc/longshore/shop/", "keep": ["backup-shop-main.service"]}
         return [
-            {"pattern": f"{kind}-shop-*.service", "data": [str(server.root / "data"), "/none"], **own}
+            {"pattern": f"{kind}-shop-*.service", "data": [str(server.root / "data"), "/none"], "files": [], **own}
             for kind in ("backup", "log")
         ]
 
@@ -140,6 +140,17 @@ class TestFormerUnits:
         server.run(units_former=self.wanted(server))
         again = server.run(units_former=self.wanted(server))
         assert (again["changed"], again["kept"]) == (False, [])
+
+    def test_what_is_only_for_them_goes_first(self, server: Server, units: Path) -> None:
+        for name in ("books", "main", "eu-main"):
+            (server.root / f"{name}.login").write_text("secret")
+        (backup, _log) = self.wanted(server)
+        done = server.run(units_former=[{**backup, "files": [f"{server.root}/{{}}.login"]}])
+        assert sorted(path.name for path in server.root.glob("*.login")) == ["eu-main.login", "main.login"]
+        removed = [each for each in done["changes"] if each.endswith("removed")]
+        assert removed[0] == f"{server.root}/books.login removed"
+        assert len(removed) == 1 + len(["backup-shop-books.service", "backup-shop-books.timer"])
+        assert not (units / "backup-shop-books.service").exists()
 
 
 class TestFiles:

@@ -718,13 +718,70 @@ def test_what_may_make_backups_and_is_not_to(tmp_path: Path) -> None:
     servers = inventory(tmp_path, content)["_meta"]["hostvars"]
     keeper = [name for name in servers if servers[name]["server_units_former"][0]["keep"]]
     assert keeper == inventory(tmp_path, content)["backup_server"]["hosts"]
-    backup, log, copy = servers[keeper[0]]["server_units_former"]
+    backup, log, copy, _exporter = servers[keeper[0]]["server_units_former"]
     assert copy["keep"] == ["longshore-copy-shop-near-pgbackrest.service"]
     place = {"name": "near", "target": {"type": "local"}, "path": "/mnt/near", "bandwidth": 0}
     assert servers[keeper[0]]["pgbackrest_copies"] == [place]
     assert backup["keep"] == ["longshore-backup-shop-my-db.service"]
     assert (log["keep"], log["pattern"]) == ([], "longshore-log-shop-*.service")
     assert backup["containing"] == " /etc/longshore/shop/"
+
+
+WATCHED = """
+plugin: longshore.stack.stack
+name: shop
+servers:
+  app1: {address: 198.51.100.11, private_address: 10.77.0.11, tags: [app]}
+  db1: {address: 198.51.100.21, private_address: 10.77.0.21, tags: [db]}
+  db2: {address: 198.51.100.22, private_address: 10.77.0.22, tags: [db]}
+  db3: {address: 198.51.100.23, private_address: 10.77.0.23, tags: [db]}
+databases:
+  my-main: {engine: postgresql, servers: [db2, db1], port: 5433, exporter: true}
+  books: {engine: mariadb, servers: [db2]}
+  queue: {engine: rabbitmq, servers: [db1, db2, db3], exporter: true}
+  cache: {engine: redis, servers: [db1], exporter: true}
+services: {}
+"""
+
+
+def test_exporters_are_where_the_file_wants_them_and_end_elsewhere(tmp_path: Path) -> None:
+    found = inventory(tmp_path, WATCHED)
+    hosts = found["_meta"]["hostvars"]
+    # A RabbitMQ tells its figures itself.
+    assert found["database_exporter"]["hosts"] == ["db1", "db2"]
+    assert hosts["db3"]["rabbitmq_instances"][0]["exporter_port"] == 15691
+    main, cache = hosts["db1"]["database_exporter_instances"]
+    assert main == {
+        "name": "shop-my-main",
+        "title": "my-main",
+        "engine": "postgresql",
+        "address": "10.77.0.21",
+        "port": 5433,
+        "exporter_port": 9188,
+        "database": "my_main",
+    }
+    assert (cache["engine"], cache["exporter_port"]) == ("redis", 9121)
+    passwords = hosts["app1"]["database_exporter_passwords"]
+    assert sorted(passwords) == ["shop-cache", "shop-my-main"]
+    assert "databases['my-main.monitor']" in passwords["shop-my-main"]
+    kept = {
+        "app1": [],
+        "db1": ["longshore-exporter-shop-my-main.service", "longshore-exporter-shop-cache.service"],
+        "db2": ["longshore-exporter-shop-my-main.service"],
+        "db3": [],
+    }
+    for name, units in kept.items():
+        former = hosts[name]["server_units_former"][-1]
+        assert (former["pattern"], former["keep"]) == ("longshore-exporter-*.service", units)
+        assert former["containing"] == ":/etc/longshore/shop/exporters/"
+        assert former["files"] == ["/etc/longshore/shop/exporters/{}.login"]
+    # The role has to know its own also when nobody is asked any more.
+    none = inventory(tmp_path, WATCHED.replace(", exporter: true", ""))
+    assert not none.get("database_exporter", {}).get("hosts")
+    unwatched = none["_meta"]["hostvars"]["db1"]
+    assert unwatched["database_exporter_directory"] == "/etc/longshore/shop/exporters"
+    assert (unwatched["database_exporter_instances"], unwatched["database_exporter_passwords"]) == ([], {})
+    assert "exporter_port" not in unwatched["rabbitmq_instances"][0]
 
 
 OTHERS = """
