@@ -105,25 +105,22 @@ def test_a_redis_tells_its_replicas(ledger: Ledger) -> None:
     told = everywhere(ledger, "cache")
     primary = ledger.store_primary()
     assert {server: each.one("redis_up") for server, each in told.items()} == dict.fromkeys(SERVERS, 1)
-    roles = {
-        server: each.one("redis_instance_info", 'role="master"') if server == primary else 0
-        for server, each in told.items()
-    }
-    assert sum(roles.values()) == 1
+    primaries = {server: bool(each.all("redis_instance_info", 'role="master"')) for server, each in told.items()}
+    assert primaries == {server: server == primary for server in SERVERS}
     assert told[primary].one("redis_connected_slaves") == len(SERVERS) - 1
     assert {each.one("redis_exporter_last_scrape_error", 'err=""') for each in told.values()} == {0}
     assert told[primary].one("redis_memory_max_bytes") == 64 << 20
 
 
-def test_a_rabbitmq_tells_its_queues(ledger: Ledger) -> None:
-    ledger.ask("/commit?name=figures&kind=queue")
-    told = everywhere(ledger, "queue")
-    for server, each in told.items():
-        assert each.one("rabbitmq_identity_info", f'rabbitmq_node="ledger-queue@{server}"') == 1
-        assert (
-            each.one("erlang_vm_dist_node_state", f'peer="ledger-queue@{next(x for x in SERVERS if x != server)}"') == 3
-        )
-    assert sum(each.one("rabbitmq_queues") for each in told.values()) >= 1
+def test_a_rabbitmq_tells_its_cluster_and_limits(ledger: Ledger) -> None:
+    for server, told in everywhere(ledger, "queue").items():
+        assert told.one("rabbitmq_identity_info", f'rabbitmq_node="ledger-queue@{server}"') == 1
+        others = [
+            told.one("erlang_vm_dist_node_state", f'peer="ledger-queue@{each}"') for each in SERVERS if each != server
+        ]
+        assert others == [3, 3], "not connected"
+        assert told.one("rabbitmq_resident_memory_limit_bytes") == 256_000_000
+        assert told.all("rabbitmq_queues")
 
 
 def test_who_agrees_tells_figures_too(ledger: Ledger) -> None:

@@ -1,7 +1,7 @@
-# Written by the role longshore.stack.database_exporter: changes are lost.
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Written by the role longshore.stack.database_exporter: changes are lost.
 """Waits until an exporter serves, for its unit: ``exporter-check ADDRESS PORT``.
 
 Somebody else's program on that port has no certificate for the address, and is waited for in vain. How long is up to
