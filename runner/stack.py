@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from longshore.definition.databases import Database
 
 OnEvent = Callable[[Event], None]
-# Engines whose servers know each other, besides a Redis, of which the Sentinels know.
 # Engines whose packages `db upgrade` brings to the newest version.
 _UPGRADING = ("postgresql", "mariadb", "redis")
+# Engines of whose settings versions are kept.
+_KEPT = ("postgresql", "mariadb", "redis", "rabbitmq")
+# Engines whose servers know each other, besides a Redis, of which the Sentinels know.
 _FORGETTING = ("postgresql", "mariadb", "rabbitmq")
 _REPLICAS = re.compile(r"[+-]?[0-9]{1,6}")
 
@@ -140,6 +142,20 @@ class Stack:
         """How the databases are: ``Result.databases``."""
         return self.run_job(self.jobs.db_status(), on_event)
 
+    def config_diff(
+        self, database: str = "", number: int = 0, other: int = 0, on_event: OnEvent | None = None
+    ) -> Result:
+        """What would change in settings, as ``config_diff_of`` takes it: ``Result.changes``. Touches nothing."""
+        return self.run_job(self.config_diff_of(database, number, other), on_event)
+
+    def config_history(self, database: str, on_event: OnEvent | None = None) -> Result:
+        """The versions of a database's settings, newest first: ``Result.data["database_versions"]["versions"]``."""
+        return self.run_job(self.config_history_of(database), on_event)
+
+    def config_revert(self, database: str, number: int, on_event: OnEvent | None = None) -> Result:
+        """The settings of a version, checked and rolled out as by ``up``, whose next run brings the file's again."""
+        return self.run_job(self.config_revert_of(database, number), on_event)
+
     def db_order(self, database: str, order: str, server: str = "", on_event: OnEvent | None = None) -> Result:
         """``switchover``, ``promote``, ``resync`` or ``remove`` of a database, as ``order_of`` takes them."""
         return self.run_job(self.order_of(database, order, server), on_event)
@@ -180,6 +196,36 @@ class Stack:
         if not engines & set(_UPGRADING):
             raise BadInput("the stack has no database that could be upgraded")
         return self.jobs.db_upgrade(sorted(engines & set(_UPGRADING)))
+
+    def config_diff_of(self, database: str = "", number: int = 0, other: int = 0) -> Job:
+        """The job that tells what would change in the settings of ``database`` (empty: of all).
+
+        By the stack file; with a ``number`` by bringing that version back; with an ``other`` one from version to
+        version. Raises ``BadInput`` for a database that is not in the file, or whose settings have no versions.
+        """
+        if database:
+            self._versioned(database)
+        elif not any(each.engine in _KEPT and each.external is None for each in self.definition.databases.values()):
+            raise BadInput("the stack has no database whose settings could be compared")
+        if other:
+            return self.jobs.config_compare(database, number, other)
+        return self.jobs.config_diff(database, number)
+
+    def config_history_of(self, database: str) -> Job:
+        """The job that tells the versions of a database's settings. Raises as ``config_diff_of``."""
+        self._versioned(database)
+        return self.jobs.config_history(database)
+
+    def config_revert_of(self, database: str, number: int) -> Job:
+        """The job that brings the settings of a version back. Raises as ``config_diff_of``."""
+        known = self._versioned(database)
+        return self.jobs.config_revert(known.engine, database, known.servers, number)
+
+    def _versioned(self, database: str) -> Database:
+        known = self._managed(database, "config")
+        if known.engine not in _KEPT:
+            raise BadInput(f"{database} is a {known.engine}: its settings have no versions")
+        return known
 
     def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
         """The job that does something with backups of databases (none: of all that have some).

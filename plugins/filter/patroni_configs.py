@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.patroni_config import dynamic, member, parameters
+from ansible_collections.longshore.stack.plugins.plugin_utils.patroni_config import (
+    changeable,
+    dynamic,
+    member,
+    parameters,
+    share_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +29,13 @@ def patroni_configs(  # noqa: PLR0917 - filters are called by name
     size: Mapping[str, int],
     share: float,
 ) -> list[dict[str, Any]]:
-    """Each instance with ``text`` (this member's file), ``dynamic`` (what all members share) and ``passwords``."""
-    memory = (size.get("memory") or 2**31) * float(share) / max(1, len(instances))
+    """Each instance with ``text`` (this member's file), ``dynamic`` (what all members share), ``settings`` and
+    ``passwords``."""
+    memory, processors = share_of(size, float(share), len(instances))
     result = []
     for instance in instances:
         shared = dynamic(instance, timing)
-        settings = parameters(instance, tls, memory, size.get("processors") or 2)
+        settings = parameters(instance, tls, memory, processors)
         known = passwords[instance["name"]]
         text = member(instance, member_name, etcd, tls, known, shared, settings)
         keys = ("name", "version", "port", "health_port", "servers", "database")
@@ -40,6 +47,7 @@ def patroni_configs(  # noqa: PLR0917 - filters are called by name
                 "passwords": {key: known[key] for key in ("owner", "reader", "monitor", "also") if key in known},
                 "dynamic": shared,
                 "text": text,
+                "settings": changeable(instance, memory, processors),
             }
         )
     return result

@@ -19,6 +19,7 @@ from .host_files import read, replace
 from .host_programs import replaced
 from .mariadb_sql import Local, plan
 from .rest import Rest, RestError
+from .settings_text import equals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Member:
         return (read(f"/run/mariadb-{self.name}/mariadb.pid") or b"").decode().strip()
 
     def _wanted(self) -> dict[str, Any]:
-        known = settings((read(f"{CONFIG}/{self.name}.cnf") or b"").decode())
+        known = equals((read(f"{CONFIG}/{self.name}.cnf") or b"").decode())
         return {
             "settings": known,
             "unit": _digest(_UNITS.format("instance")),
@@ -238,12 +239,6 @@ class Member:
                 log = last_lines(attempt(argv)[1])
                 raise HostError(f"{self.name} does not serve after {deadline:.0f} s: {words}. Its log ends: {log}")
             self._work.wait(0.2)
-
-
-def settings(text: str) -> dict[str, str]:
-    """The variables of a configuration."""
-    pairs = (line.split(" = ", 1) for line in text.splitlines() if " = " in line and not line.startswith("#"))
-    return {pair[0]: pair[1] for pair in pairs}
 
 
 def literal(value: str | None) -> str:

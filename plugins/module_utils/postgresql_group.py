@@ -17,6 +17,7 @@ from .host_programs import replaced
 from .patroni import PRIMARY, Group, differences, log_of, serves
 from .postgresql_sql import Instance, plan
 from .rest import Rest
+from .settings_text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
         due += [instance["name"]] if _outdated(wanted) else []
         changes += [f"{instance['name']}: {change}" for change in made]
         notices += absent
-    return {"changed": bool(changes), "changes": changes, "roles": roles, "restart": due, "notices": notices}
+    known = {each["name"]: shown(each["settings"]) for each in given["instances"]}
+    told = {"roles": roles, "restart": due, "settings": known, "notices": notices}
+    return {"changed": bool(changes), "changes": changes, **told}
 
 
 def _restarted(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[list[str], str, list[str]]:

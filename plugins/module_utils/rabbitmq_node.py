@@ -18,6 +18,7 @@ from .host_change import HostError, attempt, last_lines, run
 from .host_files import read, replace
 from .rabbitmq_api import Management
 from .rabbitmq_users import plan
+from .settings_text import OWN
 from .waiting import until
 
 TYPE_CHECKING = False
@@ -63,7 +64,7 @@ class Node:
     def digest(self) -> str:
         """Stands for the files that it runs with. It reads certificates, addresses and users anew by itself."""
         lines = text(f"{CONFIG}/{self.name}.conf").splitlines()
-        texts = ["\n".join(line for line in lines if not line.startswith(FORMING)), text(UNIT)]
+        texts = ["\n".join(line for line in lines if not line.startswith((FORMING, OWN))), text(UNIT)]
         texts += [text(f"{CONFIG}/{self.name}.{ending}") for ending in ("env", "dist", "inetrc", "plugins")]
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 

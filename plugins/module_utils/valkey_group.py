@@ -17,6 +17,7 @@ import time
 from .host_change import HostError, attempt, last_lines, run
 from .host_files import replace
 from .host_programs import outdated
+from .settings_text import spaced
 from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary, relearn
 from .valkey_sentinel import read
 from .waiting import until
@@ -339,7 +340,7 @@ class Member:
     def _take(self) -> bool:
         """Tell it what its files say. Whether it took all of it."""
         self.valkey.ask("ACL", "LOAD")
-        wanted = settings(read(f"/etc/valkey/{self.name}.conf"))
+        wanted = spaced(read(f"/etc/valkey/{self.name}.conf"))
         # Nobody but a new process knows what one is that the file names no more.
         whole = set(read(self._applied).split()[1:]) <= set(wanted)
         for key, value in wanted.items():
@@ -350,7 +351,7 @@ class Member:
 
     def _record(self) -> None:
         """Keep what it runs with: the digest of its files, and which settings these name."""
-        names = " ".join(settings(read(f"/etc/valkey/{self.name}.conf")))
+        names = " ".join(spaced(read(f"/etc/valkey/{self.name}.conf")))
         replace(self._applied, f"{self.digest()}\n{names}\n".encode(), 0o600, _owner(f"{DATA}/{self.name}"))
 
     def _set(self, key: str, value: str) -> bool:
@@ -361,12 +362,6 @@ class Member:
                 raise HostError(f"{self.name} refuses {key}: {error}") from error
             return self.valkey.pairs("CONFIG", "GET", key).get(key, "") == value
         return True
-
-
-def settings(text: str) -> dict[str, str]:
-    """What a configuration names."""
-    pairs = (line.partition(" ") for line in text.splitlines() if line and not line.startswith("#"))
-    return {key: value.strip('"') for key, _space, value in pairs}
 
 
 def _has(replica: Valkey, offset: int) -> bool:

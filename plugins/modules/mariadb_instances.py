@@ -45,6 +45,12 @@ options:
         turns, as M(longshore.stack.credentials) has it. The user DATABASE_2 or DATABASE_reader_2 has every other turn.
     type: dict
     required: true
+  settings:
+    description:
+      - Instance to what settings can change, as its file has it, but for what may be secret.
+      - Given back, so that somebody can keep it.
+    type: dict
+    default: {}
   deadline:
     description: Seconds until an instance must serve, a replica with its primary's data.
     type: int
@@ -75,6 +81,10 @@ restart:
   elements: str
 roles:
   description: Instance to V(primary) or V(replica); empty where it does not run yet.
+  returned: success
+  type: dict
+settings:
+  description: What O(settings) says.
   returned: success
   type: dict
 notices:
@@ -114,7 +124,8 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         # One that was only left out of the file goes on, and confirms commits where nobody looks for it.
         strangers = member.strangers()
         notices += [f"{each} is still a server of {member.name}: longshore db remove ends it" for each in strangers]
-    return {"changed": bool(changes), "changes": changes, "restart": due, "roles": roles, "notices": notices}
+    told = {"restart": due, "roles": roles, "settings": given["settings"], "notices": notices}
+    return {"changed": bool(changes), "changes": changes, **told}
 
 
 def main() -> None:
@@ -125,6 +136,7 @@ def main() -> None:
             **REST,
             "instances": {"type": "list", "elements": "dict", "required": True},
             "passwords": {"type": "dict", "required": True, "no_log": True},
+            "settings": {"type": "dict", "default": {}, "no_log": False},
             "deadline": {"type": "int", "default": 3600},
             **RUN,
         },

@@ -74,6 +74,10 @@ options:
         description: Passed over, so that what P(longshore.stack.patroni_configs#filter) gives can stand here.
         type: str
         default: ''
+      settings:
+        description: What settings can change. Given back, so that somebody can keep it.
+        type: dict
+        default: {}
       database:
         description: The logical database, whose owner is a role of the same name.
         type: str
@@ -147,6 +151,10 @@ roles:
   description: Instance to V(primary) or V(replica); empty where it does not run yet.
   returned: success
   type: dict
+settings:
+  description: Instance to what settings can change, as O(instances[].settings) has it, but for what may be secret.
+  returned: success
+  type: dict
 notices:
   description: Members that do not answer or do not follow. A run with notices ends degraded.
   returned: success
@@ -170,6 +178,7 @@ INSTANCE = {
     "servers": {"type": "list", "elements": "dict", "required": True},
     "dynamic": {"type": "dict", "default": {}},
     "text": {"type": "str", "default": ""},
+    "settings": {"type": "dict", "default": {}},
     "database": {"type": "str", "required": True},
     "also": {"type": "list", "elements": "str", "default": []},
     "passwords": {"type": "dict", "required": True, "no_log": True},

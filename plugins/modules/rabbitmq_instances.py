@@ -40,6 +40,12 @@ options:
     type: list
     elements: str
     default: []
+  settings:
+    description:
+      - Instance to what settings can change, as its file has it, but for what may be secret.
+      - Given back, so that somebody can keep it.
+    type: dict
+    default: {}
   deadline:
     description: Seconds until an instance must serve.
     type: int
@@ -64,6 +70,10 @@ restart:
   returned: success
   type: list
   elements: str
+settings:
+  description: What O(settings) says.
+  returned: success
+  type: dict
 notices:
   description: Servers of a cluster that are not in its file any more. A run with notices ends degraded.
   returned: success
@@ -96,7 +106,8 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             due.append(name)
         # One that was only left out of the file goes on, and counts for the majority.
         notices += [f"{each} is still a server of {name}: longshore db remove ends it" for each in node.strangers()]
-    return {"changed": bool(changes), "changes": changes, "restart": due, "notices": notices}
+    told = {"restart": due, "settings": given["settings"], "notices": notices}
+    return {"changed": bool(changes), "changes": changes, **told}
 
 
 def main() -> None:
@@ -105,6 +116,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
             "instances": {"type": "list", "elements": "str", "required": True},
             "servers": {"type": "list", "elements": "str", "default": []},
+            "settings": {"type": "dict", "default": {}, "no_log": False},
             "deadline": {"type": "int", "default": 600},
             **RUN,
         },

@@ -39,6 +39,12 @@ options:
     type: list
     elements: path
     default: []
+  settings:
+    description:
+      - Instance to what settings can change, as its file has it, but for what may be secret.
+      - Given back, so that somebody can keep it.
+    type: dict
+    default: {}
   deadline:
     description: Seconds until an instance must serve, a replica with all of its primary's data.
     type: int
@@ -64,6 +70,10 @@ restart:
   elements: str
 roles:
   description: Instance to V(primary) or V(replica); empty where it does not run yet.
+  returned: success
+  type: dict
+settings:
+  description: What O(settings) says.
   returned: success
   type: dict
 notices:
@@ -101,7 +111,8 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         # One that was only left out of the file goes on, and may become primary where nobody looks for it.
         strangers = member.strangers() if roles[member.name] == "primary" else []
         notices += [f"{each} is still a server of {member.name}: longshore db remove ends it" for each in strangers]
-    return {"changed": bool(changes), "changes": changes, "restart": due, "roles": roles, "notices": notices}
+    told = {"restart": due, "roles": roles, "settings": given["settings"], "notices": notices}
+    return {"changed": bool(changes), "changes": changes, **told}
 
 
 def role(member: Member) -> str:
@@ -115,6 +126,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
             "instances": {"type": "list", "elements": "str", "required": True},
             "files": {"type": "list", "elements": "path", "default": []},
+            "settings": {"type": "dict", "default": {}, "no_log": False},
             "deadline": {"type": "int", "default": 600},
             **RUN,
         },

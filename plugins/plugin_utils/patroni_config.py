@@ -62,6 +62,22 @@ USUAL: dict[str, Any] = {
 }
 
 
+# What the role says in any case.
+OWN = (
+    *("ssl", "ssl_cert_file", "ssl_key_file", "ssl_min_protocol_version", "password_encryption"),
+    "unix_socket_directories",
+)
+# What says how its log is archived, where it is.
+ARCHIVE = ("archive_command", "archive_timeout")
+# What follows from other parts of the stack file than its settings, unless it is given.
+DERIVED = ("archive_mode", *ARCHIVE, "cluster_name", "shared_preload_libraries")
+
+
+def share_of(size: Mapping[str, int], share: float, instances: int) -> tuple[float, int]:
+    """What each instance has of a server whose ``size`` is known: bytes of memory, and processors."""
+    return (size.get("memory") or 2**31) * share / max(1, instances), size.get("processors") or 2
+
+
 def sized(memory: float, processors: int) -> dict[str, str]:
     """Settings that depend on what an instance has: ``memory`` in bytes."""
     megabytes = int(memory / MIB)
@@ -77,9 +93,21 @@ def sized(memory: float, processors: int) -> dict[str, str]:
     }
 
 
-def _settings(instance: Mapping[str, Any]) -> dict[str, Any]:
-    """The file's settings; PostgreSQL does not tell capitals from small letters, Patroni does."""
-    return {name.lower(): value for name, value in (instance.get("settings") or {}).items()}
+def _settings(instance: Mapping[str, Any]) -> dict[str, str]:
+    """The file's settings, whose order says nothing; PostgreSQL takes capitals for small letters, Patroni does not."""
+    return {name.lower(): str(value) for name, value in sorted((instance.get("settings") or {}).items())}
+
+
+def changeable(instance: Mapping[str, Any], memory: float, processors: int) -> dict[str, str]:
+    """What settings can change: those worked out from ``memory`` and ``processors``, and above them the file's."""
+    usual = {**sized(memory, processors), **USUAL, **{name: str(value) for name, value in SHARED.items()}}
+    given = _settings(instance)
+    archived = ARCHIVE if instance.get("archive") else ()
+    return {
+        name: value
+        for name, value in {**usual, **given}.items()
+        if name not in OWN and name not in archived and (name not in DERIVED or name in given)
+    }
 
 
 def dynamic(instance: Mapping[str, Any], timing: Mapping[str, int]) -> dict[str, Any]:
@@ -103,7 +131,7 @@ def dynamic(instance: Mapping[str, Any], timing: Mapping[str, int]) -> dict[str,
             "remove_data_directory_on_rewind_failure": True,
             "remove_data_directory_on_diverged_timelines": True,
             "parameters": {
-                **{name: str(settings.get(name, value)) for name, value in SHARED.items()},
+                **{name: settings.get(name, str(value)) for name, value in SHARED.items()},
                 **({"archive_command": archive["command"], "archive_timeout": "60s"} if archive else {}),
             },
         },
@@ -119,7 +147,7 @@ def parameters(instance: Mapping[str, Any], tls: Mapping[str, str], memory: floa
         **USUAL,
         "shared_preload_libraries": ",".join(dict.fromkeys(preloaded)),
         "cluster_name": instance["name"],
-        **{name: str(value) for name, value in settings.items() if name not in SHARED},
+        **{name: value for name, value in settings.items() if name not in SHARED},
         "ssl": "on",
         "ssl_cert_file": tls["certificate"],
         "ssl_key_file": tls["key"],

@@ -33,8 +33,8 @@ def run(options: Common, stack: Stack, job: Job, more: Callable[[Result], str] =
     finish(job, view, _telling(options, told))
 
 
-def plan(options: Common, stack: Stack, job: Job, command: str = "longshore up") -> NoReturn:
-    """Run a check and show the changes that it foresees, which ``command`` makes."""
+def plan(options: Common, stack: Stack, job: Job, command: str = "longshore up", title: str = "") -> NoReturn:
+    """Run a check and show the changes that it foresees, as ``plan_text.plan`` has them."""
     from longshore.cli import plan_text  # noqa: PLC0415 - as above
     from longshore.cli.drive import finish  # noqa: PLC0415 - as above
     from longshore.cli.summary import kept, subject, summary  # noqa: PLC0415 - as above
@@ -46,7 +46,7 @@ def plan(options: Common, stack: Stack, job: Job, command: str = "longshore up")
             return summary(result, stack.definition)
         missed = f"\n\nNot reached, so not planned: {', '.join(result.unreachable)}" if result.unreachable else ""
         data = f"\n\n{stays}" if (stays := kept(result)) else ""
-        return f"{subject(stack.definition)}\n\n{plan_text.plan(result, command)}{data}{missed}"
+        return f"{subject(stack.definition)}\n\n{plan_text.plan(result, command, title)}{data}{missed}"
 
     view = choose(as_json=options.as_json, verbosity=options.verbosity, diff=options.diff)
     finish(job, view, _telling(options, told))

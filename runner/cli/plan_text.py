@@ -16,16 +16,19 @@ _MARKS = {"create": "+", "remove": "-", "delete": "-"}
 _WIDEST = 100
 
 
-def plan(result: Result, command: str = "longshore up") -> str:
-    """The changes by role, the same change on several servers once; ``command`` is what makes them."""
+def plan(result: Result, command: str = "longshore up", title: str = "") -> str:
+    """The changes by role, the same change on several servers once.
+
+    ``command`` is what makes them; with a ``title`` all of them are of that one.
+    """
     grouped: dict[str, dict[str, tuple[Change, list[str]]]] = {}
     for entry in result.changes:
-        known = grouped.setdefault(_title(entry), {})
+        known = grouped.setdefault(title or _title(entry), {})
         # By what it says: the values in it may be lists, which no dictionary takes as keys.
         known.setdefault(repr(entry.change), (entry.change, []))[1].append(entry.host)
     lines: list[str] = []
-    for title, changes in grouped.items():
-        lines += ["", title]
+    for heading, changes in grouped.items():
+        lines += ["", heading]
         for change, servers in changes.values():
             lines += [f"  {line}" for line in _change(change, sorted(set(servers)))]
     count = sum(len(changes) for changes in grouped.values())
@@ -45,13 +48,14 @@ def _change(change: Change, servers: list[str]) -> Iterable[str]:
     width = max((len(field.path) for field in change.fields), default=0)
     for field in change.fields:
         if mark == "+":
-            yield f"    {field.path.ljust(width)}  {_value(field.after)}"
+            yield f"    {field.path.ljust(width)}  {value(field.after)}"
         else:
-            yield f"    {field.path.ljust(width)}  {_value(field.before)} → {_value(field.after)}"
+            yield f"    {field.path.ljust(width)}  {value(field.before)} → {value(field.after)}"
 
 
-def _value(value: Any) -> str:
-    if value is None:
+def value(found: Any) -> str:
+    """One side of a difference, on one line."""
+    if found is None:
         return "(absent)"
-    text = str(value).replace("\n", "⏎")
+    text = str(found).replace("\n", "⏎")
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

@@ -115,6 +115,28 @@ class Jobs:
         """The newest packages of these engines, and restarts of what runs an older one."""
         return self._job("database_upgrade", longshore_upgraded=list(engines))
 
+    def config_diff(self, database: str = "", number: int = 0) -> Job:
+        """What would change in the settings of a database (empty: of all): by the stack file, or by a version."""
+        compared = {"database": database, "number": number}
+        return self._job("database_diff", check=True, longshore_compared=compared)
+
+    def config_compare(self, database: str, number: int, other: int) -> Job:
+        """What the version ``other`` of a database's settings has otherwise than ``number``."""
+        return self._versions("compared", database, number=number, other=other)
+
+    def config_history(self, database: str) -> Job:
+        """The versions of a database's settings."""
+        return self._versions("listed", database)
+
+    def config_revert(self, engine: str, database: str, servers: Sequence[str], number: int) -> Job:
+        """The settings of a version, on the servers of the database."""
+        wanted = {"engine": engine, "database": database, "servers": list(servers), "number": number}
+        return self._job("database_revert", longshore_reverting=wanted)
+
+    def _versions(self, state: str, database: str, **more: int) -> Job:
+        wanted = {"state": state, "database": database, **more}
+        return self._job("database_versions", check=state == "compared", longshore_versions=wanted)
+
     def backup(self, action: str, stanzas: Sequence[str], *, check: bool = False, **more: Any) -> Job:
         """``made``, ``proved``, ``listed``, ``described``, ``restored``, ``dropped`` or ``deleted``.
 

@@ -36,7 +36,10 @@ _EXIT_CODES = {
 
 # Modules that tell how databases are.
 _OF_DATABASES = frozenset(
-    {"database_info", "external_database", "mariadb_info", "memcached_info", "rabbitmq_info", "valkey_info"}
+    {
+        *("database_info", "external_database", "mariadb_info", "memcached_info", "rabbitmq_info", "valkey_info"),
+        "database_settings",
+    }
 )
 
 # Actions that end well without the server.
@@ -90,8 +93,8 @@ class Result:
     Attributes: ``counters`` per server (``localhost`` is this machine), ``unreachable`` servers, ``notices`` (what is
     less than was asked for, and why), ``locked_by`` (who holds the lock, when the run was refused for it), ``data``
     (what our modules returned, by the module's short name, the last one winning), ``kept`` (by server, the paths of
-    data that a removal left there), ``databases`` (by name and server, how it is), ``duration`` in seconds, ``log``
-    (the directory with the events and Ansible's own output).
+    data that a removal left there), ``databases`` (by name and server, how it is, or what would change),
+    ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own output).
     """
 
     run: str

@@ -24,6 +24,7 @@ def test_what_needs_no_restart_gets_none(first: First) -> None:
 @pytest.mark.parametrize(
     ("database", "name", "path"),
     [
+        ("main", "work_mem", "/etc/patroni/ledger-main.yml"),
         ("books", "max_connections", "/etc/mysql/instances/ledger-books.cnf"),
         pytest.param("cache", "maxmemory-policy", "/etc/valkey/ledger-cache.conf", marks=pytest.mark.long),
         pytest.param("queue", "heartbeat", "/etc/rabbitmq/instances/ledger-queue.conf", marks=pytest.mark.long),

@@ -10,7 +10,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
-from longshore.cli import plan_text, tables
+from longshore.cli import config_text, plan_text, tables
 from longshore.cli.steps import Steps, hosts, outcome, seconds
 from longshore.cli.summary import failures, kept, state, summary
 from longshore.cli.views import JsonView, PlainView
@@ -267,3 +267,49 @@ def test_sizes_are_in_units_that_people_read() -> None:
 def test_words_for_times_and_servers() -> None:
     assert [seconds(value) for value in (0.04, 9.94, 42.4, 185)] == ["0.0 s", "9.9 s", "42 s", "3 min 05 s"]
     assert hosts(["a", "b"]) == "a b"
+
+
+def version(number: int, settings: dict[str, str], **more: Any) -> dict[str, Any]:
+    """A version of settings that two servers have."""
+    about = {"time": "2026-05-01T12:00:00Z", "owner": "ann", "kind": "up", "of": None, "release": None, "reason": ""}
+    return {"number": number, "servers": {"db1": settings, "db2": settings}, **about, **more}
+
+
+def test_the_history_of_settings_says_what_each_version_changed() -> None:
+    made = [
+        version(3, {"a": "1", "b": "2"}, kind="revert", of=1, release=7),
+        version(2, {"a": "5", "c": "3"}),
+        version(1, {"a": "1", "b": "2"}),
+    ]
+    lines = config_text.history(result(data={"database_versions": {"versions": made}})).splitlines()
+    assert len(lines) == 4
+    assert lines[1].startswith("3 *")
+    assert "revert to 1  7" in lines[1]
+    assert "a 1 → 5, b 2 → (absent), c (absent) → 3" in lines[2]
+    assert "the first one that is kept" in lines[3]
+    assert "no version yet" in config_text.history(result(data={"database_versions": {"versions": []}}))
+
+
+def test_a_server_that_came_or_went_is_told_as_that() -> None:
+    alone = version(1, {"a": "1"}) | {"servers": {"db1": {"a": "1"}}}
+    made = [version(2, {"a": "1"}), alone]
+    assert "+ db2" in config_text.history(result(data={"database_versions": {"versions": made}}))
+
+
+def test_two_versions_are_compared_field_by_field() -> None:
+    found = [{"path": "work_mem", "before": "4MB", "after": None, "servers": ["db1", "db2"]}]
+    told = result(data={"database_versions": {"differences": found}})
+    assert config_text.differences(told, "main", 1, 2) == ("main: version 1 → 2\n  work_mem  4MB → (absent)  [db1 db2]")
+    same = result(data={"database_versions": {"differences": []}})
+    assert "the same settings" in config_text.differences(same, "main", 1, 2)
+
+
+def test_what_was_brought_back_says_what_the_next_up_does() -> None:
+    data = {"database_versions": {"recorded": {"main": 4}, "reverted": {"main": {"work_mem": "4MB"}}}}
+    told = config_text.reverted(result(data=data), "main", {"work_mem": "32MB"})
+    assert "as version 4" in told
+    assert 'settings: {"work_mem": "4MB"}' in told
+    assert "keeps them" in config_text.reverted(result(data=data), "main", {"work_mem": "4MB"})
+    data["database_versions"]["recorded"] = {}
+    assert "already" in config_text.reverted(result(data=data), "main", {})
+    assert config_text.reverted(result(status=Status.FAILED), "main", {}) == ""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
-from ansible_collections.longshore.stack.plugins.module_utils import mariadb_group, mariadb_sql
+from ansible_collections.longshore.stack.plugins.module_utils import mariadb_group, mariadb_sql, settings_text
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 from programs import program
 
@@ -201,7 +201,7 @@ def test_values_as_sql(value: str | None, expected: str) -> None:
 
 def test_a_configuration_is_read() -> None:
     text = "# Written by a role = not a setting\n[mariadbd]\nport = 3306\nsql_mode = A = B\n"
-    assert mariadb_group.settings(text) == {"port": "3306", "sql_mode": "A = B"}
+    assert settings_text.equals(text) == {"port": "3306", "sql_mode": "A = B"}
 
 
 def test_users_have_what_they_need_and_no_password_travels() -> None:

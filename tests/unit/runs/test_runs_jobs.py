@@ -146,6 +146,30 @@ def test_an_upgrade_names_each_engine_once(stack: Stack) -> None:
         stack.upgrade_of(["mian"])
 
 
+def test_settings_are_compared_with_the_file_with_a_version_and_between_two(stack: Stack) -> None:
+    for given, playbook, variables in (
+        ((), "database_diff", {"longshore_compared": {"database": "", "number": 0}}),
+        (("main", 3), "database_diff", {"longshore_compared": {"database": "main", "number": 3}}),
+        (
+            ("main", 3, 4),
+            "database_versions",
+            {"longshore_versions": {"state": "compared", "database": "main", "number": 3, "other": 4}},
+        ),
+    ):
+        job = stack.config_diff_of(*given)
+        assert (job.playbook, job.extra_variables) == (f"longshore.stack.{playbook}", variables)
+        # So that what differs ends with 2, as of a plan.
+        assert job.check
+
+
+def test_a_version_is_brought_back_on_the_servers_of_its_database(stack: Stack) -> None:
+    job = stack.config_revert_of("main", 3)
+    assert job.playbook == "longshore.stack.database_revert"
+    wanted = {"engine": "postgresql", "database": "main", "servers": ["app1"], "number": 3}
+    assert (job.extra_variables, job.check) == ({"longshore_reverting": wanted}, False)
+    assert not stack.config_history_of("main").check
+
+
 def test_a_rotation_that_would_cut_a_service_off_is_refused(stack: Stack) -> None:
     content = yaml.safe_load(stack.path.read_text())
     environment = {"HOST": "{{ databases.main.host | upper }}", "URL": "{{ databases.main.url }}"}
@@ -170,6 +194,7 @@ def test_what_nobody_manages_or_has_is_not_ordered(stack: Stack) -> None:
         lambda: changed.rotation_of(["crm"]),
         lambda: changed.backup_of("made", ["crm"]),
         lambda: changed.upgrade_of(["crm"]),
+        lambda: changed.config_diff_of("crm"),
     ):
         with pytest.raises(BadInput, match=r"crm is external, so .* is for whoever runs it"):
             call()
@@ -177,6 +202,8 @@ def test_what_nobody_manages_or_has_is_not_ordered(stack: Stack) -> None:
         lambda: changed.order_of("seats", "resync", "db1"),
         lambda: changed.rotation_of(["seats"]),
         lambda: changed.upgrade_of(["seats"]),
+        lambda: changed.config_history_of("seats"),
+        lambda: changed.config_revert_of("seats", 1),
     ):
         with pytest.raises(BadInput, match="seats is a memcached"):
             call()
