@@ -84,14 +84,17 @@ differences:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils import releases, settings_versions, stack_module
+from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_state import KIND, STACK
 from ansible_collections.longshore.stack.plugins.module_utils.swarm_write import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from ansible_collections.longshore.stack.plugins.module_utils.docker_api import Docker
+    from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 
 
 def configs_of(docker: Docker | None, stack: str) -> list[dict[str, Any]]:
@@ -99,34 +102,73 @@ def configs_of(docker: Docker | None, stack: str) -> list[dict[str, Any]]:
     return docker.get("/configs", filters={"label": [f"{STACK}={stack}"]}) if docker is not None else []
 
 
+class Keeper:
+    """Keeps versions of a stack's settings. ``docker`` is None where there is no Swarm yet, in check mode."""
+
+    def __init__(self, docker: Docker | None, stack: str, run: Run) -> None:
+        self._docker = docker
+        self._stack = stack
+        self._run = run
+        self._read()
+
+    def _read(self) -> None:
+        configs = configs_of(self._docker, self._stack)
+        self._known = settings_versions.read(self._stack, configs)
+        self._ids = {config["Spec"]["Name"]: config["ID"] for config in configs}
+
+    def given(self, database: str, number: int) -> dict[str, str]:
+        """What was given when a version was made. Raises ``ValueError`` when there is none of that number."""
+        found: dict[str, str] = settings_versions.one(self._known.get(database, {}), database, number)["given"]
+        return found
+
+    def keep(self, database: str, found: Mapping[str, Any], about: Mapping[str, Any], check: bool) -> int:
+        """Keep what was found as a version, if it is new; its number, 0 when it is not."""
+        while True:
+            versions = self._known.get(database, {})
+            version = settings_versions.following(versions, found)
+            if version is None:
+                return 0
+            number: int = version["number"]
+            if self._docker is None or check:
+                return number
+            released = (releases.parse_name(self._stack, name)[0] or 0 for name in self._ids)
+            version |= {
+                "stack": self._stack,
+                "database": database,
+                "release": max(released, default=0) or None,
+                **about,
+            }
+            writer = Writer(self._docker, self._stack, self._run.check, {})
+            name = settings_versions.name_of(self._stack, database, number)
+            try:
+                writer.create_object(
+                    "config", name, settings_versions.content(version), {KIND: settings_versions.LABEL}
+                )
+            except DockerError as error:
+                if error.status != 409:
+                    raise
+                # Another run was first with this number.
+                self._read()
+                continue
+            for old in settings_versions.outdated([*versions, number]):
+                writer.remove(f"/configs/{self._ids[settings_versions.name_of(self._stack, database, old)]}")
+            return number
+
+
 def record(module: AnsibleModule) -> dict[str, Any]:
     given, run = module.params, stack_module.run_of(module.params)
-    stack = given["stack"]
-    docker = stack_module.connect(module.check_mode)
-    configs = configs_of(docker, stack)
-    known = settings_versions.read(stack, configs)
-    identifiers = {config["Spec"]["Name"]: config["ID"] for config in configs}
-    released = (releases.parse_name(stack, name)[0] or 0 for name in identifiers)
-    about = {**stack_module.about(run), "stack": stack, "release": max(released, default=0) or None}
-    recorded, reverted, changes = {}, {}, []
+    keeper = Keeper(stack_module.connect(module.check_mode), given["stack"], run)
+    recorded, reverted = {}, {}
     for database, found in sorted(given["databases"].items()):
-        of, versions = given["reverted"].get(database), known.get(database, {})
+        of = given["reverted"].get(database)
+        about = {**stack_module.about(run), "kind": "up" if of is None else "revert", "of": of}
+        meant = dict(found)
         if of is not None:
-            reverted[database] = settings_versions.one(versions, database, of)["given"]
-        given_then = {"given": reverted[database]} if of is not None else {}
-        version = settings_versions.following(versions, {**found, **given_then})
-        if version is None:
-            continue
-        number = recorded[database] = version["number"]
-        changes.append(f"version {number} of the settings of {database}")
-        if docker is None or module.check_mode:
-            continue
-        version |= {**about, "database": database, "kind": "up" if of is None else "revert", "of": of}
-        writer = Writer(docker, stack, run.check, {})
-        name = settings_versions.name_of(stack, database, number)
-        writer.create_object("config", name, settings_versions.content(version), {KIND: settings_versions.LABEL})
-        for old in settings_versions.outdated([*versions, number]):
-            writer.remove(f"/configs/{identifiers[settings_versions.name_of(stack, database, old)]}")
+            meant["given"] = reverted[database] = keeper.given(database, of)
+        number = keeper.keep(database, meant, about, module.check_mode)
+        if number:
+            recorded[database] = number
+    changes = [f"version {number} of the settings of {database}" for database, number in recorded.items()]
     return {"changed": bool(changes), "changes": changes, "recorded": recorded, "reverted": reverted}
 
 
