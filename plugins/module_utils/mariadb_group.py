@@ -14,6 +14,7 @@ import os
 import re
 import time
 
+from .data_place import alone
 from .host_change import HostError, attempt, last_lines, run
 from .host_files import read, replace
 from .host_programs import replaced
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from .data_place import Place
     from .host_change import Change
     from .run import Run
 
@@ -123,6 +125,24 @@ class Member:
         if before.get("program") != after["program"]:
             run(["systemctl", "restart", self.promoter], timeout=STOPPING)
         self._record(after)
+        self._await(deadline)
+
+    def move(self, place: Place, directory: str, deadline: float) -> None:
+        """Move its data to another directory; a primary hands over first where somebody can take over."""
+
+        def whole() -> None:
+            away = [each for each in self.servers if each != self.own and not _serves(self.state(each))]
+            if away:
+                raise HostError(alone(self.name, away))
+
+        def ready() -> None:
+            whole()
+            if len(self.servers) > 1 and self.role() == "primary":
+                self.order("switchover", "")
+                self._await(deadline)
+
+        whole()
+        place.move(directory, ready, self._start)
         self._await(deadline)
 
     def order(self, order: str, server: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 
+from .data_place import Place, alone
 from .host_change import HostError, attempt, run
 from .host_files import read
 from .host_programs import replaced
@@ -41,21 +42,58 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
     changes: list[str] = []
     notices: list[str] = []
     roles: dict[str, str] = {}
-    due = []
+    due, moves, kept = [], [], []
     for instance in given["instances"]:
         servers = {each["name"]: each["address"] for each in instance["servers"]}
         group = Group(rest, servers, instance["health_port"], work)
         wanted = {**{key: given[key] for key in ("member", "present", "reloaded", "patience", "deadline")}, **instance}
-        if given["state"] == "restarted":
+        place = Place("postgresql", instance["name"], work, instance["version"])
+        directory = given["directories"].get(instance["name"], "")
+        if given["state"] == "moved":
+            made, roles[instance["name"]], absent = _moved(group, wanted, place, directory, check)
+            kept += place.kept
+        elif given["state"] == "restarted":
             made, roles[instance["name"]], absent = _restarted(group, wanted, check)
         else:
+            placed = list(place.present(directory, check))
             made, roles[instance["name"]], absent = _instance(group, wanted, check)
+            made = [*placed, *made]
         due += [instance["name"]] if _outdated(wanted) else []
+        moves += [instance["name"]] if place.due(directory) else []
         changes += [f"{instance['name']}: {change}" for change in made]
         notices += absent
     known = {each["name"]: shown(each["settings"]) for each in given["instances"]}
-    told = {"roles": roles, "restart": due, "settings": known, "notices": notices}
-    return {"changed": bool(changes), "changes": changes, **told}
+    told = {"restart": due, "moves": moves, "kept": kept, "settings": known, "notices": notices}
+    return {"changed": bool(changes), "changes": changes, "roles": roles, **told}
+
+
+def _moved(
+    group: Group, wanted: Mapping[str, Any], place: Place, directory: str, check: bool
+) -> tuple[list[str], str, list[str]]:
+    """As ``_instance``, where only data that are to be elsewhere are moved."""
+    name, unit = wanted["member"], f"patroni@{wanted['name']}.service"
+    changes = [place.move_in_words(directory)] if place.due(directory) else []
+
+    def whole() -> None:
+        away = [each for each in group.servers if each != name and not serves(group.of(each))]
+        if away:
+            raise HostError(alone(wanted["name"], away))
+
+    def ready() -> None:
+        whole()
+        if len(group.servers) > 1 and group.of(name).get("role") in PRIMARY:
+            group.hand_over(name, "")
+            group.await_member(name, wanted["patience"])
+
+    if changes and not check:
+        whole()
+        place.move(directory, ready, lambda: _run_again(unit))
+        group.await_member(name, wanted["patience"], wanted["deadline"])
+    return changes, "primary" if group.of(name).get("role") in PRIMARY else "replica", []
+
+
+def _run_again(unit: str) -> None:
+    run(["systemctl", "start", unit], timeout=60.0)
 
 
 def _restarted(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[list[str], str, list[str]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from typing import Any
 
+    from .data_place import Place
     from .run import Run
 
 CONFIG = "/etc/rabbitmq/instances"
@@ -110,6 +111,17 @@ class Node:
                 self._program("rabbitmq-upgrade", "drain")
             run(["systemctl", "stop", self.unit], timeout=STOPPING)
             self._start()
+        self._await()
+
+    def move(self, place: Place, directory: str) -> None:
+        """Move its data to another directory, once the others can do without it."""
+
+        def ready() -> None:
+            if len(self.nodes()) > 1:
+                self._spare()
+                self._program("rabbitmq-upgrade", "drain")
+
+        place.move(directory, ready, self._start)
         self._await()
 
     def nodes(self) -> dict[str, bool]:

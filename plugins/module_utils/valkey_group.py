@@ -14,6 +14,7 @@ import json
 import os
 import time
 
+from .data_place import alone
 from .host_change import HostError, attempt, last_lines, run
 from .host_files import replace
 from .host_programs import outdated
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from .data_place import Place
     from .run import Run
 
 DATA = "/var/lib/valkey"
@@ -105,6 +107,26 @@ class Member:
         if is_primary(self.valkey.info("replication")) and self._place["sentinels"]:
             self.hand_over("")
         self._start("restart")
+        self._await()
+
+    def move(self, place: Place, directory: str) -> None:
+        """Move its data to another directory; a primary hands over first where somebody can take over."""
+
+        def whole() -> None:
+            others = [each for each in self._place.get("servers", []) if each != self._place["address"]]
+            found = {each: self._at(each).info("replication") for each in others}
+            away = [each for each, info in found.items() if not is_primary(info) and not follows(info)]
+            if away:
+                raise HostError(alone(self.name, away))
+
+        def ready() -> None:
+            whole()
+            if is_primary(self.valkey.info("replication")) and self._place["sentinels"]:
+                self.hand_over("")
+                self._await()
+
+        whole()
+        place.move(directory, ready, lambda: self._start("start"))
         self._await()
 
     def strangers(self) -> list[str]:

@@ -27,8 +27,10 @@ options:
     description:
       - V(present) starts what does not run, and has what runs take new settings without a restart where it can.
       - V(restarted) restarts what could not. A primary hands over first. For one server at a time, replicas first.
+      - V(moved) moves the data that are to be elsewhere, most of them while they are in use. A primary hands over
+        before it stops. For one server at a time, replicas first.
     type: str
-    choices: [present, restarted]
+    choices: [present, restarted, moved]
     default: present
   member:
     description: This server's name in its groups.
@@ -49,6 +51,12 @@ options:
     description:
       - Instance to what settings can change, as its file has it, but for what may be secret.
       - Given back, so that somebody can keep it.
+    type: dict
+    default: {}
+  directories:
+    description:
+      - Instance to the directory in which its data are to be, on a disk of its own; others are below F(/var/lib).
+      - V(present) makes the place of one that has no data yet. What else is to move is in RV(moves).
     type: dict
     default: {}
   deadline:
@@ -87,6 +95,16 @@ settings:
   description: What O(settings) says.
   returned: success
   type: dict
+moves:
+  description: Instances whose data are to be moved to another directory.
+  returned: success
+  type: list
+  elements: str
+kept:
+  description: Where the former data of moved instances are.
+  returned: success
+  type: list
+  elements: str
 notices:
   description: Replicas on servers that are not of the group any more. A run with notices ends degraded.
   returned: success
@@ -95,6 +113,7 @@ notices:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.data_place import Place
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.mariadb_group import Member
 from ansible_collections.longshore.stack.plugins.module_utils.rest import ARGUMENT_SPEC as REST
@@ -108,35 +127,46 @@ if TYPE_CHECKING:
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    changes, due, roles, notices = [], [], {}, []
+    changes, due, moves, kept, roles, notices = [], [], [], [], {}, []
     for instance in given["instances"]:
         member = Member(instance, given["member"], Rest.of(given), work)
+        place, directory = Place("mariadb", member.name, work), given["directories"].get(member.name, "")
         if given["state"] == "present":
+            changes += [f"{member.name}: {change}" for change in place.present(directory, check)]
             made = member.converge(given["deadline"], given["passwords"][member.name], check)
             changes += [f"{member.name}: {change}" for change in made]
+        elif given["state"] == "moved":
+            if place.due(directory):
+                changes.append(f"{member.name}: {place.move_in_words(directory)}")
+                if not check:
+                    member.move(place, directory, given["deadline"])
+                    kept += place.kept
         elif member.due():
             changes.append(f"{member.name}: restart")
             if not check:
                 member.restart(given["deadline"])
         if member.due():
             due.append(member.name)
+        if place.due(directory):
+            moves.append(member.name)
         roles[member.name] = member.role()
         # One that was only left out of the file goes on, and confirms commits where nobody looks for it.
         strangers = member.strangers()
         notices += [f"{each} is still a server of {member.name}: longshore db remove ends it" for each in strangers]
-    told = {"restart": due, "roles": roles, "settings": given["settings"], "notices": notices}
+    told = {"restart": due, "moves": moves, "kept": kept, "roles": roles, "settings": given["settings"], "notices": notices}
     return {"changed": bool(changes), "changes": changes, **told}
 
 
 def main() -> None:
     module = AnsibleModule(
         {
-            "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "restarted", "moved"], "default": "present"},
             "member": {"type": "str", "required": True},
             **REST,
             "instances": {"type": "list", "elements": "dict", "required": True},
             "passwords": {"type": "dict", "required": True, "no_log": True},
             "settings": {"type": "dict", "default": {}, "no_log": False},
+            "directories": {"type": "dict", "default": {}},
             "deadline": {"type": "int", "default": 3600},
             **RUN,
         },

@@ -31,8 +31,10 @@ options:
     description:
       - V(present) has them serve with what the files say.
       - V(restarted) restarts what runs a program that was replaced by a newer one. For one server at a time.
+      - V(moved) moves the data that are to be elsewhere, most of them while they are in use. A primary hands over
+        before it stops. For one server at a time, replicas first.
     type: str
-    choices: [present, restarted]
+    choices: [present, restarted, moved]
     default: present
   member:
     description: This server's name in its groups.
@@ -100,6 +102,12 @@ options:
         type: list
         elements: str
         default: []
+  directories:
+    description:
+      - Instance to the directory in which its data are to be, on a disk of its own; others are below F(/var/lib).
+      - V(present) makes the place of one that has no data yet. What else is to move is in RV(moves).
+    type: dict
+    default: {}
   present:
     description: Members whose servers this run has reached. They are waited for; others may be away.
     type: list
@@ -147,6 +155,16 @@ restart:
   returned: success
   type: list
   elements: str
+moves:
+  description: Instances whose data are to be moved to another directory.
+  returned: success
+  type: list
+  elements: str
+kept:
+  description: Where the former data of moved instances are.
+  returned: success
+  type: list
+  elements: str
 roles:
   description: Instance to V(primary) or V(replica); empty where it does not run yet.
   returned: success
@@ -189,10 +207,11 @@ INSTANCE = {
 def main() -> None:
     module = QuietModule(
         {
-            "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "restarted", "moved"], "default": "present"},
             "member": {"type": "str", "required": True},
             **REST,
             "instances": {"type": "list", "elements": "dict", "required": True, "options": INSTANCE},
+            "directories": {"type": "dict", "default": {}},
             "present": {"type": "list", "elements": "str", "default": []},
             "reloaded": {"type": "bool", "default": False},
             "patience": {"type": "int", "default": 180},

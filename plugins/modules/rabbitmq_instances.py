@@ -26,8 +26,10 @@ options:
     description:
       - V(present) starts what does not run, and makes virtual host and users. For all servers at once.
       - V(restarted) restarts what runs with other files, once the others can do without it. For one server at a time.
+      - V(moved) moves the data that are to be elsewhere, most of them while they are in use. A primary hands over
+        before it stops. For one server at a time, replicas first.
     type: str
-    choices: [present, restarted]
+    choices: [present, restarted, moved]
     default: present
   instances:
     description: Their names.
@@ -44,6 +46,12 @@ options:
     description:
       - Instance to what settings can change, as its file has it, but for what may be secret.
       - Given back, so that somebody can keep it.
+    type: dict
+    default: {}
+  directories:
+    description:
+      - Instance to the directory in which its data are to be, on a disk of its own; others are below F(/var/lib).
+      - V(present) makes the place of one that has no data yet. What else is to move is in RV(moves).
     type: dict
     default: {}
   deadline:
@@ -74,6 +82,16 @@ settings:
   description: What O(settings) says.
   returned: success
   type: dict
+moves:
+  description: Instances whose data are to be moved to another directory.
+  returned: success
+  type: list
+  elements: str
+kept:
+  description: Where the former data of moved instances are.
+  returned: success
+  type: list
+  elements: str
 notices:
   description: Servers of a cluster that are not in its file any more. A run with notices ends degraded.
   returned: success
@@ -82,6 +100,7 @@ notices:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.data_place import Place
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.rabbitmq_node import Node
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
@@ -93,30 +112,41 @@ if TYPE_CHECKING:
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    changes, due, notices = [], [], []
+    changes, due, moves, kept, notices = [], [], [], [], []
     for name in given["instances"]:
         node = Node(name, work, given["servers"], given["deadline"])
+        place, directory = Place("rabbitmq", name, work), given["directories"].get(name, "")
         if given["state"] == "present":
+            changes += [f"{name}: {change}" for change in place.present(directory, check)]
             changes += [f"{name}: {change}" for change in node.converge(check)]
+        elif given["state"] == "moved":
+            if place.due(directory):
+                changes.append(f"{name}: {place.move_in_words(directory)}")
+                if not check:
+                    node.move(place, directory)
+                    kept += place.kept
         elif node.due():
             changes.append(f"{name}: restart")
             if not check:
                 node.restart()
         if node.due():
             due.append(name)
+        if place.due(directory):
+            moves.append(name)
         # One that was only left out of the file goes on, and counts for the majority.
         notices += [f"{each} is still a server of {name}: longshore db remove ends it" for each in node.strangers()]
-    told = {"restart": due, "settings": given["settings"], "notices": notices}
+    told = {"restart": due, "moves": moves, "kept": kept, "settings": given["settings"], "notices": notices}
     return {"changed": bool(changes), "changes": changes, **told}
 
 
 def main() -> None:
     module = AnsibleModule(
         {
-            "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "restarted", "moved"], "default": "present"},
             "instances": {"type": "list", "elements": "str", "required": True},
             "servers": {"type": "list", "elements": "str", "default": []},
             "settings": {"type": "dict", "default": {}, "no_log": False},
+            "directories": {"type": "dict", "default": {}},
             "deadline": {"type": "int", "default": 600},
             **RUN,
         },

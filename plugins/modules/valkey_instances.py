@@ -26,8 +26,10 @@ options:
     description:
       - V(present) starts what does not run, and has what runs take new settings without a restart where it can.
       - V(restarted) restarts what could not. A primary hands over first. For one server at a time, replicas first.
+      - V(moved) moves the data that are to be elsewhere, most of them while they are in use. A primary hands over
+        before it stops. For one server at a time, replicas first.
     type: str
-    choices: [present, restarted]
+    choices: [present, restarted, moved]
     default: present
   instances:
     description: Their names.
@@ -43,6 +45,12 @@ options:
     description:
       - Instance to what settings can change, as its file has it, but for what may be secret.
       - Given back, so that somebody can keep it.
+    type: dict
+    default: {}
+  directories:
+    description:
+      - Instance to the directory in which its data are to be, on a disk of its own; others are below F(/var/lib).
+      - V(present) makes the place of one that has no data yet. What else is to move is in RV(moves).
     type: dict
     default: {}
   deadline:
@@ -76,6 +84,16 @@ settings:
   description: What O(settings) says.
   returned: success
   type: dict
+moves:
+  description: Instances whose data are to be moved to another directory.
+  returned: success
+  type: list
+  elements: str
+kept:
+  description: Where the former data of moved instances are.
+  returned: success
+  type: list
+  elements: str
 notices:
   description: Replicas on servers that are not of the group any more. A run with notices ends degraded.
   returned: success
@@ -84,6 +102,7 @@ notices:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.data_place import Place
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
@@ -96,22 +115,32 @@ if TYPE_CHECKING:
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    changes, due, roles, notices = [], [], {}, []
+    changes, due, moves, kept, roles, notices = [], [], [], [], {}, []
     for name in given["instances"]:
         member = Member(name, work, given["files"], given["deadline"])
+        place, directory = Place("redis", member.name, work), given["directories"].get(member.name, "")
         if given["state"] == "present":
+            changes += [f"{member.name}: {change}" for change in place.present(directory, check)]
             changes += [f"{member.name}: {change}" for change in member.converge(check)]
+        elif given["state"] == "moved":
+            if place.due(directory):
+                changes.append(f"{member.name}: {place.move_in_words(directory)}")
+                if not check:
+                    member.move(place, directory)
+                    kept += place.kept
         elif member.due():
             changes.append(f"{member.name}: restart")
             if not check:
                 member.restart()
         if member.due():
             due.append(member.name)
+        if place.due(directory):
+            moves.append(member.name)
         roles[member.name] = role(member)
         # One that was only left out of the file goes on, and may become primary where nobody looks for it.
         strangers = member.strangers() if roles[member.name] == "primary" else []
         notices += [f"{each} is still a server of {member.name}: longshore db remove ends it" for each in strangers]
-    told = {"restart": due, "roles": roles, "settings": given["settings"], "notices": notices}
+    told = {"restart": due, "moves": moves, "kept": kept, "roles": roles, "settings": given["settings"], "notices": notices}
     return {"changed": bool(changes), "changes": changes, **told}
 
 
@@ -123,10 +152,11 @@ def role(member: Member) -> str:
 def main() -> None:
     module = AnsibleModule(
         {
-            "state": {"type": "str", "choices": ["present", "restarted"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "restarted", "moved"], "default": "present"},
             "instances": {"type": "list", "elements": "str", "required": True},
             "files": {"type": "list", "elements": "path", "default": []},
             "settings": {"type": "dict", "default": {}, "no_log": False},
+            "directories": {"type": "dict", "default": {}},
             "deadline": {"type": "int", "default": 600},
             **RUN,
         },

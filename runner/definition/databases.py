@@ -13,7 +13,7 @@ from .backups import ScheduleItem
 from .base import Flag, Model, Short, many, one
 from .external import External
 from .normalize import used_databases
-from .scalars import DatabaseName, Extension, Pairs, Port, ServerName
+from .scalars import DatabaseName, DataDirectory, Extension, Pairs, Port, ServerName
 from .service import Service
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class Database(Model):
         False,
     )
     port: Port | None = one("The port; default: the engine's own. Two databases on one server need two.", None)
+    directory: DataDirectory | None = one(
+        "The directory on each data server, a disk's mount point mostly, that holds the data; default: below /var/lib. "
+        "Data that are elsewhere are moved there, replicas first, and the former ones are kept.",
+        None,
+    )
     extensions: list[Extension] = many("Extensions in SQL's words, such as vector; their packages come along.", list)
     also: list[DatabaseName] = many(
         "More logical databases in a postgresql or mariadb, each with an owner and a reader of its own; "

@@ -194,6 +194,14 @@ VolumeName = Annotated[
 EnvironmentName = Annotated[
     str, _named(r"^[A-Za-z_][A-Za-z0-9_.-]*$", "must be letters, digits and '_', with a letter first", 255)
 ]
+DataDirectory = Annotated[
+    str,
+    _named(
+        r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$",
+        "must be an absolute path of letters, digits, '.', '_' and '-', such as /mnt/fast",
+        200,
+    ),
+]
 AbsolutePath = Annotated[str, _named(r"^/[^\x00:]*$", "must be an absolute path without ':'", 4096)]
 UrlPath = Annotated[
     str, _named(r"^/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*$", "must be a URL's path: '/' first, no '?', no blanks", 1024)

@@ -45,6 +45,7 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
     return {
         "name": definition.instance(database.name),
         "title": database.name,
+        "directory": database.directory or "",
         "port": database.listens,
         "health_port": database.health_port,
         "servers": [{"name": name, "address": definition.servers[name].private} for name in database.servers],

@@ -44,6 +44,7 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
     return {
         "name": definition.instance(database.name),
         "title": database.name,
+        "directory": database.directory or "",
         "port": database.listens,
         "health_port": database.health_port,
         "peer_port": database.peer_port,

@@ -61,6 +61,7 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
     return {
         "name": definition.instance(database.name),
         "title": database.name,
+        "directory": database.directory or "",
         "port": database.listens,
         "servers": [{"name": name, "address": definition.servers[name].private} for name in database.servers],
         "user": database.inside,

@@ -29,6 +29,13 @@ _TAKEN = {
     "memcached": frozenset(),
     "rabbitmq": frozenset({"guest", "admin", "backup", "monitor"}),
 }
+# What a restart empties, a package owns, or holds data of the engines and of Longshore already.
+_NOT_FOR_DATA = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var/run"),
+    *("/tmp", "/var/tmp"),  # noqa: S108 - nothing is written there
+    *("/var/cache", "/var/log", "/var/lib/docker", "/var/lib/longshore", "/var/lib/postgresql"),
+    *("/var/lib/mariadb", "/var/lib/mysql", "/var/lib/valkey", "/var/lib/redis", "/var/lib/rabbitmq"),
+)
 # Engines with more logical databases than one.
 _LOGICAL = ("postgresql", "mariadb")
 # What {{ databases.NAME.… }} knows.
@@ -74,7 +81,21 @@ def check(context: Context) -> None:
             _OF_ENGINE[database.engine](context, database, base)
         if not database.tls and database.engine != "memcached":
             context.complain((*base, "tls"), f"a {database.engine} takes no connection without TLS", "take it out")
+        _directory(context, database, base)
         _ports(context, database, base)
+
+
+def _directory(context: Context, database: Database, base: Path) -> None:
+    """Not where the system, other data or nothing lasting is."""
+    directory = database.directory
+    if directory is None:
+        return
+    inside = next((each for each in _NOT_FOR_DATA if f"{directory}/".startswith(f"{each}/")), None)
+    if database.engine == "memcached":
+        context.complain((*base, "directory"), "a memcached has nothing on a disk", "take it out")
+    elif inside is not None:
+        words = f"{inside} belongs to the system, to programs or to nothing that lasts"
+        context.complain((*base, "directory"), words, "name a disk's mount point, such as /mnt/fast")
 
 
 def _copies(context: Context, backups: Backups) -> None:

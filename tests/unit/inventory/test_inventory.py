@@ -467,6 +467,7 @@ def test_a_redis_has_sentinels_and_shares_its_server(tmp_path: Path) -> None:
     assert instance == {
         "name": "shop-my-cache",
         "title": "my-cache",
+        "directory": "",
         "port": 6379,
         "servers": [{"name": "db2", "address": "10.77.0.22"}, {"name": "db1", "address": "10.77.0.21"}],
         "user": "my_cache",
@@ -522,6 +523,7 @@ def test_a_rabbitmq_has_one_name_and_secrets_of_its_own(tmp_path: Path) -> None:
     assert instance == {
         "name": "shop-my-queue",
         "title": "my-queue",
+        "directory": "",
         "port": 5671,
         "health_port": 15671,
         "peer_port": 25672,
@@ -575,6 +577,7 @@ def test_a_mariadb_with_replicas_agrees_by_etcd(tmp_path: Path) -> None:
     assert books == {
         "name": "shop-my-books",
         "title": "my-books",
+        "directory": "",
         "port": 3307,
         "also": [],
         "health_port": 8307,
