@@ -35,7 +35,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kept:
-  description: The paths that hold something.
+  description: The paths that hold something; of data on a disk of their own, where they are there.
   returned: success
   type: list
   elements: str
@@ -46,12 +46,17 @@ import glob
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.longshore.stack.plugins.module_utils.data_place import place_of
 
 
 def kept(patterns: list[str]) -> list[str]:
-    """The files, and the directories that are not empty, in the order of the patterns."""
+    """The files, and the directories that are not empty, in the order of the patterns.
+
+    Of data that are mounted, it is where they come from; also while that is away.
+    """
     found = [path for pattern in patterns for path in sorted(glob.glob(pattern))]
-    return [path for path in found if not os.path.isdir(path) or os.listdir(path)]
+    there = [path for path in found if place_of(path) != path or not os.path.isdir(path) or os.listdir(path)]
+    return [place_of(path) for path in there]
 
 
 def main() -> None:

@@ -15,6 +15,15 @@ import pytest
 from stack.support import ROOT, Lab, Outcome, StackFile, longshore, until
 
 SERVERS = ("app2", "app3", "app4")
+# Where the data of main are from the beginning, and the script that mounts such a disk, as it is after each start.
+FAST = "/mnt/fast"
+DISK = """
+set -e
+mkdir -p /var/lib/docker{0} {0}
+grep -qs ' {0} ' /etc/fstab || echo '/var/lib/docker{0} {0} none bind 0 0' >> /etc/fstab
+systemctl daemon-reload
+systemctl start $(systemd-escape --path --suffix=mount {0})
+"""
 PAUSE = 0.005  # seconds between two commits
 # Seconds for which a primary that lost its replicas goes on taking writes: min-replicas-max-lag (5) in whole seconds,
 # so up to 6, looked at once a second; and one for a busy machine.
@@ -271,16 +280,20 @@ def lab() -> Lab:
     """Four servers and the client."""
     lab = Lab()
     lab.up(servers=4)
+    # Also the first one, which takes a lost one's place.
+    for server in ("app1", *SERVERS):
+        lab.on(server, "sh", "-c", DISK.format(FAST))
     lab.push(ROOT / "molecule/shared/repositories/ledger", "ledger")
     return lab
 
 
 @pytest.fixture(scope="session")
 def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> StackFile:
-    """The example ``inventories/databases.yml``, whose backups are proved with SQL of its own."""
+    """The example ``inventories/databases.yml``, with SQL that proves backups, and a disk of its own for ``main``."""
     stack = StackFile.of("databases", tmp_path_factory.mktemp("databases"), lab)
     (stack.path.parent / "verify.sql").write_text(VERIFY)
     stack.content["databases"]["main"]["backup"]["verify_sql"] = "verify.sql"
+    stack.content["databases"]["main"]["directory"] = FAST
     stack.write()
     return stack
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from stack.support import longshore, until
 
-from .conftest import SERVERS, Ledger
+from .conftest import FAST, SERVERS, Ledger
 from .test_postgresql import sql
 from .test_stores import valkey
 
@@ -37,7 +37,7 @@ def test_a_destroyed_cluster_comes_back_with_its_data_whoever_was_primary(ledger
         assert ledger.lab.on(server, *processes, check=False).stdout == "", server
     assert "/var/lib/valkey/ledger-cache" in gone.output, gone.output
     assert "/var/lib/rabbitmq/ledger-queue" in gone.output, gone.output
-    assert "/var/lib/postgresql/17/ledger-main" in gone.output, gone.output
+    assert f"{FAST}/ledger-main/postgresql-17" in gone.output, gone.output
 
     back = longshore(ledger.stack, "up")
     assert back.code == 0, back.end
