@@ -30,9 +30,9 @@ def plan(name: str, wanted: Mapping[str, str], ignore_unsupported: bool, host: H
         return
     file = {"path": path, "content": render(wanted), "mode": "0644", "owner": "root", "group": "root", "triggers": []}
     yield from plan_files([file], host)
-    for key, value in sorted(wanted.items()):
-        live = _read(key)
-        if live is not None and normal(live) == normal(str(value)):
+    for key, text in sorted(wanted.items()):
+        live = value(key)
+        if live is not None and normal(live) == normal(str(text)):
             continue
         if live is None or not _writable(key):
             if not ignore_unsupported and not host.tentative:
@@ -40,7 +40,7 @@ def plan(name: str, wanted: Mapping[str, str], ignore_unsupported: bool, host: H
             host.unsupported.append(key)
             continue
         yield Change(
-            f"sysctl {key}", _setter(key, str(value)), f"{key} = {normal(live)}\n", f"{key} = {normal(str(value))}\n"
+            f"sysctl {key}", _setter(key, str(text)), f"{key} = {normal(live)}\n", f"{key} = {normal(str(text))}\n"
         )
 
 
@@ -60,7 +60,8 @@ def live_path(key: str) -> str:
     return os.path.join(LIVE, key if first == "/" else key.replace("/", "\0").replace(".", "/").replace("\0", "."))
 
 
-def _read(key: str) -> str | None:
+def value(key: str) -> str | None:
+    """What holds now; None when there is no such setting."""
     try:
         with open(live_path(key), encoding="ascii", errors="replace") as file:
             return file.read().strip()
@@ -73,12 +74,14 @@ def _writable(key: str) -> bool:
     return os.access(live_path(key), os.W_OK)
 
 
-def _setter(key: str, value: str) -> Callable[[], None]:
-    def write() -> None:
-        try:
-            with open(live_path(key), "w", encoding="ascii") as file:
-                file.write(f"{value}\n")
-        except OSError as error:
-            raise HostError(f"the kernel refuses {key} = {value}: {error.strerror}") from error
+def set_live(key: str, text: str) -> None:
+    """Have a value hold until the server's next start. Raises ``HostError`` when the kernel refuses it."""
+    try:
+        with open(live_path(key), "w", encoding="ascii") as file:
+            file.write(f"{text}\n")
+    except OSError as error:
+        raise HostError(f"the kernel refuses {key} = {text}: {error.strerror}") from error
 
-    return write
+
+def _setter(key: str, text: str) -> Callable[[], None]:
+    return lambda: set_live(key, text)

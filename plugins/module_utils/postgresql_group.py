@@ -15,6 +15,7 @@ from .data_place import Place, alone
 from .host_change import HostError, attempt, run
 from .host_files import read
 from .host_programs import replaced
+from .huge_pages import HugePages
 from .patroni import PRIMARY, Group, differences, log_of, serves
 from .postgresql_sql import Instance, plan
 from .rest import Rest
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from .run import Run
 
 BASE = "/var/lib/postgresql"
+# Parameters that hold for all instances.
+_ALL = ("member", "present", "reloaded", "patience", "deadline", "huge_pages")
 # Replicas may have fewer connections only after their primary has, so they wait for a second restart then.
 ROUNDS = 2
 
@@ -46,7 +49,7 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
     for instance in given["instances"]:
         servers = {each["name"]: each["address"] for each in instance["servers"]}
         group = Group(rest, servers, instance["health_port"], work)
-        wanted = {**{key: given[key] for key in ("member", "present", "reloaded", "patience", "deadline")}, **instance}
+        wanted = {**{key: given[key] for key in _ALL}, **instance}
         place = Place("postgresql", instance["name"], work, instance["version"])
         directory = given["directories"].get(instance["name"], "")
         if given["state"] == "moved":
@@ -58,7 +61,14 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
             placed = list(place.present(directory, check))
             made, roles[instance["name"]], absent = _instance(group, wanted, check)
             made = [*placed, *made]
-        due += [instance["name"]] if _outdated(wanted) else []
+        if roles[instance["name"]]:
+            pages, asked = HugePages(instance["name"], instance["port"]), instance["name"] in given["huge_pages"]
+            for change in pages.plan(asked, check) if given["state"] == "present" else ():
+                made.append(change.what)
+                if not check:
+                    change.apply()
+            absent += filter(None, [pages.notice(asked)])
+            due += [instance["name"]] if _outdated(wanted) else []
         moves += [instance["name"]] if place.due(directory) else []
         changes += [f"{instance['name']}: {change}" for change in made]
         notices += absent
@@ -115,9 +125,11 @@ def _logical(wanted: Mapping[str, Any]) -> Iterator[Change]:
 
 
 def _outdated(wanted: Mapping[str, Any]) -> bool:
-    """Whether a member's PostgreSQL runs a program that was replaced by a newer one."""
+    """Whether a member's PostgreSQL runs a program that was replaced by a newer one, or without its huge pages."""
     path = os.path.join(BASE, wanted["version"], wanted["name"], "postmaster.pid")
-    return replaced((read(path) or b"").decode().partition("\n")[0].strip())
+    process = (read(path) or b"").decode().partition("\n")[0].strip()
+    pages = HugePages(wanted["name"], wanted["port"])
+    return replaced(process) or (bool(process) and pages.due(wanted["name"] in wanted["huge_pages"]))
 
 
 def _instance(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[list[str], str, list[str]]:

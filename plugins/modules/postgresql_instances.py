@@ -30,7 +30,8 @@ options:
   state:
     description:
       - V(present) has them serve with what the files say.
-      - V(restarted) restarts what runs a program that was replaced by a newer one. For one server at a time.
+      - V(restarted) restarts what runs a program that was replaced by a newer one, or without its huge pages. For one
+        server at a time.
       - V(moved) moves the data that are to be elsewhere, most of them while they are in use. A primary hands over
         before it stops. For one server at a time, replicas first.
     type: str
@@ -108,6 +109,13 @@ options:
       - V(present) makes the place of one that has no data yet. What else is to move is in RV(moves).
     type: dict
     default: {}
+  huge_pages:
+    description:
+      - Instances whose shared memory is to be in huge pages. As many are reserved as PostgreSQL says that it needs, for
+        all instances of the server together, and taken back when none is named any more.
+    type: list
+    elements: str
+    default: []
   present:
     description: Members whose servers this run has reached. They are waited for; others may be away.
     type: list
@@ -151,7 +159,7 @@ changes:
   type: list
   elements: str
 restart:
-  description: Instances whose program was replaced by a newer one since they were started.
+  description: Instances whose program was replaced by a newer one since they were started, or that lack huge pages.
   returned: success
   type: list
   elements: str
@@ -174,7 +182,7 @@ settings:
   returned: success
   type: dict
 notices:
-  description: Members that do not answer or do not follow. A run with notices ends degraded.
+  description: Members that do not answer or do not follow, or have no huge pages. A run with notices ends degraded.
   returned: success
   type: list
   elements: str
@@ -212,6 +220,7 @@ def main() -> None:
             **REST,
             "instances": {"type": "list", "elements": "dict", "required": True, "options": INSTANCE},
             "directories": {"type": "dict", "default": {}},
+            "huge_pages": {"type": "list", "elements": "str", "default": []},
             "present": {"type": "list", "elements": "str", "default": []},
             "reloaded": {"type": "bool", "default": False},
             "patience": {"type": "int", "default": 180},

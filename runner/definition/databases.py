@@ -79,6 +79,11 @@ class Database(Model):
         "Data that are elsewhere are moved there, replicas first, and the former ones are kept.",
         None,
     )
+    huge_pages: Flag = one(
+        "true: the shared memory of a postgresql is in huge pages, as many as it says that it needs, which its servers "
+        "reserve for it; nothing else gets that memory.",
+        False,
+    )
     extensions: list[Extension] = many("Extensions in SQL's words, such as vector; their packages come along.", list)
     also: list[DatabaseName] = many(
         "More logical databases in a postgresql or mariadb, each with an owner and a reader of its own; "

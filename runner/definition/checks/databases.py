@@ -36,6 +36,7 @@ _NOT_FOR_DATA = (
     *("/var/cache", "/var/log", "/var/lib/docker", "/var/lib/longshore", "/var/lib/postgresql"),
     *("/var/lib/mariadb", "/var/lib/mysql", "/var/lib/valkey", "/var/lib/redis", "/var/lib/rabbitmq"),
 )
+_PAGES = "vm.nr_hugepages"
 # Engines with more logical databases than one.
 _LOGICAL = ("postgresql", "mariadb")
 # What {{ databases.NAME.… }} knows.
@@ -82,7 +83,17 @@ def check(context: Context) -> None:
         if not database.tls and database.engine != "memcached":
             context.complain((*base, "tls"), f"a {database.engine} takes no connection without TLS", "take it out")
         _directory(context, database, base)
+        _huge_pages(context, database, base)
         _ports(context, database, base)
+
+
+def _huge_pages(context: Context, database: Database, base: Path) -> None:
+    """How many there are is said once."""
+    stack = context.stack
+    own = [name for name in database.servers if name in stack.servers and _PAGES in stack.servers[name].sysctl]
+    if database.engine == "postgresql" and database.huge_pages and (own or _PAGES in stack.sysctl):
+        words = f"{_PAGES} is in sysctl{f' of {own[0]}' if own else ''} too, and follows from what PostgreSQL needs"
+        context.complain((*base, "huge_pages"), words, "take one of them out")
 
 
 def _directory(context: Context, database: Database, base: Path) -> None:
@@ -179,6 +190,8 @@ def _servers(context: Context, database: Database, base: Path) -> None:
 
 def _plain(context: Context, database: Database, base: Path) -> None:
     """What only PostgreSQL has."""
+    if database.huge_pages:
+        context.complain((*base, "huge_pages"), f"a {database.engine} is not run with them by Longshore", "take it out")
     if database.extensions:
         context.complain((*base, "extensions"), f"a {database.engine} has none", "take them out")
     backup = database.backup
