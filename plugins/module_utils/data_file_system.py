@@ -43,10 +43,13 @@ class Mounts:
                 found[_plain(before.split(" ")[4])] = after.split(" ")[0]
         return found
 
+    def point(self, path: str) -> str:
+        """Where the file system is mounted on which a path is."""
+        return max((point for point in self.live() if _within(path, point)), key=len, default="/")
+
     def kind(self, path: str) -> str:
         """The type of the file system on which a path is."""
-        live = self.live()
-        return live[max((point for point in live if _within(path, point)), key=len, default="/")] if live else ""
+        return self.live().get(self.point(path), "")
 
     def missing(self, path: str) -> str:
         """A mount point above a path, or the path itself, that the server is to have and has not; empty when none."""

@@ -64,6 +64,8 @@ What={source}
 Where={path}
 Type=none
 Options=bind
+# Who still reads what was moved, such as a backup, is not waited for.
+LazyUnmount=yes
 """
 WANTS = """\
 # Written by Longshore: changes are lost.
@@ -142,10 +144,20 @@ class Place:
         self._write(self._mark(directory), MARK.format(name=self.name))
         self._bind(directory)
 
+    def notices(self, directory: str) -> list[str]:
+        """What somebody should know of a directory that is about to get data."""
+        if directory in ("", self.current) or self._mounts.point(directory) != "/":
+            return []
+        return [f"{directory} is on the system's own disk: no disk is mounted there, or above it"]
+
     def due(self, directory: str) -> bool:
         """Whether the data are to be moved. Raises ``HostError`` when there is no room, or the place is not fit."""
         if directory == self.current or not _holds(self.path):
             return False
+        if not self.current and self.path in self._mounts.live():
+            raise HostError(
+                f"{self.path} is a mount of somebody else's: move its data yourself, or mount that elsewhere"
+            )
         if directory:
             self._fit(directory, check=True)
         target = self.source(directory)
@@ -181,6 +193,8 @@ class Place:
         ``ready`` is called once all is copied that can be while it runs: a primary hands over then. ``start`` has the
         instance start; after an error before the switch too, with its data where they were.
         """
+        if directory:
+            self._fit(directory, check=False)
         source, half = self.source(self.current), self.source(directory) + MOVING
         self._write(self._moving, json.dumps({"from": self.current, "to": directory}))
         self._want()
@@ -195,21 +209,25 @@ class Place:
                 copy.last()
                 note = {"from": self.current, "to": directory, "kept": source + time.strftime(MOVED, time.gmtime())}
                 self._write(self._moving, json.dumps(note))
-                os.rename(self._moving, self._switching)
-                _sync(NOTES)
             except BaseException:
                 start()
                 raise
+            os.rename(self._moving, self._switching)
+            _sync(NOTES)
             self._switch(note)
             start()
-        self.kept.append(note["kept"])
 
     def _switch(self, note: Mapping[str, Any]) -> None:
         """Have the new data be the data: each step may have been done already."""
         source, target = self.source(note["from"]), self.source(note["to"])
         self._stop()
         while self.path in self._mounts.live():
-            run(["umount", self.path])
+            run(["systemctl", "stop", os.path.basename(self._mount)])
+        if not _holds(target + MOVING) and not _holds(target):
+            raise HostError(
+                f"a move of {self.name} to {target} was interrupted, and they are not there: is {note['to']} not mounted? "
+                "Mount it, and run again"
+            )
         if os.path.exists(target + MOVING):
             # Half of the former data would be where the new ones are to be, or only the mount point is there.
             if os.path.exists(source) and (note["from"] or _holds(source)):
@@ -229,9 +247,16 @@ class Place:
         os.sync()
         os.unlink(self._switching)
         _sync(NOTES)
+        self.kept.append(note["kept"])
         run(["systemctl", "daemon-reload"])
         if note["to"]:
-            run(["systemctl", "start", os.path.basename(self._mount)])
+            self._start()
+
+    def _start(self) -> None:
+        """Mount the data."""
+        run(["systemctl", "start", os.path.basename(self._mount)])
+        if self.path not in self._mounts.live():
+            raise HostError(f"nothing is mounted at {self.path}, though systemd has started it; run again")
 
     def _there(self) -> None:
         """Raise ``HostError`` when the data are on a disk that is away."""
@@ -271,7 +296,7 @@ class Place:
         self._write(self._mount, text)
         self._want()
         if start:
-            run(["systemctl", "start", os.path.basename(self._mount)])
+            self._start()
 
     def _want(self) -> None:
         """Have the units want the mount, and not start in the middle of a switch."""

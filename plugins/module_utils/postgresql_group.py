@@ -54,7 +54,6 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
         directory = given["directories"].get(instance["name"], "")
         if given["state"] == "moved":
             made, roles[instance["name"]], absent = _moved(group, wanted, place, directory, check)
-            kept += place.kept
         elif given["state"] == "restarted":
             made, roles[instance["name"]], absent = _restarted(group, wanted, check)
         else:
@@ -70,6 +69,7 @@ def converge(given: Mapping[str, Any], check: bool, work: Run) -> dict[str, Any]
             absent += filter(None, [pages.notice(asked)])
             due += [instance["name"]] if _outdated(wanted) else []
         moves += [instance["name"]] if place.due(directory) else []
+        kept += place.kept
         changes += [f"{instance['name']}: {change}" for change in made]
         notices += absent
     known = {each["name"]: shown(each["settings"]) for each in given["instances"]}

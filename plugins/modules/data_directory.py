@@ -52,6 +52,16 @@ changes:
   returned: success
   type: list
   elements: str
+kept:
+  description: Where the former data of instances are whose move was finished.
+  returned: success
+  type: list
+  elements: str
+notices:
+  description: Directories without a disk of their own that are about to get data. A run with notices ends degraded.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -66,15 +76,17 @@ if TYPE_CHECKING:
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
-    changes = []
+    changes, kept, notices = [], [], []
     for instance in given["instances"]:
         directory = instance.get("directory") or ""
         if directory:
             place = Place(given["engine"], instance["name"], work, str(instance.get("version") or ""))
+            notices += place.notices(directory)
             changes += [f"{place.name}: {change}" for change in place.present(directory, check)]
+            kept += place.kept
             # Asked for its refusals: where there is no room, that is told before any server moves.
             place.due(directory)
-    return {"changed": bool(changes), "changes": changes}
+    return {"changed": bool(changes), "changes": changes, "kept": kept, "notices": notices}
 
 
 def main() -> None:

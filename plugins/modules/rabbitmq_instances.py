@@ -124,11 +124,11 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
                 changes.append(f"{name}: {place.move_in_words(directory)}")
                 if not check:
                     node.move(place, directory)
-                    kept += place.kept
         elif node.due():
             changes.append(f"{name}: restart")
             if not check:
                 node.restart()
+        kept += place.kept
         if node.due():
             due.append(name)
         if place.due(directory):

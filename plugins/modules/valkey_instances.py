@@ -127,11 +127,11 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
                 changes.append(f"{member.name}: {place.move_in_words(directory)}")
                 if not check:
                     member.move(place, directory)
-                    kept += place.kept
         elif member.due():
             changes.append(f"{member.name}: restart")
             if not check:
                 member.restart()
+        kept += place.kept
         if member.due():
             due.append(member.name)
         if place.due(directory):

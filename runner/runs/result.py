@@ -178,7 +178,7 @@ class Tally:
             name = event.action.rpartition(".")[2]
             self._data[name] = event.data
             self._notices.update(dict.fromkeys(str(notice) for notice in event.data.get("notices") or []))
-            if name in ("kept_data", "host_state") or name.endswith("_instances"):
+            if name in ("kept_data", "host_state", "data_directory") or name.endswith("_instances"):
                 before = self._kept.get(event.place.host, ())
                 found = [str(path) for path in event.data.get("kept") or []]
                 self._kept[event.place.host] = tuple(dict.fromkeys([*before, *found]))

@@ -38,8 +38,10 @@ def custom(instance: Instance, new: str, owner: str, source: IO[bytes]) -> None:
         with file.open("wb") as sink:
             while chunk := source.read(1 << 20):
                 sink.write(chunk)
-                if instance.free() < SPARE:
-                    raise Failed(f"{instance.data} has {instance.free() >> 20} MB left, so it was stopped")
+                # They may be on different disks.
+                left = min(instance.free(), shutil.disk_usage(place).free)
+                if left < SPARE:
+                    raise Failed(f"the disk of {instance.data} or {place} has {left >> 20} MB left, so it was stopped")
         for path in (place, file):
             shutil.chown(path, "postgres", "postgres")
         entries = instance.call("pg_restore", "--list", str(file)).splitlines()

@@ -61,11 +61,11 @@ class Machine:
 
     def _run(self, argv: list[str]) -> str:
         if argv[:2] == ["systemctl", "stop"]:
+            if argv[2].endswith(".mount"):
+                self.unmount()
             self.running = False
         elif argv[:2] == ["systemctl", "start"]:
             self.mount()
-        elif argv[0] == "umount":
-            self.unmount()
         elif argv[0] == "rm":
             shutil.rmtree(argv[-1])
         return ""
@@ -246,6 +246,38 @@ def test_a_move_that_is_killed_anywhere_is_finished_by_the_next_run(machine: Mac
         assert (machine.data / "rows").read_text() == "all"
         assert machine.restart() == "all"
     assert 8 < last < 99
+
+
+def test_a_disk_that_goes_in_the_middle_of_a_move_leaves_nothing_to_start(machine: Machine) -> None:
+    fast = machine.root / "mnt/fast"
+    with_rows(machine)
+    for last in range(1, 100):
+        machine.calls, machine.last = 0, last
+        try:
+            machine.up(str(fast))
+        except KilledError:
+            if list((machine.root / "notes").glob("*.switching")):
+                break
+        machine.running = True
+    machine.last = 0
+    fast.rename(machine.root / "mnt/away")
+    fast.mkdir()
+    assert machine.restart() == ""
+    with pytest.raises(HostError, match="not mounted"):
+        machine.up(str(fast))
+    assert machine.restart() == ""
+    assert not any(fast.iterdir())
+    fast.rmdir()
+    (machine.root / "mnt/away").rename(fast)
+    machine.up(str(fast))
+    assert machine.restart() == "all"
+
+
+def test_what_somebody_else_has_mounted_stays_his(machine: Machine) -> None:
+    with_rows(machine)
+    machine.mounted = "/dev/sdc"
+    with pytest.raises(HostError, match="a mount of somebody else's"):
+        machine.up(str(machine.root / "mnt/fast"))
 
 
 def test_a_move_that_is_not_wanted_any_more_is_given_up(machine: Machine) -> None:
