@@ -219,22 +219,10 @@ class Place:
 
     def _switch(self, note: Mapping[str, Any]) -> None:
         """Have the new data be the data: each step may have been done already."""
-        source, target = self.source(note["from"]), self.source(note["to"])
         self._stop()
         while self.path in self._mounts.live():
             run(["systemctl", "stop", os.path.basename(self._mount)])
-        if not _holds(target + MOVING) and not _holds(target):
-            raise HostError(
-                f"a move of {self.name} to {target} was interrupted, and they are not there: is {note['to']} not mounted? "
-                "Mount it, and run again"
-            )
-        if os.path.exists(target + MOVING):
-            # Half of the former data would be where the new ones are to be, or only the mount point is there.
-            if os.path.exists(source) and (note["from"] or _holds(source)):
-                os.rename(source, note["kept"])
-            if os.path.isdir(target):
-                os.rmdir(target)
-            os.rename(target + MOVING, target)
+        self._exchange(note)
         if note["from"] and os.path.exists(self._mark(note["from"])):
             os.unlink(self._mark(note["from"]))
         if note["to"]:
@@ -251,6 +239,23 @@ class Place:
         run(["systemctl", "daemon-reload"])
         if note["to"]:
             self._start()
+
+    def _exchange(self, note: Mapping[str, Any]) -> None:
+        """Give the former data another name, and the new ones theirs."""
+        source, target = self.source(note["from"]), self.source(note["to"])
+        if not _holds(target + MOVING):
+            if not _holds(target):
+                raise HostError(
+                    f"a move of {self.name} to {target} was interrupted, and nothing is there: is {note['to']} not "
+                    "mounted? Mount it, and run again"
+                )
+            return
+        # Where the data were below /var/lib, only a mount point may be there by now.
+        if os.path.exists(source) and (note["from"] or _holds(source)):
+            os.rename(source, note["kept"])
+        if os.path.isdir(target):
+            os.rmdir(target)
+        os.rename(target + MOVING, target)
 
     def _start(self) -> None:
         """Mount the data."""
