@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import patroni as module
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.patroni import Group, differences, serves
+from ansible_collections.longshore.stack.plugins.module_utils.postgresql_group import _moved
 from ansible_collections.longshore.stack.plugins.module_utils.rest import RestError
 from ansible_collections.longshore.stack.plugins.modules.postgresql_order import refuse, refuse_behind
 from peers_bench import ADDRESSES, Clock, Peers, certificates, rest
@@ -259,3 +260,58 @@ def test_who_may_lack_commits_is_no_choice_and_who_is_one_is_named() -> None:
     refuse_behind("main", "db2", members)
     asynchronous = {**members, "db2": {"role": "replica"}}
     refuse_behind("main", "db3", asynchronous)
+
+
+class Moved:
+    """Stands for the place of an instance's data, which are to be moved."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def due(self, _directory: str) -> bool:
+        """Whether they are to be."""
+        return True
+
+    def move_in_words(self, directory: str) -> str:
+        """Among the changes."""
+        return f"move to {directory}"
+
+    def move(self, directory: str, ready: Any, _start: Any) -> None:
+        """What is called in which order."""
+        self.done.append("copy")
+        ready()
+        self.done.append(f"switch to {directory}")
+
+
+def moved(patroni: Patroni, name: str, check: bool = False) -> tuple[Moved, Any]:
+    """A move of one member's data."""
+    place = Moved()
+    wanted = {"name": "shop-main", "member": name, "patience": 1.0, "deadline": 1.0}
+    return place, lambda: _moved(patroni.group, wanted, place, "/mnt/fast", check)  # type: ignore[arg-type]
+
+
+def test_a_replica_moves_while_the_others_serve(patroni: Patroni) -> None:
+    place, move = moved(patroni, "db2", check=True)
+    assert move() == (["move to /mnt/fast"], "replica", [])
+    assert place.done == []
+    place, move = moved(patroni, "db2")
+    assert move() == (["move to /mnt/fast"], "replica", [])
+    assert place.done == ["copy", "switch to /mnt/fast"]
+    assert patroni.asked == []
+
+
+def test_nothing_moves_while_another_one_is_away(patroni: Patroni) -> None:
+    patroni.says["db3"] = {**REPLICA, "state": "stopped"}
+    place, move = moved(patroni, "db2")
+    with pytest.raises(HostError, match="db3 does not serve, so its data are not moved here"):
+        move()
+    assert place.done == []
+
+
+def test_a_primary_hands_over_before_it_stops_and_stays_where_it_is_if_nobody_takes_over(patroni: Patroni) -> None:
+    patroni.answers["/switchover"] = (412, "no good candidates")
+    place, move = moved(patroni, "db1")
+    with pytest.raises(HostError, match="no other server became primary"):
+        move()
+    assert place.done == ["copy"]
+    assert patroni.asked == [("db1", "POST /switchover", {"leader": "db1"})]
