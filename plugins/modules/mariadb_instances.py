@@ -153,7 +153,14 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
         # One that was only left out of the file goes on, and confirms commits where nobody looks for it.
         strangers = member.strangers()
         notices += [f"{each} is still a server of {member.name}: longshore db remove ends it" for each in strangers]
-    told = {"restart": due, "moves": moves, "kept": kept, "roles": roles, "settings": given["settings"], "notices": notices}
+    told = {
+        "restart": due,
+        "moves": moves,
+        "kept": kept,
+        "roles": roles,
+        "settings": given["settings"],
+        "notices": notices,
+    }
     return {"changed": bool(changes), "changes": changes, **told}
 
 
