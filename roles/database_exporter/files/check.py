@@ -30,6 +30,8 @@ def main() -> None:
     """Say each reason once."""
     directory = os.environ["CREDENTIALS_DIRECTORY"]
     trust = ssl.create_default_context(cafile=f"{directory}/ca.crt")
+    # An authority that the exporter takes is good enough here, also without what Python 3.13 asks for besides.
+    trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
     trust.load_cert_chain(f"{directory}/tls.crt", f"{directory}/tls.key")
     said = ""
     while reason := attempt(sys.argv[1], int(sys.argv[2]), trust):
