@@ -14,7 +14,7 @@ from .host_change import HostError, attempt
 from .mariadb_sql import Local
 from .postgresql_sql import Instance
 from .settings_text import changeable, equals, spaced
-from .valkey_cli import Valkey
+from .valkey_cli import Valkey, only_at_a_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _settable(valkey: Valkey, name: str) -> bool:
     try:
         valkey.ask("CONFIG", "SET", name, last=valkey.pairs("CONFIG", "GET", name).get(name, ""))
     except HostError as error:
-        return "immutable" not in str(error) and "protected" not in str(error) and "Unknown option" not in str(error)
+        return not only_at_a_start(str(error))
     return True
 
 

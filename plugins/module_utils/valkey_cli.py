@@ -99,6 +99,11 @@ class Valkey:
         return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
+def only_at_a_start(said: str) -> bool:
+    """Whether CONFIG SET refused since a setting is read only at a start; some, as loadmodule, it does not know at all."""
+    return any(words in said for words in ("immutable", "protected", "Unknown option"))
+
+
 def is_primary(info: Mapping[str, str]) -> bool:
     """Whether INFO is a primary's."""
     return info.get("role") == "master"

@@ -19,7 +19,7 @@ from .host_change import HostError, attempt, last_lines, run
 from .host_files import replace
 from .host_programs import outdated
 from .settings_text import spaced
-from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary, relearn
+from .valkey_cli import SENTINEL_PORT, Valkey, follows, is_primary, only_at_a_start, relearn
 from .valkey_sentinel import read
 from .waiting import until
 
@@ -380,7 +380,7 @@ class Member:
         try:
             self.valkey.ask("CONFIG", "SET", key, last=value)
         except HostError as error:
-            if "immutable" not in str(error) and "protected" not in str(error):
+            if not only_at_a_start(str(error)):
                 raise HostError(f"{self.name} refuses {key}: {error}") from error
             return self.valkey.pairs("CONFIG", "GET", key).get(key, "") == value
         return True

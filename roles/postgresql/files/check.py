@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright (c) 2026, The Longshore founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -25,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What PostgreSQL says besides: of a file that only a server of its own would have, and that something was wrong.
+_BESIDE = re.compile("skipping missing configuration file|contains errors")
 # What says where a line of the file is that only this program has seen.
 _PLACE = re.compile(r' in file "[^"]*" line \d+')
 
@@ -57,7 +58,7 @@ def wrong(version: str, settings: Mapping[str, str]) -> str:
     if done.returncode == 0:
         return ""
     lines = [_PLACE.sub("", line.partition(":  ")[2] or line) for line in done.stdout.splitlines()]
-    said = [line for line in lines if "contains errors" not in line]
+    said = [line for line in lines if not _BESIDE.search(line)]
     return "\n".join(said[-6:]) or f"postgres ended with {done.returncode}"
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ansible_collections.longshore.stack.plugins.filter.found_settings import fo
 from ansible_collections.longshore.stack.plugins.filter.postgresql_settings import postgresql_settings
 from ansible_collections.longshore.stack.plugins.module_utils import settings_versions
 from ansible_collections.longshore.stack.plugins.module_utils.settings_text import OWN, differences, shown
+from programs import program
 
 GIB = 1024**3
 MARIADB = f"# Written.\n[mariadbd]\nmax_connections = 200\nsql_mode = A = B\n{OWN}\nport = 3306\n"
@@ -179,3 +181,25 @@ def test_a_version_gives_each_server_its_own_and_a_new_one_what_was_given() -> N
     assert settings("db9", version) == [{"a": "given", "requirepass": "kept"}]
     assert settings("db1", {}) == [{"a": "new", "requirepass": "kept"}]
     assert len(chosen_instances(instances, [], {}, "db1")) == 2
+
+
+SAID = """\
+2026-11-30 16:02:43.804 GMT [14] LOG:  skipping missing configuration file "/tmp/x/postgresql.auto.conf"
+2026-11-30 16:02:43.805 GMT [14] LOG:  invalid value for parameter "work_mem": "wrong-one"
+2026-11-30 16:02:43.931 GMT [15] HINT:  Available values: local, on, off.
+2026-11-30 16:02:43.804 GMT [14] LOG:  unrecognized configuration parameter "nope" in file "/tmp/x/p.conf" line 2
+2026-11-30 16:02:43.805 GMT [14] FATAL:  configuration file "/tmp/x/postgresql.conf" contains errors
+"""
+
+
+def test_postgresqls_own_words_against_settings_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = program("roles/postgresql/files/check.py")
+    assert check.text_of({"a": "it's", "b": "\\x"}) == "a = 'it''s'\nb = '\\\\x'\n"
+    monkeypatch.setattr(check.subprocess, "run", lambda *_words, **_given: SimpleNamespace(returncode=1, stdout=SAID))
+    assert check.wrong("17", {"work_mem": "wrong-one"}).splitlines() == [
+        'invalid value for parameter "work_mem": "wrong-one"',
+        "Available values: local, on, off.",
+        'unrecognized configuration parameter "nope"',
+    ]
+    monkeypatch.setattr(check.subprocess, "run", lambda *_words, **_given: SimpleNamespace(returncode=0, stdout=SAID))
+    assert check.wrong("17", {}) == ""
