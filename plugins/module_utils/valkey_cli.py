@@ -100,7 +100,7 @@ class Valkey:
 
 
 def only_at_a_start(said: str) -> bool:
-    """Whether CONFIG SET refused since a setting is read only at a start; some, as loadmodule, it does not know at all."""
+    """Whether CONFIG SET refused a setting that is read only at a start; loadmodule and its like it does not know."""
     return any(words in said for words in ("immutable", "protected", "Unknown option"))
 
 
