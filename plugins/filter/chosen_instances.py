@@ -66,10 +66,18 @@ def chosen_instances(
         if databases and (instance.get("title") or instance["name"]) not in databases:
             continue
         given = dict(instance.get("settings") or {})
-        if version:
-            unkept = {name: value for name, value in given.items() if name not in shown(given)}
-            given = {**version["servers"].get(server, version["given"]), **unkept}
-        chosen.append({**instance, "settings": given})
+        if not version:
+            chosen.append(dict(instance))
+            continue
+        unkept = {name: value for name, value in given.items() if name not in shown(given)}
+        chosen.append(
+            {
+                **instance,
+                "settings": {**version["servers"].get(server, version["given"]), **unkept},
+                # Nothing is worked out beside it, also not what nobody worked out then.
+                "exact": server in version["servers"],
+            }
+        )
     return chosen
 
 

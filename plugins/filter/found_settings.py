@@ -55,8 +55,8 @@ def found_settings(hosts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, An
     """Database → ``engine``, ``given``, ``members`` and, of those that were reached, ``servers``."""
     found: dict[str, dict[str, Any]] = {}
     for known in hosts:
-        for engine, (instances, told) in _ROLES.items():
-            settings = (known.get(told) or {}).get("settings") or {}
+        for engine, (instances, said) in _ROLES.items():
+            settings = (known.get(said) or {}).get("settings") or {}
             for instance in known.get(instances) or []:
                 database = found.setdefault(
                     instance.get("title") or instance["name"],
@@ -67,8 +67,9 @@ def found_settings(hosts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, An
                         "servers": {},
                     },
                 )
-                if settings.get(instance["name"]):
-                    database["servers"][known["inventory_hostname"]] = settings[instance["name"]]
+                told = settings.get(instance["name"])
+                if told:
+                    database["servers"][known["inventory_hostname"]] = told
     return found
 
 

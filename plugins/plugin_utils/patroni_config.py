@@ -94,13 +94,18 @@ def sized(memory: float, processors: int) -> dict[str, str]:
 
 
 def _settings(instance: Mapping[str, Any]) -> dict[str, str]:
-    """The file's settings, whose order says nothing; PostgreSQL takes capitals for small letters, Patroni does not."""
-    return {name.lower(): str(value) for name, value in sorted((instance.get("settings") or {}).items())}
+    """The file's settings; PostgreSQL does not tell capitals from small letters, Patroni does."""
+    return {name.lower(): str(value) for name, value in (instance.get("settings") or {}).items()}
+
+
+def _worked_out(instance: Mapping[str, Any], memory: float, processors: int) -> dict[str, str]:
+    """What settings win over; nothing for an instance whose settings are ``exact``."""
+    return {} if instance.get("exact") else {**sized(memory, processors), **USUAL}
 
 
 def changeable(instance: Mapping[str, Any], memory: float, processors: int) -> dict[str, str]:
     """What settings can change: those worked out from ``memory`` and ``processors``, and above them the file's."""
-    usual = {**sized(memory, processors), **USUAL, **{name: str(value) for name, value in SHARED.items()}}
+    usual = {**_worked_out(instance, memory, processors), **{name: str(value) for name, value in SHARED.items()}}
     given = _settings(instance)
     archived = ARCHIVE if instance.get("archive") else ()
     return {
@@ -143,8 +148,7 @@ def parameters(instance: Mapping[str, Any], tls: Mapping[str, str], memory: floa
     preloaded = ["pg_stat_statements", *(name for name in instance.get("extensions") or [] if name in PRELOADED)]
     settings = _settings(instance)
     return {
-        **sized(memory, processors),
-        **USUAL,
+        **_worked_out(instance, memory, processors),
         "shared_preload_libraries": ",".join(dict.fromkeys(preloaded)),
         "cluster_name": instance["name"],
         **{name: value for name, value in settings.items() if name not in SHARED},
@@ -227,7 +231,7 @@ def member(  # noqa: PLR0917 - each is a subject of its own
                 else {}
             ),
             "basebackup": [{"checkpoint": "fast"}, {"max-rate": instance.get("copy_rate") or "200M"}],
-            "parameters": dict(settings),
+            "parameters": dict(sorted(settings.items())),
             "pg_hba": _access(instance),
         },
     }

@@ -65,8 +65,8 @@ def reverted(result: Result, database: str, given: Mapping[str, str]) -> str:
         return f"{told} The stack file gives the same, so the next `longshore up` keeps them."
     # JSON is YAML too, and quotes what needs it.
     return (
-        f"{told} The stack file isn't changed: the next `longshore up` brings what it says again, unless it says\n"
-        f"  settings: {json.dumps(dict(wanted), ensure_ascii=False)}"
+        f"{told} The stack file isn't changed: the next `longshore up` brings what it says again, unless it "
+        f"says\n  settings: {json.dumps(dict(wanted), ensure_ascii=False)}"
     )
 
 

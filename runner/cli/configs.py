@@ -73,9 +73,10 @@ def revert(
     from longshore.cli import config_text  # noqa: PLC0415 - as in look
 
     stack = options.load()
-    given = stack.definition.databases[database].settings if database in stack.definition.databases else {}
+    job = stack.config_revert_of(database, number)
+    known = stack.definition.databases[database]
 
     def told(result: Result) -> str:
-        return config_text.reverted(result, database, given)
+        return config_text.reverted(result, database, known.settings)
 
-    look.run(options, stack, stack.config_revert_of(database, number), told)
+    look.run(options, stack, job, told)

@@ -174,13 +174,22 @@ def test_a_version_gives_each_server_its_own_and_a_new_one_what_was_given() -> N
         {"name": "shop-other", "title": "other"},
     ]
 
-    def settings(server: str, of: dict[str, Any]) -> list[dict[str, Any]]:
-        return [each["settings"] for each in chosen_instances(instances, ["main"], of, server)]
+    def chosen(server: str, of: dict[str, Any]) -> dict[str, Any]:
+        (found,) = chosen_instances(instances, ["main"], of, server)
+        return found
 
-    assert settings("db1", version) == [{"a": "old", "requirepass": "kept"}]
-    assert settings("db9", version) == [{"a": "given", "requirepass": "kept"}]
-    assert settings("db1", {}) == [{"a": "new", "requirepass": "kept"}]
+    back = {"name": "shop-main", "title": "main"}
+    assert chosen("db1", version) == {**back, "settings": {"a": "old", "requirepass": "kept"}, "exact": True}
+    assert chosen("db9", version) == {**back, "settings": {"a": "given", "requirepass": "kept"}, "exact": False}
+    assert chosen("db1", {}) == instances[0]
     assert len(chosen_instances(instances, [], {}, "db1")) == 2
+
+
+def test_nothing_is_worked_out_beside_what_a_version_says() -> None:
+    exact = {"name": "m", "settings": {"work_mem": "9MB"}, "exact": True}
+    told = postgresql_settings([exact], {"memory": 4 * GIB, "processors": 4}, 1.0)["m"]
+    assert "shared_buffers" not in told
+    assert (told["work_mem"], told["max_connections"]) == ("9MB", "200")
 
 
 SAID = """\
