@@ -180,3 +180,17 @@ def test_a_new_primary_sends_its_archive_what_may_be_missing() -> None:
     archived = document(archive={"command": "keep %p"})["postgresql"]["callbacks"]["on_role_change"]
     assert archived.endswith("promoted /usr/lib/postgresql/17/bin /var/lib/postgresql/17/shop-main")
     assert "callbacks" not in document()["postgresql"]
+
+
+def test_what_is_brought_back_is_word_for_word_what_it_was() -> None:
+    def told(**changed: Any) -> dict[str, Any]:
+        (found,) = patroni_configs(
+            [{**INSTANCE, **changed}], "db1", [], TLS, {"shop-main": PASSWORDS}, TIMING, {"memory": 4 * GIB}, 1.0
+        )
+        return found
+
+    before = told(settings={"Work_Mem": "32MB", "max_connections": "300", "auto_explain.log_min_duration": "1s"})
+    after = told(settings=dict(sorted(before["settings"].items())), exact=True)
+    assert (after["text"], after["dynamic"], after["settings"]) == tuple(
+        before[name] for name in ("text", "dynamic", "settings")
+    )
