@@ -183,9 +183,10 @@ class Place:
                     run(["rm", "-r", "--one-file-system", "--", half], timeout=STOPPING)
                 os.unlink(self._moving)
 
-    def move_in_words(self, directory: str) -> str:
-        """What a move is called among a run's changes."""
-        return f"move from {self.source(self.current)} to {self.source(directory)}"
+    def move_in_words(self, directory: str, servers: int) -> str:
+        """What a move is called among a run's changes; ``servers`` hold the data."""
+        away = ", away while what has changed is copied" if servers == 1 else ""
+        return f"move from {self.source(self.current)} to {self.source(directory)}{away}"
 
     def move(self, directory: str, ready: Callable[[], None], start: Callable[[], None]) -> None:
         """Move the data. The former ones are kept, under another name.

@@ -82,7 +82,7 @@ def _moved(
 ) -> tuple[list[str], str, list[str]]:
     """As ``_instance``, where only data that are to be elsewhere are moved."""
     name, unit = wanted["member"], f"patroni@{wanted['name']}.service"
-    changes = [place.move_in_words(directory)] if place.due(directory) else []
+    changes = [place.move_in_words(directory, len(group.servers))] if place.due(directory) else []
 
     def whole() -> None:
         away = [each for each in group.servers if each != name and not serves(group.of(each))]

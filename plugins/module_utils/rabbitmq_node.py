@@ -113,6 +113,10 @@ class Node:
             self._start()
         self._await()
 
+    def size(self) -> int:
+        """How many servers it is to have."""
+        return len(self._place.get("servers", []))
+
     def move(self, place: Place, directory: str) -> None:
         """Move its data to another directory, once the others can do without it."""
 

@@ -109,6 +109,10 @@ class Member:
         self._start("restart")
         self._await()
 
+    def size(self) -> int:
+        """How many servers hold it."""
+        return len(self._place.get("servers", []))
+
     def move(self, place: Place, directory: str) -> None:
         """Move its data to another directory; a primary hands over first where somebody can take over."""
 

@@ -137,7 +137,7 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             changes += [f"{member.name}: {change}" for change in made]
         elif given["state"] == "moved":
             if place.due(directory):
-                changes.append(f"{member.name}: {place.move_in_words(directory)}")
+                changes.append(f"{member.name}: {place.move_in_words(directory, len(member.servers))}")
                 if not check:
                     member.move(place, directory, given["deadline"])
         elif member.due():

@@ -121,7 +121,7 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             changes += [f"{name}: {change}" for change in node.converge(check)]
         elif given["state"] == "moved":
             if place.due(directory):
-                changes.append(f"{name}: {place.move_in_words(directory)}")
+                changes.append(f"{name}: {place.move_in_words(directory, node.size())}")
                 if not check:
                     node.move(place, directory)
         elif node.due():

@@ -124,7 +124,7 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
             changes += [f"{member.name}: {change}" for change in member.converge(check)]
         elif given["state"] == "moved":
             if place.due(directory):
-                changes.append(f"{member.name}: {place.move_in_words(directory)}")
+                changes.append(f"{member.name}: {place.move_in_words(directory, member.size())}")
                 if not check:
                     member.move(place, directory)
         elif member.due():

@@ -272,7 +272,7 @@ class Moved:
         """Whether they are to be."""
         return True
 
-    def move_in_words(self, directory: str) -> str:
+    def move_in_words(self, directory: str, _servers: int) -> str:
         """Among the changes."""
         return f"move to {directory}"
 
