@@ -227,6 +227,32 @@ class Stack:
             raise BadInput(f"{database} is a {known.engine}: its settings have no versions")
         return known
 
+    def major_of(self, database: str, version: str, *, mode: str = "auto", rehearse: bool = False) -> Job:
+        """The job that brings a PostgreSQL to another major version, or only rehearses it.
+
+        Raises ``BadInput`` for another engine, an unknown version, and one that the stack file does not ask for yet.
+        """
+        from longshore.definition.databases import VERSIONS  # noqa: PLC0415 - as above
+
+        known = self._managed(database, "upgrade")
+        if known.engine != "postgresql":
+            raise BadInput(f"{database} is a {known.engine}: to upgrade it to another major version is not supported")
+        if version not in VERSIONS["postgresql"]:
+            raise BadInput(f"there is no PostgreSQL {version[:20]} here, but {', '.join(VERSIONS['postgresql'])}")
+        if known.directory is not None:
+            raise BadInput(
+                f"the data of {database} are in a directory of their own, {known.directory}, where an upgrade to another "
+                "major version is not supported yet: take `directory` out, `longshore up`, and move them back after it"
+            )
+        if not rehearse and known.major != version:
+            raise BadInput(
+                f"the stack file says that {database} is of version {known.major}. Write `version: {version}` there "
+                "first; to try before: --rehearse"
+            )
+        stanza = self.definition.instance(database) if known.backup is not None else ""
+        instance = self.definition.instance(database)
+        return self.jobs.db_major(instance, known.servers, version, stanza=stanza, mode=mode, rehearse=rehearse)
+
     def backup_of(self, action: str, databases: Sequence[str] = (), **more: Any) -> Job:
         """The job that does something with backups of databases (none: of all that have some).
 

@@ -11,6 +11,9 @@ roles copy it: so it imports nothing of the collection.
                                              arrived: they may have been elsewhere for a while)
     PROGRAM SETTINGS run NAME [--full]       one backup, as due; then its proof
     PROGRAM SETTINGS prove NAME              prove the newest backup again
+    PROGRAM SETTINGS rehearse NAME VERSION [--fresh]
+                                             bring a restored copy of the newest backup to another major version (fresh:
+                                             make and prove one before); what it was as JSON
     PROGRAM SETTINGS list [NAME...]          what there is, and what is wrong with it, as JSON
     PROGRAM SETTINGS restore NAME INSTANCE [--at TIME | --set LABEL]
                                              a new instance beside the backups, which stays and runs
@@ -394,8 +397,7 @@ class Keeper(abc.ABC):
         """The same, for who has the lock."""
         began = time.time()
         report: dict[str, Any] = {"began": began, "kind": "proof"}
-        # The path of a socket has little room, and names may be long.
-        place = self.directory / "proofs" / hashlib.sha256(name.encode()).hexdigest()[:12]
+        place = self.place(name)
         try:
             backups = self.known(name)
             if not backups:
@@ -423,6 +425,18 @@ class Keeper(abc.ABC):
         report = {**report, "ok": True, "seconds": round(time.time() - began, 2)}
         self.report(name, report)
         return report
+
+    def place(self, name: str) -> Path:
+        """Where its newest backup is restored for a moment."""
+        # The path of a socket has little room, and names may be long.
+        return self.directory / "proofs" / hashlib.sha256(name.encode()).hexdigest()[:12]
+
+    def rehearse(self, name: str, version: str, fresh: bool) -> dict[str, Any]:
+        """Bring a restored copy to another major version; ``fresh``: of a backup that is made before.
+
+        Gives ``label``, ``version``, ``tables``, ``rows``, ``upgrade`` and ``seconds`` (the whole).
+        """
+        raise Failed(f"{name} can't be brought to version {version} (fresh: {fresh}): there is no such way")
 
     def tables_before(self, name: str) -> int:
         """How many tables the newest backup had that was proved: a new database has none, one with data keeps some."""
@@ -686,6 +700,10 @@ def main(kind: type[Keeper]) -> int:
     one.add_argument("stanza")
     one.add_argument("--full", action="store_true")
     commands.add_parser("prove").add_argument("stanza")
+    tried = commands.add_parser("rehearse")
+    tried.add_argument("stanza")
+    tried.add_argument("version")
+    tried.add_argument("--fresh", action="store_true")
     commands.add_parser("copy").add_argument("copy")
     commands.add_parser("list").add_argument("stanzas", nargs="*")
     new = commands.add_parser("restore")
@@ -726,6 +744,7 @@ def _answer(keeper: Keeper, given: argparse.Namespace) -> dict[str, Any]:
         "begin": lambda: keeper.begin_all(given.stanzas, given.arrived, given.check),
         "run": lambda: {"label": keeper.run(given.stanza, given.full)},
         "prove": lambda: keeper.prove(given.stanza),
+        "rehearse": lambda: keeper.rehearse(given.stanza, given.version, given.fresh),
         "copy": lambda: keeper.copy(given.copy, wait=False),
         "list": lambda: keeper.told(given.stanzas),
         "restore": lambda: keeper.restore(given.stanza, given.name, given.at, given.set),

@@ -9,6 +9,8 @@ asked for; in check mode none is made, and a subject takes what is missing then 
 
 from __future__ import annotations
 
+import os
+
 from .host_change import Change, Host, HostError, run
 from .host_pending import DIRECTORY, Pending
 from .run import Run
@@ -86,6 +88,9 @@ def _refuse(wanted: Mapping[str, Any]) -> None:
         from .host_packages import refuse
 
         refuse(wanted["packages_refused"])
+    for path, reason in wanted["paths_refused"].items():
+        if os.path.lexists(path):
+            raise HostError(f"{path} is there: {reason}")
 
 
 def _with_former(wanted: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:

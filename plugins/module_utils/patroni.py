@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RESTART = 900.0
 # Patroni waits for as long as its members need to agree.
 HANDING_OVER = 120.0
+# Seconds until a primary that has just been made tells what all members share.
+NEW = 30.0
 # What a primary calls itself; etcd's leader, in the words of some answers.
 PRIMARY = ("primary", "master", "leader")
 # Replicas that commits wait for, in the words of the cluster's members.
@@ -72,7 +74,13 @@ class Group:
 
     def config(self, name: str) -> dict[str, Any]:
         """What all members share. Raises ``RestError``."""
-        status, answer = self.rest.ask(self._at(name), "GET", "/config")
+        until = time.monotonic() + NEW
+        while True:
+            status, answer = self.rest.ask(self._at(name), "GET", "/config")
+            # A new primary runs before it has written down what all members share.
+            if status != 502 or time.monotonic() >= until:
+                break
+            self.work.wait(0.2)
         if status != 200 or not isinstance(answer, dict):
             raise RestError(f"{name} does not tell the configuration of its group: HTTP {status}", status)
         return answer

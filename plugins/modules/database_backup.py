@@ -48,8 +48,9 @@ options:
       - V(listed) tells what there is, V(described) all that is known of the backup O(label), or the newest.
       - V(deleted) removes the backup O(label). The last one that is good stays. In check mode what would go is told.
       - V(restored) restores into an instance O(name) on this server, which goes on to run. V(dropped) ends such a one.
+      - V(rehearsed) restores the newest backup for a moment, and upgrades that copy to the major version O(version).
     type: str
-    choices: [begun, made, proved, listed, described, restored, dropped, deleted]
+    choices: [begun, made, proved, listed, described, restored, dropped, deleted, rehearsed]
     default: begun
   arrived:
     description:
@@ -79,6 +80,14 @@ options:
         O(action=listed), O(action=described) and O(action=restored).
     type: str
     default: ''
+  version:
+    description: The major version, of O(action=rehearsed).
+    type: str
+    default: ''
+  fresh:
+    description: Whether a backup is made and proved before, of O(action=rehearsed).
+    type: bool
+    default: false
   dependents:
     description:
       - Whether those go too that can't be restored without O(label). Else, with any, O(action=deleted) is refused.
@@ -113,6 +122,12 @@ backup:
     - C(proof) is the newest of it, with C(ok), C(why), C(began), C(seconds), C(restored), C(until), C(rows), C(rto) and
       C(rpo) (seconds).
   returned: with O(action=described)
+  type: dict
+rehearsal:
+  description:
+    - What was upgraded, with C(label) (the backup), C(version), C(tables), C(rows), C(upgrade) (seconds that pg_upgrade
+      took) and C(seconds) (the whole).
+  returned: with O(action=rehearsed)
   type: dict
 deletion:
   description: What goes, C(goes) (labels), and what can't be had any more then, C(lost) (in words).
@@ -214,7 +229,11 @@ def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
     if action in ("described", "deleted"):
         return single(given, check, tools.of(stanzas[0]))
     if check:
-        return {"changed": action != "proved"}
+        return {"changed": action not in ("proved", "rehearsed") or given["fresh"]}
+    if action == "rehearsed":
+        work.progress(f"{stanzas[0]}: a restored copy of the newest backup is upgraded")
+        words = ["rehearse", stanzas[0], given["version"], *(["--fresh"] if given["fresh"] else [])]
+        return {"changed": given["fresh"], "rehearsal": tools.of(stanzas[0]).call(*words)}
     if action in ("made", "proved"):
         for stanza in stanzas:
             work.check()
@@ -274,7 +293,17 @@ def main() -> None:
             "stanzas": {"type": "list", "elements": "str", "default": []},
             "action": {
                 "type": "str",
-                "choices": ["begun", "made", "proved", "listed", "described", "restored", "dropped", "deleted"],
+                "choices": [
+                    "begun",
+                    "made",
+                    "proved",
+                    "listed",
+                    "described",
+                    "restored",
+                    "dropped",
+                    "deleted",
+                    "rehearsed",
+                ],
                 "default": "begun",
             },
             "arrived": {"type": "bool", "default": False},
@@ -283,6 +312,8 @@ def main() -> None:
             "at": {"type": "str", "default": ""},
             "label": {"type": "str", "default": ""},
             "source": {"type": "str", "default": ""},
+            "version": {"type": "str", "default": ""},
+            "fresh": {"type": "bool", "default": False},
             "dependents": {"type": "bool", "default": False},
             **RUN,
         },

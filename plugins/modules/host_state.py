@@ -67,6 +67,10 @@ options:
     description: Packages beside which nothing is done, each with the reason. One that is installed is an error.
     type: dict
     default: {}
+  paths_refused:
+    description: Paths beside which nothing is done, each with the reason. One that is there is an error.
+    type: dict
+    default: {}
   packages_held:
     description: Packages that are not to be upgraded by themselves. Those that are not installed are passed over.
     type: list
@@ -521,6 +525,7 @@ ARGUMENT_SPEC = {
     "packages": WORDS,
     "packages_absent": WORDS,
     "packages_refused": {"type": "dict", "default": {}},
+    "paths_refused": {"type": "dict", "default": {}},
     "packages_held": WORDS,
     "packages_upgraded": WORDS,
     "groups": dictionaries(GROUP),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MIB = 1024 * 1024
+# The first version that has collations of its own.
+BUILTIN = 17
 # Has a new primary send its archive what the former one may not have sent.
 PROMOTED = "/usr/lib/longshore/postgresql-promoted"
 # Extensions that the server has to load at its start. Statistics of statements cost little and are missed later.
@@ -202,10 +204,7 @@ def member(  # noqa: PLR0917 - each is a subject of its own
             "dcs": shared,
             "initdb": [
                 {"encoding": "UTF8"},
-                # One that no update of the C library changes: indexes stay right (initdb's manual, --locale-provider).
-                {"locale-provider": "builtin"},
-                {"builtin-locale": "C.UTF-8"},
-                {"locale": "C.UTF-8"},
+                *_collation(instance["version"]),
                 "data-checksums",
                 {"auth-local": "peer"},
                 {"auth-host": "scram-sha-256"},
@@ -238,6 +237,14 @@ def member(  # noqa: PLR0917 - each is a subject of its own
     # Ansible's texts are of classes of their own, which YAML would not take.
     text: str = yaml.safe_dump(json.loads(json.dumps(document)), sort_keys=False, width=200)
     return f"# Written by the role longshore.stack.postgresql: changes are lost.\n{text}"
+
+
+def _collation(version: str) -> list[dict[str, str]]:
+    """One that no update of the C library changes: indexes stay right (initdb's manual, --locale-provider)."""
+    if int(version) < BUILTIN:
+        # The same order, by the bytes; which letters are capitals is the C library's.
+        return [{"locale": "C.UTF-8"}, {"lc-collate": "C"}]
+    return [{"locale-provider": "builtin"}, {"builtin-locale": "C.UTF-8"}, {"locale": "C.UTF-8"}]
 
 
 def _access(instance: Mapping[str, Any]) -> list[str]:

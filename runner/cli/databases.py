@@ -151,12 +151,38 @@ def upgrade(
     databases: Annotated[
         list[str] | None, typer.Argument(metavar="DATABASE...", help="Default: all that can be upgraded.")
     ] = None,
+    *,
+    major: Annotated[
+        str, typer.Option("--major", metavar="VERSION", help="Of one PostgreSQL: to this major version.")
+    ] = "",
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="With --major: only try it, on a restored copy.")
+    ] = False,
+    mode: Annotated[
+        str,
+        typer.Option("--mode", metavar="MODE", help="With --major: link, clone or copy the data. Default: what fits."),
+    ] = "auto",
+    yes_stop: Annotated[
+        str | None,
+        typer.Option("--yes-stop", metavar="STACK/DATABASE", help="Whose writes stop; then nothing is asked."),
+    ] = None,
 ) -> None:
     """Install the newest packages of their engines, within the same major version, and restart what runs an older one.
 
     On all servers that have such a database: replicas first, one at a time, then primaries. Nothing else upgrades them.
+
+    With --major one PostgreSQL is brought to another major version, which the stack file says by then. A fresh backup
+    is restored and upgraded first; then writes stop while the database itself is. The former data are kept.
     """
     stack = options.load()
+    if major:
+        from longshore.cli import major as majors  # noqa: PLC0415 - as in look
+
+        majors.upgrade(options, stack, databases or [], majors.Wish(major, rehearse, mode, yes_stop))
+    elif rehearse or mode != "auto" or yes_stop is not None:
+        from longshore.stack import BadInput  # noqa: PLC0415 - as in look
+
+        raise BadInput("--rehearse, --mode and --yes-stop belong to --major VERSION; nothing was touched")
     look.run(options, stack, stack.upgrade_of(databases or []))
 
 

@@ -13,14 +13,21 @@ from .backups import ScheduleItem
 from .base import Flag, Model, Short, many, one
 from .external import External
 from .normalize import used_databases
+from .packages import Source
 from .scalars import DatabaseName, DataDirectory, Extension, Pairs, Port, ServerName
 from .service import Service
 
 if TYPE_CHECKING:
     from .stack import Stack
 
-# Engine → the versions that Debian 13 has, the newest first.
-VERSIONS = {"postgresql": ("17",), "mariadb": ("11.8",), "redis": ("8",), "rabbitmq": ("4",), "memcached": ("1.6",)}
+# Engine → the versions that are supported, the one that Debian 13 has first. pgBackRest there knows no PostgreSQL 18.
+VERSIONS = {
+    "postgresql": ("17", "16", "15"),
+    "mariadb": ("11.8",),
+    "redis": ("8",),
+    "rabbitmq": ("4",),
+    "memcached": ("1.6",),
+}
 # Engine → the port that its clients expect.
 PORTS = {"postgresql": 5432, "mariadb": 3306, "redis": 6379, "rabbitmq": 5671, "memcached": 11211}
 # Engine → the port on which a server says what it is, for the engine's own port; with another one it is as far away.
@@ -56,7 +63,16 @@ class Database(Model):
     """A managed database outside of containers."""
 
     engine: Literal["postgresql", "mariadb", "redis", "rabbitmq", "memcached"] = one("Which.")
-    version: str | None = one("Its major version; default: the newest that is supported.", None)
+    version: str | None = one(
+        "Its major version; default: the newest that is supported. One that has data is upgraded by command alone: "
+        "longshore db upgrade NAME --major VERSION.",
+        None,
+    )
+    source: Source | None = one(
+        "Where a postgresql's packages come from; default: the servers' distribution, which has version 17. debian-12 "
+        "has version 15, pgdg (apt.postgresql.org) all of them. Of any other apt source say uris, suites and key.",
+        None,
+    )
     external: External | None = one("How one is reached that somebody else runs; nothing of it is managed.", None)
     servers: list[ServerName] = many(
         "Data servers, the first is the primary when it is made. One at least, but for one that is external.",

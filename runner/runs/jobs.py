@@ -137,6 +137,20 @@ class Jobs:
         wanted = {"state": state, "database": database, **more}
         return self._job("database_versions", check=state == "compared", longshore_versions=wanted)
 
+    def db_major(
+        self, instance: str, servers: Sequence[str], version: str, *, stanza: str, mode: str = "auto", rehearse: bool
+    ) -> Job:
+        """A PostgreSQL to another major version; ``stanza``: its backups, for a rehearsal (empty: it has none).
+
+        ``mode`` is that of the module ``postgresql_major``. With ``rehearse`` only the rehearsal, and what can be
+        checked while it serves.
+        """
+        wanted = {"instance": instance, "servers": list(servers), "to": version, "mode": mode, "stanza": stanza}
+        playbook = "database_rehearse" if rehearse else "database_major"
+        job = self._job(playbook, longshore_major={**wanted, "fresh": not rehearse})
+        # They wait for each other, so none of them may wait for its turn.
+        return replace(job, forks=max(job.forks, len(servers)))
+
     def backup(self, action: str, stanzas: Sequence[str], *, check: bool = False, **more: Any) -> Job:
         """``made``, ``proved``, ``listed``, ``described``, ``restored``, ``dropped`` or ``deleted``.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.longshore.stack.plugins.module_utils import backup_keeper
+from ansible_collections.longshore.stack.plugins.module_utils import backup_keeper, pg_upgrade
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,8 @@ def program(path: str) -> Any:
     sys.modules[name] = module  # its dataclasses look for it there
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(file.parent))
-        # The role pgbackrest copies it there.
+        # The role pgbackrest copies them there.
         patch.setitem(sys.modules, "keeper", backup_keeper)
+        patch.setitem(sys.modules, "pg_upgrade", pg_upgrade)
         spec.loader.exec_module(module)
     return module

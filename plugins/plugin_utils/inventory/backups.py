@@ -33,6 +33,18 @@ def archive(definition: Stack, database: Database) -> dict[str, str]:
     return {"command": f"{program} archive-push %p"}
 
 
+def source(definition: Stack, database: Database) -> dict[str, Any]:
+    """Where packages of a PostgreSQL come from; empty for the servers' distribution."""
+    found = database.source
+    if found is None:
+        return {}
+    return {
+        **found.model_dump(include={"uris", "suites", "components"}),
+        **({"more": found.more} if found.more else {}),
+        **({"key": definition.text(found.key)} if found.key is not None else {"keyring": found.keyring}),
+    }
+
+
 def of_postgresql(definition: Stack) -> dict[str, Any]:
     kept, server = definition.backed_up("pgbackrest"), definition.backup_server()
     if not kept or server is None:
@@ -48,6 +60,7 @@ def of_postgresql(definition: Stack) -> dict[str, Any]:
             {
                 **_kept(definition, database),
                 "version": database.major,
+                "source": source(definition, database),
                 "servers": database.servers,
                 "full": _WHOLE[schedule.full],
                 "extensions": database.extensions,

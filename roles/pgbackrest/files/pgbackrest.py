@@ -4,7 +4,8 @@
 """Backups of PostgreSQL by pgBackRest, each proved by restoring it. Written by the role longshore.stack.pgbackrest.
 
 ``keeper.py``, beside it, says how it is called, and what the settings are. Here they have besides: config and restore
-(pgBackRest's files), and of each stanza version, full (seconds between two whole backups).
+(pgBackRest's files), and of each stanza version (the database's; a backup may be older), full (seconds between two
+whole backups).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import archive
+import pg_upgrade
 from copies import Copied, Layout, Part
-from keeper import Failed, Scratch, last_words, main, run
+from keeper import SPARE, Failed, Scratch, last_words, main, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,8 @@ TABLES = (
     "where schemaname not in ('pg_catalog', 'information_schema')"
 )
 COUNT = "select count(*) from {}"
+# What a restored instance needs beside these while it is upgraded; pg_upgrade says itself how it is reached.
+UPGRADED = {name: value for name, value in SETTINGS.items() if name != "listen_addresses"}
 # Of pgBackRest's info: there is no such stanza yet.
 NO_STANZA = (1, 3)
 # Seconds. A stanza that is not there yet is asked for by its PostgreSQL every second, which locks it for that long.
@@ -75,12 +79,18 @@ class PgBackRest(Copied):
         return found[0] if found else {"status": {"code": NO_STANZA[0]}}
 
     def begun(self, name: str) -> bool:
-        """Whether there is its stanza."""
-        return self.info(name)["status"]["code"] not in NO_STANZA
+        """Whether there is its stanza, of the version that the database has."""
+        found = self.info(name)
+        return found["status"]["code"] not in NO_STANZA and not self.outdated(name, found)
+
+    def outdated(self, name: str, found: dict[str, Any]) -> bool:
+        """Whether its stanza is still that of another major version."""
+        known = found.get("db") or []
+        return bool(known) and str(known[-1]["version"]) != str(self.settings["stanzas"][name]["version"])
 
     def begin(self, name: str) -> None:
-        """Make its stanza."""
-        self.undisturbed(name, "stanza-create")
+        """Make its stanza, or have it be that of another major version from now on."""
+        self.undisturbed(name, "stanza-upgrade" if self.outdated(name, self.info(name)) else "stanza-create")
         self.settle(name)
 
     def settle(self, name: str) -> bool:
@@ -144,7 +154,10 @@ class PgBackRest(Copied):
 
     def make(self, name: str, full: bool, report: dict[str, Any]) -> str:
         """Make a whole one when it is due, else one with what has changed."""
-        before = self.known(name)
+        found = self.info(name)
+        # Those of another major version are nothing to build upon.
+        ours = {each["label"] for each in found.get("backup") or [] if each["database"]["id"] == found["db"][-1]["id"]}
+        before = [each for each in self.known(name) if each["label"] in ours]
         whole = [each for each in before if each["type"] == "full"]
         due = full or not whole or time.time() - whole[-1]["time"] >= self.settings["stanzas"][name]["full"]
         kind = report["type"] = "full" if due else "incr"
@@ -156,6 +169,42 @@ class PgBackRest(Copied):
         if made.get("error"):
             raise Failed(f"{label}: PostgreSQL's checksums do not fit: {made.get('error-list') or ''}")
         return label
+
+    def rehearse(self, name: str, version: str, fresh: bool) -> dict[str, Any]:
+        """Restore the newest backup and upgrade what it holds."""
+        if fresh:
+            self.run(name, full=False)
+        with self.locked(name):
+            newest = self.one(name, "")
+            if pg_upgrade.free(str(self.directory)) < newest["size"] + SPARE:
+                raise Failed(f"{self.directory} has no room for a restored copy of {newest['size'] >> 20} MB")
+            scratch = self.scratch(name, self.place(name))
+            began = time.time()
+            try:
+                scratch.remove()
+                scratch.begin(name)
+                scratch.restore("", "")
+                scratch.start()
+                rows, since = scratch.rows(), time.time()
+                scratch.upgrade(version)
+                took = time.time() - since
+                scratch.start()
+                if scratch.rows() != rows:
+                    raise Failed("other rows are in it after the upgrade")
+                scratch.stop()
+                scratch.checksums()
+            except (Failed, pg_upgrade.Failed) as error:
+                raise Failed(f"the rehearsal on a copy of {newest['label']} failed: {error}") from error
+            finally:
+                scratch.remove()
+        return {
+            "label": newest["label"],
+            "version": version,
+            "tables": len(rows),
+            "rows": sum(rows.values()),
+            "upgrade": round(took, 2),
+            "seconds": round(time.time() - began, 2),
+        }
 
     def forget(self, name: str, label: str) -> None:
         """By pgBackRest, which takes those that need it along."""
@@ -199,9 +248,31 @@ class Instance(Scratch):
         super().__init__(place)
         self.keeper, self.stanza = keeper, stanza
         settings = keeper.settings["stanzas"][stanza]
-        self.bin = f"/usr/lib/postgresql/{settings['version']}/bin"
         self.database = settings["database"]
         self.own = settings.get("sql") or ""
+
+    @property
+    def version(self) -> str:
+        """The major version of its data: a backup may be older than an upgrade."""
+        return (self.data / "PG_VERSION").read_text("ascii").strip()
+
+    @property
+    def bin(self) -> str:
+        """Where the programs of that version are. Raises ``Failed`` when they are not installed."""
+        programs = pg_upgrade.Programs(self.version)
+        if not programs.there():
+            raise Failed(f"it is of PostgreSQL {self.version}, which is not installed on this server")
+        return programs.directory
+
+    def upgrade(self, version: str) -> None:
+        """Make its data those of another major version. It runs before, and is stopped after."""
+        hba = str(self.place / "pg_hba.conf")
+        old, new = (self.version, str(self.data)), (version, str(self.place / "new"))
+        upgrade = pg_upgrade.Upgrade(old, new, str(self.place), **{**UPGRADED, "hba_file": hba})
+        upgrade.make(lambda text: run([*self.psql("postgres"), text]))
+        self.stop()
+        upgrade.run("link", check=False)
+        self.data = self.place / "new"
 
     def restore(self, at: str, label: str) -> None:
         """By pgBackRest."""

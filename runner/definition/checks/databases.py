@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..databases import PORTS, VERSIONS, quorum
+from ..packages import HAVING
 from . import external, memcached, rabbitmq
 
 if TYPE_CHECKING:
@@ -145,6 +146,22 @@ def _version(context: Context, database: Database, base: Path) -> None:
     if database.version is not None and database.version not in known:
         words = f"{database.engine} {database.version[:20]} is not supported"
         context.complain((*base, "version"), words, f"there is: {', '.join(known)}")
+    elif database.engine == "postgresql":
+        _source(context, database, base)
+
+
+def _source(context: Context, database: Database, base: Path) -> None:
+    """Whether the version is where its packages are to come from."""
+    source = database.source
+    name = source.known if source is not None else ""
+    having = HAVING.get(name, VERSIONS["postgresql"]) if name is not None else VERSIONS["postgresql"]
+    if database.major not in having:
+        key = "version" if database.version is not None else "source"
+        where = f"the source {name}" if name else "the servers' distribution"
+        others = "source: pgdg has it" + "".join(
+            f", and so has source: {each}" for each, versions in HAVING.items() if each and database.major in versions
+        )
+        context.complain((*base, key), f"{where} has no postgresql {database.major}", others)
 
 
 def _also(context: Context, database: Database, base: Path) -> None:
@@ -194,6 +211,8 @@ def _plain(context: Context, database: Database, base: Path) -> None:
         context.complain((*base, "huge_pages"), f"a {database.engine} is not run with them by Longshore", "take it out")
     if database.extensions:
         context.complain((*base, "extensions"), f"a {database.engine} has none", "take them out")
+    if database.source is not None:
+        context.complain((*base, "source"), f"a {database.engine} comes from the servers' distribution", "take it out")
     backup = database.backup
     if backup is not None and "full" in backup.model_fields_set and database.engine != "memcached":
         words = f"each backup of a {database.engine} is a whole one, in which nothing is stored twice"

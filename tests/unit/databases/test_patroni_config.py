@@ -194,3 +194,12 @@ def test_what_is_brought_back_is_word_for_word_what_it_was() -> None:
     assert (after["text"], after["dynamic"], after["settings"]) == tuple(
         before[name] for name in ("text", "dynamic", "settings")
     )
+
+
+def test_before_17_the_order_of_texts_is_that_of_their_bytes_too() -> None:
+    newer, older = (document(version=version)["bootstrap"]["initdb"] for version in ("17", "16"))
+    assert {"builtin-locale": "C.UTF-8"} in newer
+    assert {"lc-collate": "C"} in older
+    assert not any("locale-provider" in each for each in older)
+    assert "data-checksums" in newer
+    assert "data-checksums" in older

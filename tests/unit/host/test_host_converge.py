@@ -57,6 +57,7 @@ class Server:
         nothing: dict[str, Any] = {name: [] for name in LISTS}
         nothing.update(
             packages_refused={},
+            paths_refused={},
             name="test",
             cluster=None,
             hostname="",

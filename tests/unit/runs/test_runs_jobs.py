@@ -169,6 +169,26 @@ def test_a_version_is_brought_back_on_the_servers_of_its_database(stack: Stack) 
     assert (job.extra_variables, job.check) == ({"longshore_reverting": wanted}, False)
     assert not stack.config_history_of("main").check
 
+def test_another_major_version_is_asked_for_by_the_file_too(stack: Stack) -> None:
+    job = stack.major_of("main", "17")
+    wanted = {"instance": "shop-main", "servers": ["app1"], "to": "17", "mode": "auto", "stanza": "", "fresh": True}
+    assert (job.playbook, job.extra_variables) == ("longshore.stack.database_major", {"longshore_major": wanted})
+    rehearsal = stack.major_of("main", "16", rehearse=True)
+    assert rehearsal.playbook == "longshore.stack.database_rehearse"
+    assert rehearsal.extra_variables["longshore_major"] == {**wanted, "to": "16", "fresh": False}
+    with pytest.raises(BadInput, match="Write `version: 16` there first"):
+        stack.major_of("main", "16")
+    with pytest.raises(BadInput, match="there is no PostgreSQL 9"):
+        stack.major_of("main", "9", rehearse=True)
+    with pytest.raises(BadInput, match="mian"):
+        stack.major_of("mian", "17")
+
+
+def test_servers_that_wait_for_each_other_are_worked_on_at_once() -> None:
+    servers = [f"db{number}" for number in range(9)]
+    assert JOBS.db_major("shop-main", servers, "17", stanza="", rehearse=False).forks == len(servers)
+    assert JOBS.db_major("shop-main", servers[:2], "17", stanza="", rehearse=False).forks == 7
+
 
 def test_a_rotation_that_would_cut_a_service_off_is_refused(stack: Stack) -> None:
     content = yaml.safe_load(stack.path.read_text())
