@@ -169,6 +169,7 @@ def test_a_version_is_brought_back_on_the_servers_of_its_database(stack: Stack) 
     assert (job.extra_variables, job.check) == ({"longshore_reverting": wanted}, False)
     assert not stack.config_history_of("main").check
 
+
 def test_another_major_version_is_asked_for_by_the_file_too(stack: Stack) -> None:
     job = stack.major_of("main", "17")
     wanted = {"instance": "shop-main", "servers": ["app1"], "to": "17", "mode": "auto", "stanza": "", "fresh": True}
