@@ -241,7 +241,7 @@ class Stack:
             raise BadInput(f"there is no PostgreSQL {version[:20]} here, but {', '.join(VERSIONS['postgresql'])}")
         if known.directory is not None:
             raise BadInput(
-                f"the data of {database} are in {known.directory}, and there an upgrade to another major version is not "
+                f"the data of {database} are in {known.directory}, where an upgrade to another major version is not "
                 "supported yet: take `directory` out, `longshore up`, and move them back after it"
             )
         if not rehearse and known.major != version:
