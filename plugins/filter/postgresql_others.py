@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.longshore.stack.plugins.module_utils.data_place import UNITS, unit_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -20,11 +22,17 @@ def postgresql_others(instances: Iterable[Mapping[str, Any]], upgraded: str = ""
     ``upgraded`` is the instance that may have other data, since it is about to be upgraded.
     """
     return {
-        f"/var/lib/postgresql/{other}/{instance['name']}/PG_VERSION": _why(instance, other, bool(upgraded))
+        path: _why(instance, other, bool(upgraded))
         for instance in instances
         for other in MAJORS
         if other != str(instance["version"]) and instance["name"] != upgraded
+        for path in _paths(f"/var/lib/postgresql/{other}/{instance['name']}")
     }
+
+
+def _paths(data: str) -> tuple[str, str]:
+    """What is there with data: a file of theirs, and, where they are on a disk that may be away, their mount."""
+    return f"{data}/PG_VERSION", f"{UNITS}/{unit_of(data)}"
 
 
 def _why(instance: Mapping[str, Any], other: str, upgrading: bool) -> str:

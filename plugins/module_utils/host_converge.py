@@ -9,7 +9,6 @@ asked for; in check mode none is made, and a subject takes what is missing then 
 
 from __future__ import annotations
 
-import os
 
 from .host_change import Change, Host, HostError, run
 from .host_pending import DIRECTORY, Pending
@@ -88,9 +87,10 @@ def _refuse(wanted: Mapping[str, Any]) -> None:
         from .host_packages import refuse
 
         refuse(wanted["packages_refused"])
-    for path, reason in wanted["paths_refused"].items():
-        if os.path.lexists(path):
-            raise HostError(f"{path} is there: {reason}")
+    if wanted["paths_refused"]:
+        from .host_files import refuse as refuse_paths
+
+        refuse_paths(wanted["paths_refused"])
 
 
 def _with_former(wanted: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:

@@ -31,6 +31,13 @@ UNIT_DIRECTORIES = ("/etc/systemd/system/", "/usr/local/lib/systemd/system/")
 UNITS_CHANGED = "systemd units"
 
 
+def refuse(paths: Mapping[str, str]) -> None:
+    """Raise ``HostError``, with the reason, for a path that is there."""
+    for path, reason in paths.items():
+        if os.path.lexists(path):
+            raise HostError(f"{path} is there: {reason}")
+
+
 def plan_directories(directories: Sequence[Mapping[str, Any]], host: Host) -> Iterator[Change]:
     """Changes that make directories; nothing below an existing one is touched."""
     for entry in directories:

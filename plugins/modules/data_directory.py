@@ -36,6 +36,10 @@ options:
     type: list
     elements: dict
     required: true
+  paths_refused:
+    description: Paths beside which nothing is done, each with the reason. One that is there is an error.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -67,6 +71,7 @@ notices:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.longshore.stack.plugins.module_utils.data_place import KINDS, Place
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
+from ansible_collections.longshore.stack.plugins.module_utils.host_files import refuse
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
 
@@ -76,6 +81,7 @@ if TYPE_CHECKING:
 
 
 def converge(given: dict[str, Any], check: bool, work: Run) -> dict[str, Any]:
+    refuse(given["paths_refused"])
     changes, kept, notices = [], [], []
     for instance in given["instances"]:
         directory = instance.get("directory") or ""
@@ -94,6 +100,7 @@ def main() -> None:
         {
             "engine": {"type": "str", "choices": list(KINDS), "required": True},
             "instances": {"type": "list", "elements": "dict", "required": True},
+            "paths_refused": {"type": "dict", "default": {}},
             **RUN,
         },
         supports_check_mode=True,

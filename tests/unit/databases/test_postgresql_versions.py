@@ -59,6 +59,9 @@ def test_data_of_another_version_are_in_the_way_and_a_command_is_named() -> None
     found = postgresql_others([{"name": "shop-main", "title": "main", "version": "17"}])
     assert "/var/lib/postgresql/17/shop-main/PG_VERSION" not in found
     assert "longshore db upgrade main --major 17" in found["/var/lib/postgresql/15/shop-main/PG_VERSION"]
+    # They may be on a disk that is away.
+    mount = "/etc/systemd/system/var-lib-postgresql-15-shop\\x2dmain.mount"
+    assert found[mount] == found["/var/lib/postgresql/15/shop-main/PG_VERSION"]
     both = [{"name": "shop-main", "version": "17"}, {"name": "shop-notes", "title": "notes", "version": "17"}]
     found = postgresql_others(both, "shop-main")
     assert not any("shop-main" in path for path in found)
