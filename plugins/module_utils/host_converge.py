@@ -9,7 +9,6 @@ asked for; in check mode none is made, and a subject takes what is missing then 
 
 from __future__ import annotations
 
-
 from .host_change import Change, Host, HostError, run
 from .host_pending import DIRECTORY, Pending
 from .run import Run
