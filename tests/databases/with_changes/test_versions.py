@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -62,8 +63,8 @@ def test_a_change_makes_a_version_and_a_former_one_comes_back(first: First) -> N
     between = longshore(ledger.stack, "config", "diff", "main", str(reverted["number"]), str(made["number"]))
     assert between.code == 2, between.end
     for server, value in former["main"].items():
-        lines = [line for line in between.output.splitlines() if f"work_mem  5MB → {value}  [" in line]
-        assert any(server in line for line in lines), between.output
+        told = re.findall(rf"\bwork_mem +5MB → {value} +\[(.*)\]", between.output)
+        assert any(server in servers.split() for servers in told), between.output
     # What the file says otherwise is what is asked for, of which one alone needs a restart.
     with settings(ledger, {"main": {"max_connections": "211"}}):
         asked = longshore(ledger.stack, "config", "diff", "--json")
