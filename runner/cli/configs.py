@@ -30,8 +30,8 @@ Name = Annotated[str, typer.Argument(metavar="DATABASE", help="Its name in the s
 def diff(
     options: Common,
     database: Annotated[str, typer.Argument(metavar="DATABASE", help="Default: all of them.")] = "",
-    number: Annotated[int, typer.Argument(metavar="N", min=1, help="Default: the stack file.", show_default=False)] = 0,
-    other: Annotated[int, typer.Argument(metavar="M", min=1, help="From version N to M.", show_default=False)] = 0,
+    number: Annotated[int | None, typer.Argument(metavar="N", min=1, help="Default: the stack file.")] = None,
+    other: Annotated[int | None, typer.Argument(metavar="M", min=1, help="From version N to M.")] = None,
 ) -> None:
     """Show what `up`, or with N `config revert`, would change in settings, and what needs a restart. Touches nothing.
 
@@ -40,9 +40,10 @@ def diff(
     from longshore.cli import config_text  # noqa: PLC0415 - as in look
 
     stack = options.load()
-    job = stack.config_diff_of(database, number, other)
-    if other:
-        look.show(options, stack, job, lambda result: config_text.differences(result, database, number, other))
+    job = stack.config_diff_of(database, number or 0, other or 0)
+    if number and other:
+        first, second = number, other
+        look.show(options, stack, job, lambda result: config_text.differences(result, database, first, second))
     command = f"longshore config revert {database} {number}" if number else "longshore up"
     look.plan(options, stack, job, command, "Settings")
 

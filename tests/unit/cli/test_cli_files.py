@@ -192,3 +192,14 @@ def test_an_installed_package_says_where_the_lab_is(tmp_path: Path, monkeypatch:
     assert lab.program() is not None
     monkeypatch.setattr(lab, "__file__", str(tmp_path / "a" / "b" / "c" / "lab.py"))
     assert lab.program() is None
+
+
+def test_what_may_be_left_out_may_be_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.yml")
+    for words in ((), ("main",), ("main", "3"), ("main", "3", "4")):
+        done = longshore("config", "diff", "-f", path, *words)
+        # There is no database, which is said of the file and not of the words.
+        assert done.returncode == 3
+        assert "Usage:" not in done.stderr
+        assert "database" in done.stderr
+    assert "Usage:" in longshore("config", "diff", "-f", path, "main", "0").stderr
