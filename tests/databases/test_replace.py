@@ -145,6 +145,12 @@ def test_a_backup_takes_the_place_of_a_mariadb(ledger: Ledger, tmp_path: Path) -
     ledger.lab.on(primary, "python3", "/usr/lib/longshore/mariadb-replacement", *back)
     assert books_sql(ledger, primary, READ) == now
     assert books_sql(ledger, primary, WHOSE) == "books@% books@%ENABLED books@%"
+    # A name that is taken is refused before anything is touched.
+    program = ("python3", "/usr/lib/longshore/mariadb-replacement", "ledger-books", "swap", "books")
+    refused = ledger.lab.on(primary, *program, "books_before_1", "books_before_1", check=False)
+    assert refused.returncode == 1
+    assert "there is a database books_before_1 already" in refused.stderr
+    assert books_sql(ledger, primary, READERS_OF.format("books_before_1")) == "A,B"
     left = "drop view all_names, names; drop function many; drop event nightly; drop table loans, readers"
     books_sql(ledger, primary, f"drop database books_before_1; use books; {left}")
     assert longshore(ledger.stack, "db", "status").code == 0

@@ -141,6 +141,9 @@ def swap(instance: Instance, database: str, new: str, kept: str) -> dict[str, An
         instance.change("")
         recover(instance, database)
         alike(instance, new)
+        # What an earlier exchange kept there would be taken for what this one has done.
+        if exists(instance, kept):
+            raise Failed(f"there is a database {kept} already; nothing was touched")
         owner = owner_of(instance, database)
         accounts = instance.accounts(database, OWNER, READER)
         began = time.monotonic()
@@ -202,7 +205,8 @@ def recover(instance: Instance, database: str) -> None:
         make(instance, database, read(instance, "former", kept, RECORD))
         instance.change(f"drop database {identifier(kept)}")
     elif DONE in moving(instance, kept):
-        instance.change(f"drop database if exists {identifier(new)}")
+        if set(moving(instance, new)) <= {DONE}:
+            instance.change(f"drop database if exists {identifier(new)}")
         mariadb_dumps.forget_loaders(instance)
     elif exists(instance, kept) and not moving(instance, kept):
         instance.change(f"drop database {identifier(kept)}")
