@@ -373,3 +373,24 @@ class TestEvents:
             one._waking.join()
         assert one.look(3, known, self.query, wake) is None
         assert tried == [["shop.nightly"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "now", "said"),
+    [
+        (True, "OFF", ["set global event_scheduler = ON"]),
+        (True, "ON", []),
+        (False, "ON", ["set global event_scheduler = OFF"]),
+        (False, "OFF", []),
+    ],
+)
+def test_who_takes_writes_runs_events_where_that_is_wanted(*, wanted: bool, now: str, said: list[str]) -> None:
+    one, asked = promoter.Instance(SimpleNamespace(events=wanted)), []
+    one.sql = lambda text, _timeout=0.0: asked.append(text) or []
+    one.schedule({"scheduler": now})
+    assert asked == said
+    asked.clear()
+    one.stop_writes(1.0)
+    # Before the sessions end, those of events too.
+    assert (asked[0] == "set global event_scheduler = off") is wanted
+    assert "set global read_only = 1" in asked
