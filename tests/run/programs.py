@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,10 @@ from parts import ROOT, Part
 BIN = Path(sys.executable).parent
 HUNG = 4  # a part that takes so many times its minutes is ended
 TAIL = 60  # so many lines of what failed are told again at the end
+# What says the cause, far above the end when programs recap what they did: pytest's lines and Ansible's.
+TELLING = re.compile(r"^(?:\W*│)*\s*(?:E {3}|> {3}|FAILED |ERROR |\S+\.py:\d+: |fatal: |\[ERROR\])")
+TOLD = 40  # so many of these are told again
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 KINDLY = 30.0  # seconds between the two ways to end a program
 RUNNING: set[subprocess.Popen[str]] = set()
 STOPPED = threading.Event()
@@ -59,11 +64,12 @@ class Program:
         self.environment = environment
         self.prefix = prefix
         self.tail: deque[str] = deque(maxlen=TAIL)
+        self.telling: deque[str] = deque(maxlen=TOLD)
 
     @property
     def end_of_output(self) -> str:
-        """Its last lines."""
-        return "\n".join(self.tail)
+        """The lines that say why it failed, and its last ones."""
+        return "\n".join((*self.telling, "[…]", *self.tail) if self.telling else self.tail)
 
     def succeeds(self, limit: float) -> bool:
         """Whether it exits 0 before the clock shows ``limit``."""
@@ -95,6 +101,8 @@ class Program:
         """Take its output to the end."""
         for line in process.stdout or ():
             self.tail.append(line.rstrip())
+            if TELLING.match(ESCAPES.sub("", line)):
+                self.telling.append(line.rstrip())
             if self.prefix is not None:
                 print(f"{self.prefix}{line.rstrip()}", flush=True)
 

