@@ -22,6 +22,7 @@ GROUPS = (
     "registry",
     "builder",
     "load_balancer",
+    "virtual_ip",
     "volume_host",
     "etcd",
     "postgresql",
