@@ -17,7 +17,7 @@ def servers(definition: Stack) -> list[str]:
 
 
 def of_server(definition: Stack, name: str) -> dict[str, Any]:
-    """What one load balancer shares with the others. Of several that could take the addresses, the file's first does."""
+    """What one load balancer shares with the others; of several that could take the addresses, the first one does."""
     result: dict[str, Any] = {"keepalived_name": definition.name}
     sharing = servers(definition)
     if name not in sharing:

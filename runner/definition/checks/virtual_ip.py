@@ -25,13 +25,13 @@ def check(context: Context) -> None:
         if address is not None
     }
     for index, address in enumerate(addresses):
-        place = ("load_balancer", "virtual_ip", index)
+        here = ("load_balancer", "virtual_ip", index)
         if address in taken:
             context.complain(
-                place, f"is an address of {taken[address]}", "a virtual address is a further one of the same network"
+                here, f"is an address of {taken[address]}", "a virtual address is a further one of the same network"
             )
         elif address in addresses[:index]:
-            context.complain(place, "is there twice")
+            context.complain(here, "is there twice")
     balancers = stack.load_balancers()
     if not context.whole("services") or not balancers:
         return
