@@ -17,6 +17,7 @@ ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 # The groups that the inventory plugin makes: docs/architecture.md, "Groups and hosts".
 GROUPS = (
     "longshore",
+    "hardened",
     "docker_host",
     "swarm_manager",
     "registry",

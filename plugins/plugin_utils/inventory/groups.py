@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import exporters, external, virtual_ip
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
+    exporters,
+    external,
+    hardening,
+    virtual_ip,
+)
 
 if TYPE_CHECKING:
     from longshore.definition import Stack
@@ -21,6 +26,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
     kept = definition.backed_up("pgbackrest")
     groups = {
         "longshore": list(definition.servers),
+        "hardened": hardening.servers(definition),
         "docker_host": definition.docker_hosts(),
         "swarm_manager": definition.managers(),
         "registry": [registry] if (registry := definition.registry_server()) else [],

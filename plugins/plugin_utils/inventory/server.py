@@ -72,6 +72,7 @@ def _cluster(definition: Stack, name: str) -> dict[str, Any]:
         "name of this server": name,
         "timezone": definition.timezone,
         "sysctl": {**definition.sysctl, **server.sysctl},
+        "hardening": definition.hardening.model_dump(mode="json") if definition.hardening is not None else None,
         "unattended_upgrades": definition.unattended_upgrades.model_dump(mode="json"),
         "registry.server": f"{registry} at {definition.servers[registry].private}" if registry is not None else None,
     }

@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
     databases,
     edge,
+    hardening,
     registries,
     secrets,
     server,
@@ -59,6 +60,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | services.of_server(definition, name)
         | databases.of_server(definition, name)
         | virtual_ip.of_server(definition, name)
+        | hardening.of_server(definition, name)
         | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
     )
 

@@ -885,3 +885,16 @@ def test_balancers_share_virtual_addresses(tmp_path: Path, listed: dict[str, Any
     assert app1["keepalived_priority"] > app2["keepalived_priority"]
     assert "load_balancer.virtual_ip 198.51.100.100" in app2["server_cluster"]
     assert app2["server_units_former"][-1]["keep"] == ["longshore-vip-shop.service"]
+
+
+def test_servers_are_hardened_when_the_file_says_so(tmp_path: Path, listed: dict[str, Any]) -> None:
+    assert not listed.get("hardened", {}).get("hosts")
+    text = STACK + "sysctl: {kernel.sysrq: 1}\nhardening: {kernel: false, audit_paths: [/srv/keys]}\n"
+    found = inventory(tmp_path, text, SHOP_TOKEN="a-token-that-nobody-sees")
+    assert found["hardened"]["hosts"] == ["app1", "app2", "db1"]
+    db1 = found["_meta"]["hostvars"]["db1"]
+    assert (db1["hardening_kernel"], db1["hardening_network"]) == (False, True)
+    assert db1["hardening_audit_paths"] == ["/srv/keys"]
+    # What the role has when nothing is said stays its own; what the file says of the kernel is the role server's.
+    assert "hardening_modules" not in db1
+    assert db1["hardening_sysctl"] == {"kernel.sysrq": None}
