@@ -13,8 +13,9 @@ import shutil
 import stat
 from contextlib import contextmanager, suppress
 
-from .haproxy_model import HaproxyError, normalize
-from .haproxy_render import CONFIG_DIR, STATE_DIR
+from .haproxy_model import PARTS, HaproxyError, normalize
+from .haproxy_pages import MAINTENANCE_MAP
+from .haproxy_text import CONFIG_DIR, STATE_DIR
 from .haproxy_unit import JOIN_SCRIPT, NETWORKS_FILE, NETWORKS_UNIT, UNIT, USER_ID
 
 TYPE_CHECKING = False
@@ -82,7 +83,10 @@ def wanted_files(
     ``fragment`` is that of the stack in hand, None when it goes.
     """
     maps = [name for name in config if name.startswith("maps/")]
+    # Its content is not the configuration's: who is under maintenance is told while HAProxy runs.
+    told = read(MAINTENANCE_MAP) or ""
     return [
+        Wanted(MAINTENANCE_MAP, told, 0o640, USER_ID),
         *(Wanted(f"{CONFIG_DIR}/{name}", config[name], 0o640, USER_ID) for name in sorted(maps)),
         *(Wanted(path, text, 0o755 if path == JOIN_SCRIPT else 0o644) for path, text in units.items()),
         Wanted(NETWORKS_FILE, "".join(f"{network}\n" for network in networks)),
@@ -117,7 +121,8 @@ def read_fragments(without: str) -> list[dict[str, Any]]:
         try:
             # An earlier version may have written it: what it does not say takes its default.
             given = json.loads(read(path) or "")
-            found.append(normalize(given["stack"], given["routes"], given["backends"], given["settings"]))
+            parts = {name: given[name] for name in PARTS if name in given}
+            found.append(normalize(given["stack"], given["routes"], given["backends"], given["settings"], **parts))
         except (ValueError, KeyError, TypeError, AttributeError, HaproxyError) as error:
             raise HaproxyError([f"{path} is damaged ({error}); run its stack's playbook again or remove it"]) from error
     return found

@@ -15,7 +15,8 @@ import socket
 
 from .haproxy_files import Wanted
 from .haproxy_model import HaproxyError
-from .haproxy_render import CONFIG_DIR, STATE_DIR, STATE_FILE
+from .haproxy_render import STATE_FILE
+from .haproxy_text import CONFIG_DIR, STATE_DIR
 from .haproxy_unit import USER_ID, run_options
 from .host_change import attempt
 
