@@ -126,7 +126,9 @@ class _Change:
         self.networks = networks_of(fragments)
         self.own = set(networks_of([fragment])) if fragment else set()
         self.now = Present(docker, self.image)
-        wanted = files.wanted_files(fragment, self.config, self.units, self.networks)
+        wanted = files.wanted_files(
+            fragment, self.config, self.units, self.networks, {each["stack"] for each in fragments}
+        )
         self.files = [file for file in wanted if file.differs()]
         self.directories = files.wrong_directories()
         self.stale = files.stale_maps(self.config)

@@ -20,7 +20,7 @@ from .haproxy_unit import JOIN_SCRIPT, NETWORKS_FILE, NETWORKS_UNIT, UNIT, USER_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import Any
 
 BASE = "/etc/longshore"
@@ -76,17 +76,23 @@ def read(path: str) -> str | None:
 
 
 def wanted_files(
-    fragment: dict[str, Any] | None, config: dict[str, str], units: dict[str, str], networks: list[str]
+    fragment: dict[str, Any] | None,
+    config: dict[str, str],
+    units: dict[str, str],
+    networks: list[str],
+    stacks: Collection[str],
 ) -> list[Wanted]:
     """Every file that is wanted, in the order in which they are written: what others refer to comes first.
 
-    ``fragment`` is that of the stack in hand, None when it goes.
+    ``fragment`` is that of the stack in hand, None when it goes; ``stacks`` are the names of all that are served.
     """
     maps = [name for name in config if name.startswith("maps/")]
-    # Its content is not the configuration's: who is under maintenance is told while HAProxy runs.
-    told = read(MAINTENANCE_MAP) or ""
+    # Who is under maintenance is told while HAProxy runs, and goes on until it is told otherwise, or its stack goes.
+    told = [
+        line for line in (read(MAINTENANCE_MAP) or "").splitlines() if line.split()[:1] and line.split()[0] in stacks
+    ]
     return [
-        Wanted(MAINTENANCE_MAP, told, 0o640, USER_ID),
+        Wanted(MAINTENANCE_MAP, "".join(f"{line}\n" for line in told), 0o640, USER_ID),
         *(Wanted(f"{CONFIG_DIR}/{name}", config[name], 0o640, USER_ID) for name in sorted(maps)),
         *(Wanted(path, text, 0o755 if path == JOIN_SCRIPT else 0o644) for path, text in units.items()),
         Wanted(NETWORKS_FILE, "".join(f"{network}\n" for network in networks)),

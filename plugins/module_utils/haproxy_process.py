@@ -66,6 +66,28 @@ def statistics() -> str:
         return ""
 
 
+def map_keys(path: str) -> set[str] | None:
+    """The keys of a map as the running worker has it; None when no worker runs that knows the map."""
+    try:
+        answer = _ask(_WORKER, f"show map {path}", 5.0)
+    except OSError:
+        return None
+    rows = [line.split() for line in answer.splitlines() if line.strip()]
+    # Each is its address, the key and the value; anything else is a complaint.
+    return {row[1] for row in rows} if all(row[0].startswith("0x") for row in rows) else None
+
+
+def change_map(path: str, key: str, value: str | None) -> None:
+    """Set a key of the running worker's map, or remove it (None). Raises ``HaproxyError`` with its message."""
+    command = f"del map {path} {key}" if value is None else f"add map {path} {key} {value}"
+    try:
+        answer = _ask(_WORKER, command, 5.0).strip()
+    except OSError as error:
+        raise HaproxyError([f"HAProxy did not answer: {error}"]) from error
+    if answer:
+        raise HaproxyError([f"HAProxy does not change its map: {said(answer)}"])
+
+
 def check_config(image: str, maxconn: int, name: str) -> None:
     """Let ``image``'s HAProxy read the file ``name`` of its directory; raises ``HaproxyError`` with its message."""
     options = shlex.split(" ".join(run_options(maxconn)))

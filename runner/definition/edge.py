@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from .base import BOOLEAN, NULL, TEXT, Flag, Model, Short, many, one
-from .scalars import Address, Duration, NetworkAddress, Port, RouteHost, ServiceName, UrlPath, Whole, matching
+from .scalars import Address, Duration, Port, RouteHost, ServiceName, UrlPath, Whole, matching
 from .values import SecretText
 
 # A rewriting rule's own signs have no place in the new path.
@@ -26,7 +27,19 @@ def _several(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Sources = Annotated[list[NetworkAddress], Short(_several, TEXT)]
+def _source(value: Any) -> Any:
+    """An address or a network, in its short form."""
+    try:
+        if isinstance(value, str):
+            network = ipaddress.ip_network(value)
+            return str(network.network_address if network.num_addresses == 1 else network)
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise ValueError(f"must be {ipaddress.ip_interface(value).network}, or an address without '/'") from error
+    raise ValueError("must be an address or a network such as 192.0.2.0/24")
+
+
+Sources = Annotated[list[Annotated[str, Short(_source)]], Short(_several, TEXT)]
 HeaderName = Annotated[str, Field(max_length=100, **_LIST)]
 HeaderValue = Annotated[str, Field(max_length=1500, **matching(r"^[^\x00-\x1f\x7f]*$", "must be one line"))]
 Headers = Annotated[dict[HeaderName, HeaderValue | None], Short(lambda value: value, entries=(NULL,))]
@@ -138,14 +151,22 @@ class Upstream(Model):
         return self
 
 
+_STICKY = {"true": "cookie", "yes": "cookie", "on": "cookie", "false": "none", "no": "none", "off": "none"}
+
+
+def _sticky_form(value: Any) -> Any:
+    """true for a cookie, false for none."""
+    return _STICKY.get(str(value).lower(), value) if isinstance(value, str | bool) else value
+
+
 class RouteRules(Upstream):
     """Requests, and what is done with them."""
 
     host: RouteHost = one("The host name; *.example.org for all below it; left out: every other name.", "")
     path: UrlPath = one("Requests whose path begins so.", "/")
     match: Match | None = one("Only requests of this kind; tried before the route without, in the file's order.", None)
-    sticky: Literal["cookie", "source"] | Flag = one(
-        "A visitor stays with one task: by a cookie (true), or by the address (source).", False
+    sticky: Annotated[Literal["none", "cookie", "source"], Short(_sticky_form, BOOLEAN)] = one(
+        "A visitor stays with one task: by a cookie (or true), or by the address (source).", "none"
     )
     rewrite: str | None = one("What the task sees instead of path; / takes it away.", None, **_NEW_PATH)
     allow: Sources = many("Only these addresses and networks get in; others get 403.", list)
@@ -153,6 +174,11 @@ class RouteRules(Upstream):
     auth: Annotated[RouteAuth, Short(_users_form, TEXT)] | None = one("Asks for a name and a password.", None)
     request_headers: Headers = many("Headers that the task gets; null removes one.", dict)
     response_headers: Headers = many("Headers that the visitor gets, with errors too; null removes one.", dict)
+
+    @property
+    def stays(self) -> bool | str:
+        """``sticky`` as the load balancers' role takes it."""
+        return "source" if self.sticky == "source" else self.sticky == "cookie"
 
 
 class StaticServer(Model):

@@ -74,7 +74,7 @@ def normalized(service: Service) -> dict[str, Any]:
         "expose": [port for text in service.expose for port in _ports(text)],
         "routes": [
             *(
-                {"host": route.host or "", "path": route.path, "port": route.port, "sticky": route.sticky}
+                {"host": route.host or "", "path": route.path, "port": route.port, "sticky": route.stays}
                 for route in service.routes
             ),
             # A port of the load balancers is a way to the service like any other.

@@ -184,3 +184,25 @@ def test_snippets_stand_at_their_places_or_nothing_changes(ask: Callable[..., di
     assert ask("/")["headers"]["x-snippet"] == "yes"
     assert converge()["changed"]
     assert host.file(CONFIG).content_string == before
+
+
+def test_maintenance_closes_one_stack_without_a_reload(
+    ask: Callable[..., dict[str, Any]], described: dict[str, Any], host: Any
+) -> None:
+    loaded = "docker exec longshore-haproxy cat /proc/1/task/1/children"
+    before = host.check_output(loaded)
+    assert converge(play="maintenance.yml", closed=True)["changes"] == ["close molecule"]
+    assert converge("--check", play="maintenance.yml", closed=True)["changed"] is False
+    assert host.check_output(loaded) == before
+    closed = ask("/")
+    assert (closed["status"], closed["body"].strip()) == (503, "<h1>Back at noon</h1>")
+    assert (closed["headers"]["retry-after"], closed["headers"]["cache-control"]) == ("60", "no-store")
+    address = described["hosts"]["app1"]["private"]["v4"]
+    words = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host:{RULES}", f"http://{address}/")
+    assert on("app3", *words) == "200"
+    # A reload keeps it, and so does a run of the role.
+    assert converge(routes=[{"host": "more.example", "backend": "site"}])["reloaded"]
+    assert ask("/")["status"] == 503
+    assert converge(play="maintenance.yml", closed=False)["changes"] == ["open molecule"]
+    assert ask("/")["status"] == 200
+    assert converge()["reloaded"]

@@ -42,7 +42,7 @@ class Places:
             check = {"http": own.check} if own.check is not None else {"tcp": True}
             name = f"static.{number}"
             self.backends[name] = {"servers": _servers(own.servers), "check": check, **self._way(own)}
-            self.routes.append({**made, "backend": name, "sticky": own.sticky})
+            self.routes.append({**made, "backend": name, "sticky": own.stays})
         for port in definition.load_balancer.ports:
             self._port(port)
 
@@ -54,7 +54,7 @@ class Places:
     def _add(self, service: Service, route: Route) -> None:
         backend = self._backend(service, route.port, self._way(route))
         made = {"path": route.path, **self._rules(route)}
-        self.routes.append({"host": route.host, **made, "backend": backend, "sticky": route.sticky})
+        self.routes.append({"host": route.host, **made, "backend": backend, "sticky": route.stays})
         self.routes += [
             {"host": host, "path": route.path, "redirect": {"to": f"//{route.host}"}} for host in route.redirect_from
         ]
