@@ -23,7 +23,8 @@ def ask(client: Callable[..., str], addresses: list[str]) -> Callable[..., dict[
     def asked(path: str, *options: str, host: str = RULES) -> dict[str, Any]:
         words = ["curl", "-s", "-i", "-m", "15", "-H", f"Host: {host}", *options, f"http://{addresses[0]}{path}"]
         head, _, body = client(*words).partition("\n\n")
-        first, *lines = head.splitlines()
+        # Nothing at all is what somebody gets who asks while HAProxy starts.
+        first, *lines = head.splitlines() or ["- 0"]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         return {"status": int(first.split()[1]), "headers": headers, "body": body}
 
@@ -76,7 +77,7 @@ def test_a_password_is_asked_for_and_goes_no_further(ask: Callable[..., dict[str
     assert arrived["x-forwarded-user"] == "ann"
     assert arrived["x-forwarded-prefix"] == "/staff"
     assert "authorization" not in arrived
-    shown = json.dumps(converge("--check", "--diff", "-vvv", hashed="$5$other$0123456789"))
+    shown = json.dumps(converge("--check", "--diff", hashed="$5$other$0123456789"))
     assert "********" in shown
     assert "$5$" not in shown
 
@@ -108,11 +109,8 @@ def test_redirects(ask: Callable[..., dict[str, Any]], host_name: str, path: str
 def test_servers_with_tls_are_known_by_their_certificate(ask: Callable[..., dict[str, Any]]) -> None:
     squeezed = ask("/secure/long", "-H", "Accept-Encoding: gzip", "-o", "/dev/null", "-D", "-")
     assert squeezed["headers"]["content-encoding"] == "gzip"
-    assert converge(secure_name="other.internal")["changed"]
-    wait_for(lambda: ask("/secure/y")["status"] == 503)
-    assert "Nobody is home" in ask("/secure/y")["body"]
-    assert converge()["changed"]
-    wait_for(lambda: ask("/secure/y")["status"] == 200)
+    # The same server, of which another name was expected.
+    assert ask("/impostor/y")["status"] == 503
 
 
 def test_http2_without_tls_to_a_server(ask: Callable[..., dict[str, Any]], host: Any) -> None:
@@ -173,36 +171,32 @@ def test_own_pages_and_figures(status: Callable[..., str], ask: Callable[..., di
 
 
 def test_snippets_stand_at_their_places_or_nothing_changes(ask: Callable[..., dict[str, Any]], host: Any) -> None:
-    before = host.file(CONFIG).content_string
+    assert ask("/")["headers"]["x-snippet"] == "yes"
+    before = host.check_output("sha256sum %s", CONFIG)
     wrong = converge(snippets={"frontend": "http-request deny if { no_such_thing }"})
     assert wrong["failed"]
     assert "no_such_thing" in wrong["msg"]
-    assert host.file(CONFIG).content_string == before
-    section = converge(snippets={"backend": {"site": "backend other"}})
-    assert "would begin a section" in section["msg"]
-    assert converge(snippets={"backend": {"site": "http-response set-header x-snippet yes"}})["changed"]
-    assert ask("/")["headers"]["x-snippet"] == "yes"
-    assert converge()["changed"]
-    assert host.file(CONFIG).content_string == before
+    assert host.check_output("sha256sum %s", CONFIG) == before
+    assert ask("/")["status"] == 200
 
 
 def test_maintenance_closes_one_stack_without_a_reload(
     ask: Callable[..., dict[str, Any]], described: dict[str, Any], host: Any
 ) -> None:
-    loaded = "docker exec longshore-haproxy cat /proc/1/task/1/children"
-    before = host.check_output(loaded)
+    def worker() -> str:
+        return str(host.check_output("docker exec longshore-haproxy cat /proc/1/task/1/children").split()[-1])
+
+    before = worker()
     assert converge(play="maintenance.yml", closed=True)["changes"] == ["close molecule"]
-    assert converge("--check", play="maintenance.yml", closed=True)["changed"] is False
-    assert host.check_output(loaded) == before
+    assert worker() == before
     closed = ask("/")
     assert (closed["status"], closed["body"].strip()) == (503, "<h1>Back at noon</h1>")
     assert (closed["headers"]["retry-after"], closed["headers"]["cache-control"]) == ("60", "no-store")
     address = described["hosts"]["app1"]["private"]["v4"]
     words = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host:{RULES}", f"http://{address}/")
     assert on("app3", *words) == "200"
-    # A reload keeps it, and so does a run of the role.
-    assert converge(routes=[{"host": "more.example", "backend": "site"}])["reloaded"]
-    assert ask("/")["status"] == 503
+    # A new HAProxy knows it too.
+    host.check_output("docker kill longshore-haproxy")
+    wait_for(lambda: "Back at noon" in ask("/")["body"])
     assert converge(play="maintenance.yml", closed=False)["changes"] == ["open molecule"]
-    assert ask("/")["status"] == 200
-    assert converge()["reloaded"]
+    wait_for(lambda: ask("/")["status"] == 200)
