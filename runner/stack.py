@@ -126,6 +126,10 @@ class Stack:
         """Back to a recorded release (default: the one before)."""
         return self.run_job(self.jobs.rollback(release), on_event)
 
+    def maintenance(self, *, closed: bool, on_event: OnEvent | None = None) -> Result:
+        """The stack's page for the time of maintenance instead of its routes, or no longer."""
+        return self.run_job(self.jobs.maintenance(closed=closed), on_event)
+
     def status(self, on_event: OnEvent | None = None) -> Result:
         """What runs where: ``Result.data["stack_info"]``."""
         return self.run_job(self.jobs.status(), on_event)

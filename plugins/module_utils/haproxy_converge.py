@@ -18,8 +18,10 @@ from . import haproxy_files as files
 from . import haproxy_process as process
 from . import haproxy_ready as ready
 from .docker_api import Docker
-from .haproxy_model import HaproxyError, conflicts, networks_of, settings_of
-from .haproxy_render import CONFIG_DIR, STATE_DIR, maxconn_for, render
+from .haproxy_model import HaproxyError, conflicts, networks_of, ports_of, settings_of
+from .haproxy_pages import MAINTENANCE_MAP
+from .haproxy_render import maxconn_for, render
+from .haproxy_text import CONFIG_DIR, STATE_DIR
 from .haproxy_unit import CONTAINER, NETWORK, NETWORKS_UNIT, UNIT, UNIT_LABEL, USER_ID, label_in, units_of
 from .host_change import attempt
 from .host_change import run as run_program
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-_PASSWORD = re.compile(r'(insecure-password |"stats_password": (?!""))[^\n]*?(,?)$', re.MULTILINE)
+_PASSWORD = re.compile(
+    r'((?:insecure-)?password |"stats_password": (?!"")|^ {3}"[^"\n]*": "(?=\$))[^\n]*?(,?)$', re.MULTILINE
+)
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 START_SECONDS = 30.0
 
@@ -118,11 +122,13 @@ class _Change:
             raise HaproxyError([str(error)]) from error
         self.ipv6 = self.settings["ipv6"] and engine.host_has_ipv6()
         self.config = render(fragments, self.settings, self.maxconn, self.ipv6)
-        self.units = units_of(self.settings, self.maxconn)
+        self.units = units_of(self.settings, self.maxconn, ports_of(fragments))
         self.networks = networks_of(fragments)
         self.own = set(networks_of([fragment])) if fragment else set()
         self.now = Present(docker, self.image)
-        wanted = files.wanted_files(fragment, self.config, self.units, self.networks)
+        wanted = files.wanted_files(
+            fragment, self.config, self.units, self.networks, {each["stack"] for each in fragments}
+        )
         self.files = [file for file in wanted if file.differs()]
         self.directories = files.wrong_directories()
         self.stale = files.stale_maps(self.config)
@@ -238,7 +244,7 @@ class _Change:
         self.notices = [_unknown(service) for service in sorted({self.services[name] for name in unserved})]
 
     def _check_config(self) -> None:
-        maps = [file for file in self.files if "/maps/" in file.path]
+        maps = [file for file in self.files if "/maps/" in file.path or file.path == MAINTENANCE_MAP]
         config = [file for file in self.files if file.path == files.CONFIG_FILE]
         for file in maps:
             file.write()

@@ -13,13 +13,14 @@ import shutil
 import stat
 from contextlib import contextmanager, suppress
 
-from .haproxy_model import HaproxyError, normalize
-from .haproxy_render import CONFIG_DIR, STATE_DIR
+from .haproxy_model import PARTS, HaproxyError, normalize
+from .haproxy_pages import MAINTENANCE_MAP
+from .haproxy_text import CONFIG_DIR, STATE_DIR
 from .haproxy_unit import JOIN_SCRIPT, NETWORKS_FILE, NETWORKS_UNIT, UNIT, USER_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from typing import Any
 
 BASE = "/etc/longshore"
@@ -75,14 +76,23 @@ def read(path: str) -> str | None:
 
 
 def wanted_files(
-    fragment: dict[str, Any] | None, config: dict[str, str], units: dict[str, str], networks: list[str]
+    fragment: dict[str, Any] | None,
+    config: dict[str, str],
+    units: dict[str, str],
+    networks: list[str],
+    stacks: Collection[str],
 ) -> list[Wanted]:
     """Every file that is wanted, in the order in which they are written: what others refer to comes first.
 
-    ``fragment`` is that of the stack in hand, None when it goes.
+    ``fragment`` is that of the stack in hand, None when it goes; ``stacks`` are the names of all that are served.
     """
     maps = [name for name in config if name.startswith("maps/")]
+    # Who is under maintenance is told while HAProxy runs, and goes on until it is told otherwise, or its stack goes.
+    told = [
+        line for line in (read(MAINTENANCE_MAP) or "").splitlines() if line.split()[:1] and line.split()[0] in stacks
+    ]
     return [
+        Wanted(MAINTENANCE_MAP, "".join(f"{line}\n" for line in told), 0o640, USER_ID),
         *(Wanted(f"{CONFIG_DIR}/{name}", config[name], 0o640, USER_ID) for name in sorted(maps)),
         *(Wanted(path, text, 0o755 if path == JOIN_SCRIPT else 0o644) for path, text in units.items()),
         Wanted(NETWORKS_FILE, "".join(f"{network}\n" for network in networks)),
@@ -117,7 +127,8 @@ def read_fragments(without: str) -> list[dict[str, Any]]:
         try:
             # An earlier version may have written it: what it does not say takes its default.
             given = json.loads(read(path) or "")
-            found.append(normalize(given["stack"], given["routes"], given["backends"], given["settings"]))
+            parts = {name: given[name] for name in PARTS if name in given}
+            found.append(normalize(given["stack"], given["routes"], given["backends"], given["settings"], **parts))
         except (ValueError, KeyError, TypeError, AttributeError, HaproxyError) as error:
             raise HaproxyError([f"{path} is damaged ({error}); run its stack's playbook again or remove it"]) from error
     return found

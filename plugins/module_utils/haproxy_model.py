@@ -6,10 +6,14 @@
 Private to the collection. Pure. A normalized fragment is JSON data::
 
     stack: shop
-    routes:   [{host: "shop.example" | "*.shop.example" | "", path: "/", backend: web, sticky: false}]
-    backends: {web: {service: shop_web, port: 3000, maximum: 4, balance: roundrobin, check: CHECK},
+    routes:   [{host: "shop.example" | "*.shop.example" | "", path: "/", backend: web, sticky: false, …}]
+    backends: {web: {service: shop_web, port: 3000, maximum: 4, balance: roundrobin, check: CHECK, …},
                old: {servers: [{address: 192.0.2.7, port: 8080}], balance: roundrobin, check: CHECK}}
     settings: {…}        # only what differs from SETTINGS
+    ports: […], logins: {…}, pages: {…}, maintenance: {…}, snippets: {…}      # only if there are any
+
+What else a route may say is in ``haproxy_rules``, a backend in ``haproxy_upstream``; ``haproxy_tcp``,
+``haproxy_logins``, ``haproxy_pages`` and ``haproxy_snippets`` have the last line. ``sticky`` may also be ``"source"``.
 
     CHECK: {http: "/healthz" | "", host: "", port: 0, interval: 2.0}      # port 0: the server's own; "" : a TCP check
 """
@@ -19,6 +23,16 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from . import (
+    haproxy_logins,
+    haproxy_pages,
+    haproxy_rules,
+    haproxy_snippets,
+    haproxy_tcp,
+    haproxy_trust,
+    haproxy_upstream,
+)
+from .haproxy_given import integer, is_host, seconds, unknown
 from .haproxy_slots import MOST_TASKS
 
 TYPE_CHECKING = False
@@ -37,6 +51,9 @@ SETTINGS: dict[str, Any] = {
     "stats_port": 8404,
     "stats_user": "longshore",
     "stats_password": "",
+    "metrics_address": "127.0.0.1",
+    "metrics_port": 0,
+    **haproxy_trust.SETTINGS,
     "timeout_connect": 2.0,
     "timeout_client": 60.0,
     "timeout_server": 60.0,
@@ -53,7 +70,6 @@ BALANCE = ("roundrobin", "leastconn", "random", "source")
 
 # A Swarm name is at most 64 characters; these are what this collection names its objects with.
 _NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?")
-_HOST = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
 # The characters of RFC 3986's path, percent-encoding included.
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
 _CHECK_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&()*+,;=:@%/?]*")
@@ -68,8 +84,12 @@ class HaproxyError(Exception):
         self.errors = errors
 
 
-def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The fragment of ``stack`` with every default filled in.
+# Parts of a fragment that many stacks don't have.
+PARTS = ("ports", "logins", "pages", "maintenance", "snippets")
+
+
+def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
+    """The fragment of ``stack`` with every default filled in; ``parts`` are those of ``PARTS``.
 
     Raises ``HaproxyError`` with all that is wrong: unknown keys, hosts and paths that can't be, routes to no backend,
     two routes for one host and path.
@@ -82,20 +102,30 @@ def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any
     given = {str(name): value for name, value in dict(backends or {}).items()}
     made_backends = {name: _backend(f"backends.{name}", name, value, errors) for name, value in given.items()}
     made_routes = [_route(f"routes[{index}]", value, errors) for index, value in enumerate(routes or [])]
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for index, route in enumerate(made_routes):
-        if route["backend"] not in made_backends:
+        if "redirect" not in route and route["backend"] not in made_backends:
             known = ", ".join(sorted(made_backends)) or "none"
             errors.append(f"routes[{index}]: no backend is named {route['backend']!r} (there is: {known})")
-        key = (route["host"], route["path"])
+        key = _key(route)
         if key in seen:
             errors.append(f"routes[{index}]: {_place(route)} is routed twice")
         seen.add(key)
+    made_settings = _settings(settings, errors)
+    taken = _own_ports({**SETTINGS, **made_settings})
+    made_parts = {
+        "ports": haproxy_tcp.normalize(parts.get("ports"), made_backends, taken, errors),
+        "logins": haproxy_logins.normalize(parts.get("logins"), made_routes, errors),
+        "pages": haproxy_pages.normalize(parts.get("pages"), errors),
+        "maintenance": haproxy_pages.maintenance(parts.get("maintenance"), errors),
+        "snippets": haproxy_snippets.normalize(parts.get("snippets"), made_backends, errors),
+    }
     fragment = {
         "stack": stack,
         "routes": sorted(made_routes, key=lambda route: (route["host"], route["path"])),
         "backends": {name: made_backends[name] for name in sorted(made_backends)},
-        "settings": _settings(settings, errors),
+        "settings": made_settings,
+        **{name: part for name, part in made_parts.items() if part},
     }
     if errors:
         raise HaproxyError(errors)
@@ -105,12 +135,13 @@ def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any
 def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
     """Why these fragments can't stand together: one host and path in two stacks, one setting with two values."""
     errors = []
-    routed: dict[tuple[str, str], str] = {}
+    routed: dict[tuple[str, str, str], str] = {}
     chosen: dict[str, tuple[str, Any]] = {}
-    for fragment in sorted(fragments, key=lambda item: item["stack"]):
+    ordered = sorted(fragments, key=lambda item: str(item["stack"]))
+    for fragment in ordered:
         stack = fragment["stack"]
         for route in fragment["routes"]:
-            key = (route["host"], route["path"])
+            key = _key(route)
             if key in routed:
                 errors.append(
                     f"{_place(route)} is routed by the stacks {routed[key]} and {stack}; only one can have it "
@@ -125,7 +156,7 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
                     f"{name} differs between the stacks {other} and {stack}{shown}; one HAProxy serves both, "
                     "so leave it out in one of them or make them equal"
                 )
-    return errors
+    return errors + haproxy_tcp.conflicts(ordered, _own_ports(settings_of(ordered)))
 
 
 def settings_of(fragments: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -145,43 +176,36 @@ def networks_of(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
     )
 
 
+def ports_of(fragments: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The ports that pass TCP on, of all stacks."""
+    return sorted(port["port"] for fragment in fragments for port in fragment.get("ports", []))
+
+
+def _key(route: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What no two routes have in common."""
+    return route["host"], route["path"], haproxy_rules.condition(route.get("match", {}))
+
+
+def _own_ports(settings: Mapping[str, Any]) -> dict[int, str]:
+    """Ports that HAProxy has for itself → the setting of each."""
+    return {settings[name]: name for name in ("metrics_port", "stats_port", "http_port") if settings[name]}
+
+
 def _place(route: Mapping[str, Any]) -> str:
-    return f"{route['host'] or 'any host'}{route['path']}"
-
-
-def _unknown(place: str, value: Mapping[str, Any], known: Iterable[str], errors: list[str]) -> None:
-    wrong = sorted(set(map(str, value)) - set(known))
-    if wrong:
-        errors.append(f"{place}: unknown {', '.join(wrong)} (known: {', '.join(known)})")
-
-
-def _integer(place: str, value: Any, least: int, most: int, errors: list[str]) -> int:
-    if isinstance(value, bool) or not str(value).lstrip("-").isdigit() or not least <= int(value) <= most:
-        errors.append(f"{place}: {value!r} is not a whole number from {least} to {most}")
-        return least
-    return int(value)
-
-
-def _seconds(place: str, value: Any, errors: list[str]) -> float:
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        seconds = 0.0
-    if not 0.001 <= seconds <= 86400 * 24:  # HAProxy's own limit of a timer is 2^31 ms
-        errors.append(f"{place}: {value!r} is not a time in seconds")
-        return 1.0
-    return seconds
+    when = haproxy_rules.condition(route.get("match", {}))
+    return f"{route['host'] or 'any host'}{route['path']}" + (f" with {when}" if when else "")
 
 
 def _route(place: str, value: Any, errors: list[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         errors.append(f"{place}: must be a mapping with host, path, backend")
         return {"host": "", "path": "/", "backend": "", "sticky": False}
-    _unknown(place, value, ("host", "path", "backend", "sticky"), errors)
+    value = {name: item for name, item in value.items() if item is not None}
+    unknown(place, value, ("host", "path", "backend", "sticky", *haproxy_rules.KEYS), errors)
     host = str(value.get("host") or "").lower().rstrip(".")
     if host == "*":
         host = ""
-    if host and not _is_host(host):
+    if host and not is_host(host):
         errors.append(
             f"{place}.host: {value.get('host')!r} is neither a host name (without port; international names in "
             "their xn-- form) nor '*.' and one"
@@ -189,21 +213,16 @@ def _route(place: str, value: Any, errors: list[str]) -> dict[str, Any]:
     path = str(value.get("path") or "/")
     if not _PATH.fullmatch(path):
         errors.append(f"{place}.path: {path!r} must begin with '/' and hold no '?', '#' or blank")
+    rules = haproxy_rules.normalize(place, value, errors)
+    if "redirect" in rules and value.get("backend"):
+        errors.append(f"{place}: backend and redirect exclude each other")
     return {
         "host": host,
         "path": path.rstrip("/") or "/",
         "backend": str(value.get("backend") or ""),
-        "sticky": bool(value.get("sticky")),
+        "sticky": haproxy_rules.sticky_of(f"{place}.sticky", value.get("sticky"), errors),
+        **rules,
     }
-
-
-def _is_host(host: str) -> bool:
-    if _HOST.fullmatch(host) and len(host) <= 253:
-        return True
-    try:
-        return bool(ipaddress.ip_address(host.strip("[]")))
-    except ValueError:
-        return False
 
 
 def _backend(place: str, name: str, value: Any, errors: list[str]) -> dict[str, Any]:
@@ -215,30 +234,37 @@ def _backend(place: str, name: str, value: Any, errors: list[str]) -> dict[str, 
     balance = str(value.get("balance") or BALANCE[0])
     if balance not in BALANCE:
         errors.append(f"{place}.balance: {balance!r} is not one of {', '.join(BALANCE)}")
-    common = {"balance": balance, "check": _check(f"{place}.check", value.get("check"), errors)}
+    common = {
+        "balance": balance,
+        "check": _check(f"{place}.check", value.get("check"), errors),
+        **haproxy_upstream.normalize(place, value, errors),
+    }
     if value.get("service"):
-        _unknown(place, value, ("service", "port", "maximum", "balance", "check"), errors)
+        unknown(place, value, ("service", "port", "maximum", "balance", "check", *haproxy_upstream.KEYS), errors)
         service = str(value["service"])
         if not _NAME.fullmatch(service):
             errors.append(f"{place}.service: {service!r} is not the name of a Swarm service")
         return {
             "service": service,
-            "port": _integer(f"{place}.port", value.get("port"), 1, 65535, errors),
-            "maximum": _integer(f"{place}.maximum", value.get("maximum") or 1, 1, MOST_TASKS, errors),
+            "port": integer(f"{place}.port", value.get("port"), 1, 65535, errors),
+            "maximum": integer(f"{place}.maximum", value.get("maximum") or 1, 1, MOST_TASKS, errors),
             **common,
         }
-    _unknown(place, value, ("servers", "balance", "check"), errors)
+    unknown(place, value, ("servers", "balance", "check", *haproxy_upstream.KEYS), errors)
     servers = []
     for index, server in enumerate(value["servers"]):
         here = f"{place}.servers[{index}]"
         if not isinstance(server, dict):
             errors.append(f"{here}: must be a mapping with address and port")
             continue
-        _unknown(here, server, ("address", "port"), errors)
+        unknown(here, server, ("address", "port", "weight", "backup"), errors)
         address = str(server.get("address") or "").strip("[]")
-        if not _is_host(address.lower()) or address.startswith("*"):
+        if not is_host(address.lower()) or address.startswith("*"):
             errors.append(f"{here}.address: {address!r} is neither an IP address nor a host name")
-        servers.append({"address": address, "port": _integer(f"{here}.port", server.get("port"), 1, 65535, errors)})
+        made = {"address": address, "port": integer(f"{here}.port", server.get("port"), 1, 65535, errors)}
+        if server.get("weight") not in (None, ""):
+            made["weight"] = integer(f"{here}.weight", server["weight"], 0, 256, errors)
+        servers.append({**made, "backup": True} if server.get("backup") else made)
     return {"servers": servers, **common}
 
 
@@ -247,35 +273,37 @@ def _check(place: str, value: Any, errors: list[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         errors.append(f"{place}: must be a mapping such as {{http: /healthz}} or {{tcp: true}}")
         return {}
-    _unknown(place, value, ("http", "tcp", "host", "port", "interval"), errors)
+    unknown(place, value, ("http", "tcp", "host", "port", "interval"), errors)
     path = str(value.get("http") or "")
     if path and not _CHECK_PATH.fullmatch(path):
         errors.append(f"{place}.http: {path!r} must be a path, without blanks and quotes")
     if path and value.get("tcp"):
         errors.append(f"{place}: http and tcp exclude each other")
     host = str(value.get("host") or "").lower()
-    if host and not _is_host(host):
+    if host and not is_host(host):
         errors.append(f"{place}.host: {host!r} is not a host name")
     return {
         "http": path,
         "host": host,
-        "port": _integer(f"{place}.port", value.get("port") or 0, 0, 65535, errors),
-        "interval": _seconds(f"{place}.interval", value.get("interval") or 2.0, errors),
+        "port": integer(f"{place}.port", value.get("port") or 0, 0, 65535, errors),
+        "interval": seconds(f"{place}.interval", value.get("interval") or 2.0, errors),
     }
 
 
 def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
-    _unknown("settings", given, SETTINGS, errors)
+    unknown("settings", given, SETTINGS, errors)
     made = {**SETTINGS, **{name: value for name, value in given.items() if name in SETTINGS and value is not None}}
     for name, default in SETTINGS.items():
         if isinstance(default, float):
-            made[name] = _seconds(name, made[name], errors)
+            made[name] = seconds(name, made[name], errors)
     for name in ("http_port", "stats_port"):
-        made[name] = _integer(name, made[name], 1, 65535, errors)
-    made["maxconn"] = _integer("maxconn", made["maxconn"], 0, 10_000_000, errors)
-    made["drain"] = _integer("drain", made["drain"], 1, 86400 * 7, errors)
-    if made["http_port"] == made["stats_port"]:
-        errors.append(f"stats_port: {made['stats_port']} is http_port too")
+        made[name] = integer(name, made[name], 1, 65535, errors)
+    made["metrics_port"] = integer("metrics_port", made["metrics_port"], 0, 65535, errors)
+    haproxy_trust.check(made, errors)
+    made["maxconn"] = integer("maxconn", made["maxconn"], 0, 10_000_000, errors)
+    made["drain"] = integer("drain", made["drain"], 1, 86400 * 7, errors)
+    for name, others in (("stats_port", ("http_port",)), ("metrics_port", ("http_port", "stats_port"))):
+        errors += [f"{name}: {made[name]} is {other} too" for other in others if made[name] == made[other]]
     if not _IMAGE.fullmatch(made["image"]):
         errors.append(f"image: {made['image']!r} is not a reference to an image")
     _stats(made, errors)
@@ -291,10 +319,11 @@ def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
 def _stats(made: Mapping[str, Any], errors: list[str]) -> None:
     names = ("stats_user", "stats_password")
     errors += [f"{name}: holds a control character" for name in names if not str(made[name]).isprintable()]
-    try:
-        address = ipaddress.ip_address(made["stats_address"])
-    except ValueError:
-        errors.append(f"stats_address: {made['stats_address']!r} is not an IP address")
-        return
-    if not address.is_loopback and not made["stats_password"]:
-        errors.append(f"stats_address: {address} can be reached from outside, so stats_password must be given")
+    for name in ("stats_address", "metrics_address"):
+        try:
+            address = ipaddress.ip_address(made[name])
+        except ValueError:
+            errors.append(f"{name}: {made[name]!r} is not an IP address")
+            continue
+        if not address.is_loopback and not made["stats_password"]:
+            errors.append(f"{name}: {address} can be reached from outside, so stats_password must be given")

@@ -15,7 +15,8 @@ import socket
 
 from .haproxy_files import Wanted
 from .haproxy_model import HaproxyError
-from .haproxy_render import CONFIG_DIR, STATE_DIR, STATE_FILE
+from .haproxy_render import STATE_FILE
+from .haproxy_text import CONFIG_DIR, STATE_DIR
 from .haproxy_unit import USER_ID, run_options
 from .host_change import attempt
 
@@ -63,6 +64,28 @@ def statistics() -> str:
         return _ask(_WORKER, "show stat -1 2 -1", 5.0)
     except OSError:
         return ""
+
+
+def map_keys(path: str) -> set[str] | None:
+    """The keys of a map as the running worker has it; None when no worker runs that knows the map."""
+    try:
+        answer = _ask(_WORKER, f"show map {path}", 5.0)
+    except OSError:
+        return None
+    rows = [line.split() for line in answer.splitlines() if line.strip()]
+    # Each is its address, the key and the value; anything else is a complaint.
+    return {row[1] for row in rows} if all(row[0].startswith("0x") for row in rows) else None
+
+
+def change_map(path: str, key: str, value: str | None) -> None:
+    """Set a key of the running worker's map, or remove it (None). Raises ``HaproxyError`` with its message."""
+    command = f"del map {path} {key}" if value is None else f"add map {path} {key} {value}"
+    try:
+        answer = _ask(_WORKER, command, 5.0).strip()
+    except OSError as error:
+        raise HaproxyError([f"HAProxy did not answer: {error}"]) from error
+    if answer:
+        raise HaproxyError([f"HAProxy does not change its map: {said(answer)}"])
 
 
 def check_config(image: str, maxconn: int, name: str) -> None:

@@ -12,6 +12,8 @@ import csv
 import time
 
 from . import haproxy_process as process
+from .haproxy_plan import kind_of
+from .haproxy_tcp import SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ def services_of(fragment: dict[str, Any] | None) -> dict[str, str]:
     """The backends of a stack's routes whose servers are found by DNS, as HAProxy's statistics name them → service."""
     if fragment is None:
         return {}
-    routed = {(route["backend"], ".sticky" if route["sticky"] else "") for route in fragment["routes"]}
+    routed = {(route["backend"], kind_of(route)) for route in fragment["routes"]}
+    routed |= {(port["backend"], SUFFIX) for port in fragment.get("ports", [])}
     found = {name: its["service"] for name, its in fragment["backends"].items() if "service" in its}
     return {f"{fragment['stack']}.{name}{kind}": found[name] for name, kind in routed if name in found}
 

@@ -9,19 +9,19 @@ The configuration holds its own hash as ``description``, which a running process
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 
-from .haproxy_routes import maps_of
+from . import haproxy_logins, haproxy_snippets, haproxy_tcp, haproxy_trust, haproxy_upstream
+from .haproxy_plan import MARK, SOURCE, STICKY, Plan, Variant
+from .haproxy_routes import decisions
 from .haproxy_slots import DNS_ANSWER, slots
+from .haproxy_text import CONFIG_DIR, STATE_DIR, Files, hashed, milliseconds, page, quoted, section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-CONFIG_DIR = "/etc/longshore/haproxy"
-STATE_DIR = "/var/lib/longshore/haproxy"
 # Where root leaves the servers' states for a reload: a directory in which HAProxy itself can't plant anything.
 STATE_FILE = f"{CONFIG_DIR}/servers"
 # Open files that HAProxy needs besides two for each connection: listeners, checks, resolvers, sockets, pipes.
@@ -80,64 +80,37 @@ def render(
     ``settings`` are those of ``haproxy_model.settings_of``; ``ipv6`` says whether the container has IPv6.
     """
     ordered = sorted(fragments, key=lambda fragment: fragment["stack"])
-    routes = []
-    sticky: set[str] = set()
-    plain: set[str] = set()
-    for fragment in ordered:
-        for route in fragment["routes"]:
-            name = f"{fragment['stack']}.{route['backend']}"
-            (sticky if route["sticky"] else plain).add(name)
-            routes.append((route["host"], route["path"], f"{name}.sticky" if route["sticky"] else name))
-    files = {}
-    names = {}
-    for kind, text in maps_of(routes).items():
-        names[kind] = f"maps/{kind}.{_hash(text)}.map"
-        files[names[kind]] = text
+    files = Files()
+    plan = Plan(ordered)
+    found = decisions(plan.entries)
+    names = {kind: files.add(kind, text) for kind, text in found.maps.items()}
     sections = [
-        _global(settings, maxconn),
-        _defaults(settings),
+        _global(settings, maxconn, haproxy_snippets.lines(ordered, "global")),
+        _defaults(settings, haproxy_snippets.lines(ordered, "defaults")),
         _resolvers(),
-        _frontend(settings, names, ipv6),
+        *haproxy_snippets.sections(ordered),
+        _frontend(
+            settings, names, ipv6, [*plan.tried(found.groups), *haproxy_snippets.lines(ordered, "frontend")], files
+        ),
         _stats(settings, ipv6),
+        *_metrics(settings, ipv6),
         _unknown_host(),
+        *plan.redirects(),
+        *haproxy_logins.sections(ordered),
     ]
     for fragment in ordered:
         for name, backend in fragment["backends"].items():
-            full = f"{fragment['stack']}.{name}"
-            if full in plain or full not in sticky:
-                sections.append(_backend(full, backend, False))
-            if full in sticky:
-                sections.append(_backend(f"{full}.sticky", backend, True))
+            sections += [
+                _backend(variant, backend, plan.lines(variant, files), files)
+                for variant in plan.variants(fragment, name)
+            ]
+    sections += _tcp(ordered, settings, ipv6, files)
     text = "\n".join(sections)
-    files["haproxy.cfg"] = text.replace(DIGEST, _hash(text))
-    return files
+    return {**files.texts, "haproxy.cfg": text.replace(DIGEST, hashed(text))}
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def quoted(text: str) -> str:
-    """``text`` as one word of HAProxy's configuration, whatever is in it (control characters excepted)."""
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-def milliseconds(seconds: float) -> str:
-    """A time as HAProxy writes it."""
-    return f"{round(seconds * 1000)}ms"
-
-
-def _section(head: str, *lines: str) -> str:
-    return "\n".join([head, *(f"    {line}" for line in lines), ""])
-
-
-def _page(status: int, title: str, text: str) -> str:
-    page = f"<!doctype html><html lang=en><title>{title}</title><h1>{title}</h1><p>{text}</p></html>"
-    return f'status {status} content-type "text/html; charset=utf-8" string {quoted(page)}'
-
-
-def _global(settings: Mapping[str, Any], maxconn: int) -> str:
-    return "# Written by longshore.stack.haproxy_config: changes are lost.\n" + _section(
+def _global(settings: Mapping[str, Any], maxconn: int, more: Sequence[str]) -> str:
+    return "# Written by longshore.stack.haproxy_config: changes are lost.\n" + section(
         "global",
         f"description longshore-{DIGEST}",
         "log stdout format raw local0",
@@ -149,11 +122,12 @@ def _global(settings: Mapping[str, Any], maxconn: int) -> str:
         f"hard-stop-after {settings['drain']}s",
         "mworker-max-reloads 50",
         "spread-checks 5",
+        *more,
     )
 
 
-def _defaults(settings: Mapping[str, Any]) -> str:
-    return _section(
+def _defaults(settings: Mapping[str, Any], more: Sequence[str]) -> str:
+    return section(
         "defaults",
         "mode http",
         "log global",
@@ -180,16 +154,17 @@ def _defaults(settings: Mapping[str, Any]) -> str:
         f"timeout queue {milliseconds(settings['timeout_queue'])}",
         f"timeout tunnel {milliseconds(settings['timeout_tunnel'])}",
         "timeout check 2s",
-        "http-error " + _page(502, "Bad gateway", "The service broke off its answer. Please try again."),
+        "http-error " + page(502, "Bad gateway", "The service broke off its answer. Please try again."),
         "http-error "
-        + _page(503, "Service unavailable", "Nothing can answer right now. Please try again soon.")
+        + page(503, "Service unavailable", "Nothing can answer right now. Please try again soon.")
         + " hdr retry-after 5",
-        "http-error " + _page(504, "Gateway timeout", "The service took too long to answer."),
+        "http-error " + page(504, "Gateway timeout", "The service took too long to answer."),
+        *more,
     )
 
 
 def _resolvers() -> str:
-    return _section(
+    return section(
         "resolvers docker",
         "nameserver docker 127.0.0.11:53",
         f"accepted_payload_size {DNS_ANSWER}",
@@ -209,15 +184,18 @@ def _binds(port: int, ipv6: bool, options: str = "") -> list[str]:
     return [f"bind :{port}{options}", *([f"bind :::{port} v6only{options}"] if ipv6 else [])]
 
 
-def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) -> str:
-    look_up = f"{CONFIG_DIR}/"
-    return _section(
+def _frontend(
+    settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool, more: Sequence[str], files: Files
+) -> str:
+    return section(
         "frontend http",
         *_binds(settings["http_port"], ipv6),
+        *haproxy_trust.proxy_protocol(settings, files),
         f'log-format "%{{+json}}o {" ".join(LOG_FIELDS)}"',
         "unique-id-format %[uuid]",
         "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
         "http-request set-var(txn.agent) req.hdr(user-agent)",
+        *haproxy_trust.true_client(settings, files),
         "http-request del-header x-forwarded- -m beg",
         *(f"http-request del-header {name}" for name in SPOOFABLE),
         "http-request set-header x-request-id %[unique-id]",
@@ -225,15 +203,17 @@ def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) 
         "http-request set-header x-forwarded-proto http",
         "http-request set-header x-forwarded-host %[req.hdr(host)]",
         f"http-request set-header x-forwarded-port {settings['http_port']}",
+        *haproxy_trust.told(settings),
         "http-after-response set-header x-request-id %[unique-id]",
         # What may have been carried out is not sent again.
         "http-request disable-l7-retry unless METH_GET or METH_HEAD or METH_OPTIONS",
         "http-request set-var(txn.path) path",
-        f"http-request set-var(txn.scope) var(txn.host),map_str({look_up}{maps['hosts']})",
-        f"http-request set-var(txn.scope) var(txn.host),map_end({look_up}{maps['wildcards']},*)"
+        f"http-request set-var(txn.scope) var(txn.host),map_str({maps['hosts']})",
+        f"http-request set-var(txn.scope) var(txn.host),map_end({maps['wildcards']},*)"
         " unless { var(txn.scope) -m found }",
-        f"http-request set-var(txn.backend) var(txn.scope),concat(,txn.path,/),map_beg({look_up}{maps['routes']})",
-        "use_backend %[var(txn.backend)] if { var(txn.backend) -m found }",
+        f"http-request set-var(txn.route) var(txn.scope),concat(,txn.path,/),map_beg({maps['routes']})",
+        *more,
+        f"use_backend %[var(txn.route),field(1,{MARK})] if {{ var(txn.route) -m found }}",
         "default_backend unknown_host",
     )
 
@@ -244,7 +224,7 @@ def _stats(settings: Mapping[str, Any], ipv6: bool) -> str:
     lines = ["no log", *_binds(settings["stats_port"], ipv6, " interface eth0")]
     if settings["stats_password"]:
         lines.append("http-request auth realm statistics unless { http_auth(statistics) }")
-    text = _section(
+    text = section(
         "frontend statistics",
         *lines,
         "stats enable",
@@ -256,49 +236,98 @@ def _stats(settings: Mapping[str, Any], ipv6: bool) -> str:
     )
     if settings["stats_password"]:
         user = f"user {quoted(settings['stats_user'])} insecure-password {quoted(settings['stats_password'])}"
-        text = _section("userlist statistics", user) + "\n" + text
+        text = section("userlist statistics", user) + "\n" + text
     return text
 
 
+def _metrics(settings: Mapping[str, Any], ipv6: bool) -> list[str]:
+    if not settings["metrics_port"]:
+        return []
+    lines = ["no log", *_binds(settings["metrics_port"], ipv6, " interface eth0")]
+    if settings["stats_password"]:
+        lines.append("http-request auth realm statistics unless { http_auth(statistics) }")
+    lines += ["http-request use-service prometheus-exporter if { path /metrics }", "http-request return status 404"]
+    return [section("frontend metrics", *lines)]
+
+
 def _unknown_host() -> str:
-    return _section(
+    return section(
         "backend unknown_host",
-        "http-request return " + _page(404, "Not found", "Nothing is served at this address."),
+        "http-request return " + page(404, "Not found", "Nothing is served at this address."),
     )
 
 
-def _backend(name: str, backend: Mapping[str, Any], sticky: bool) -> str:
-    check = backend["check"]
-    lines = [f"balance {backend['balance']}", "option forwarded proto host for"]
-    if check["http"]:
-        lines += [
-            "option httpchk",
-            f"http-check send meth GET uri {quoted(check['http'])} ver HTTP/1.1 "
-            f"hdr Host {check['host'] or 'localhost'} hdr User-Agent longshore-check",
-            "http-check expect status 200-399",
+def _tcp(fragments: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], ipv6: bool, files: Files) -> list[str]:
+    """The ports that pass TCP on, and what is behind them. They come last: they have defaults of their own."""
+    sections = []
+    for fragment in fragments:
+        ports = fragment.get("ports", [])
+        sections += [
+            haproxy_tcp.frontend(fragment, port, _binds(port["port"], ipv6), settings, files) for port in ports
         ]
-    if sticky:
+        for name, backend in fragment["backends"].items():
+            timeouts = [port["timeout"] for port in ports if port["backend"] == name and "timeout" in port]
+            if any(port["backend"] == name for port in ports):
+                own = [f"timeout server {milliseconds(max(timeouts))}"] if timeouts else []
+                lines = own + haproxy_snippets.of_backend(fragment, name)
+                variant = Variant(fragment, name, haproxy_tcp.SUFFIX)
+                sections.append(_backend(variant, backend, lines, files))
+    return [haproxy_tcp.defaults(settings), *sections] if sections else []
+
+
+def _backend(variant: Variant, backend: Mapping[str, Any], own: Sequence[str], files: Files) -> str:
+    http = variant.kind != haproxy_tcp.SUFFIX
+    balance = "source" if variant.kind == SOURCE else backend["balance"]
+    lines = [f"balance {balance}"]
+    if balance == "source":
+        # Every load balancer sends an address to the same server, and one server more or less moves few visitors.
+        lines.append("hash-type consistent")
+    lines += ["option forwarded proto host for"] if http else []
+    lines += [*haproxy_upstream.proxy_lines(backend, http), *_check_lines(backend["check"])]
+    if variant.kind == STICKY:
         # The cookie names a server by a hash of its address, so every load balancer understands every other's.
         lines += [
             "cookie longshore insert indirect nocache httponly dynamic attr SameSite=Lax",
-            f"dynamic-cookie-key {quoted(name)}",
+            f"dynamic-cookie-key {quoted(variant.name)}",
         ]
+    return section(f"backend {variant.name}", *lines, *own, *_servers(backend, balance, http, files))
+
+
+def _check_lines(check: Mapping[str, Any]) -> list[str]:
+    if not check["http"]:
+        return []
+    return [
+        "option httpchk",
+        f"http-check send meth GET uri {quoted(check['http'])} ver HTTP/1.1 "
+        f"hdr Host {check['host'] or 'localhost'} hdr User-Agent longshore-check",
+        "http-check expect status 200-399",
+    ]
+
+
+def _servers(backend: Mapping[str, Any], balance: str, http: bool, files: Files) -> list[str]:
+    check = backend["check"]
     server = (
         f"check inter {milliseconds(check['interval'])} fastinter 500ms downinter 1s rise 1 fall 2 "
         "observe layer4 error-limit 2 on-error mark-down tcp-ut 4s"
     )
     if check["port"]:
         server += f" port {check['port']}"
+    if balance == "source":
+        server += " hash-key addr-port"
     by_name = server + " resolvers docker resolve-prefer ipv4 init-addr last,none"
     if "service" in backend:
         room = slots(backend["maximum"])
+        words = haproxy_upstream.server_words(backend, http, files)
         # Without the family HAProxy ignores tcp-ut, and a request that a dead host never acknowledged hangs.
-        lines.append(f"server-template task 1-{room} ipv4@tasks.{backend['service']}:{backend['port']} {by_name}")
-    else:
-        for index, target in enumerate(backend["servers"], 1):
-            address, options = _address(target["address"])
-            lines.append(f"server server{index} {address}:{target['port']} {by_name if options else server}")
-    return _section(f"backend {name}", *lines)
+        return [f"server-template task 1-{room} ipv4@tasks.{backend['service']}:{backend['port']} {by_name}{words}"]
+    lines = []
+    for index, target in enumerate(backend["servers"], 1):
+        address, named = _address(target["address"])
+        words = haproxy_upstream.server_words(backend, http, files, target["address"] if named else "")
+        words += f" weight {target['weight']}" if "weight" in target else ""
+        words += " backup" if target.get("backup") else ""
+        lines.append(f"server server{index} {address}:{target['port']} {by_name if named else server}{words}")
+    return lines
 
 
 def _address(address: str) -> tuple[str, bool]:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import hashlib
 
-from .haproxy_render import CONFIG_DIR, RESERVED_FILES, STATE_DIR, STATE_FILE
+from .haproxy_render import RESERVED_FILES, STATE_FILE
+from .haproxy_text import CONFIG_DIR, STATE_DIR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 CONTAINER = "longshore-haproxy"
@@ -48,16 +49,20 @@ def run_options(maxconn: int) -> list[str]:
     ]
 
 
-def units_of(settings: Mapping[str, Any], maxconn: int) -> dict[str, str]:
-    """The files of the units, path → text. HAProxy's container carries a hash of its unit as a label."""
-    address = str(settings["stats_address"])
-    published = f"[{address}]" if ":" in address else address
+def units_of(settings: Mapping[str, Any], maxconn: int, ports: Sequence[int] = ()) -> dict[str, str]:
+    """The files of the units, path → text; ``ports`` are published besides HAProxy's own.
+
+    HAProxy's container carries a hash of its unit as a label.
+    """
+    own = [("stats_address", "stats_port")]
+    own += [("metrics_address", "metrics_port")] if settings.get("metrics_port") else []
     options = [
         f"--name {CONTAINER}",
         f"--label {UNIT_LABEL}=@hash@",
         f"--network {NETWORK}",
         f"--publish {settings['http_port']}:{settings['http_port']}",
-        f"--publish {published}:{settings['stats_port']}:{settings['stats_port']}",
+        *(f"--publish {_published(settings[address], settings[port])}" for address, port in own),
+        *(f"--publish {port}:{port}" for port in ports),
         # The soft stop: requests under way are finished.
         "--stop-signal SIGUSR1",
         *run_options(maxconn),
@@ -76,6 +81,10 @@ def units_of(settings: Mapping[str, Any], maxconn: int) -> dict[str, str]:
         f"/etc/systemd/system/{NETWORKS_UNIT}": _NETWORKS_UNIT,
         JOIN_SCRIPT: _JOIN,
     }
+
+
+def _published(address: str, port: int) -> str:
+    return f"[{address}]:{port}:{port}" if ":" in address else f"{address}:{port}:{port}"
 
 
 def unit_hash(text: str) -> str:

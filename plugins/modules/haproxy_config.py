@@ -21,6 +21,7 @@ description:
     then.
   - Removing the last stack removes HAProxy from the server.
 extends_documentation_fragment:
+  - longshore.stack.haproxy_edge
   - longshore.stack.run
   - longshore.stack.registry_auth
 attributes:
@@ -62,13 +63,60 @@ options:
         type: str
         default: /
       backend:
-        description: A key of O(backends).
+        description: A key of O(backends). Needed, but for C(redirect).
         type: str
-        required: true
       sticky:
-        description: Whether a browser stays with the server that answered it first (by a cookie).
-        type: bool
-        default: false
+        description:
+          - How a visitor stays with the server that answered first - V(true) or V(cookie) by a cookie, V(source) by the
+            address, for what keeps no cookies; V(false), the default, not at all.
+        type: raw
+      match:
+        description:
+          - Only requests of this kind. Of the routes of one host and path those with C(match) are tried first, in
+            their order; what none of them matches goes on to the one without, or to the next shorter path.
+        type: dict
+        suboptions:
+          methods:
+            description: Methods, such as V(GET).
+            type: list
+            elements: str
+            default: []
+          headers:
+            description: Headers and their values. V(v*) stands for values that begin so, V(*) for any.
+            type: dict
+            default: {}
+      rewrite:
+        description: What the server sees instead of the route's path (C(X-Forwarded-Prefix) then); V(/) takes it away.
+        type: str
+      redirect:
+        description:
+          - Answers with another address instead - a mapping of C(to), C(code) (V(308), or V(301), V(302), V(303),
+            V(307)) and C(keep) (V(true); whether the rest of the path and the query follow), or C(to) alone.
+          - C(to) is a URL, C(//) and a host (the scheme stays), or a path on the same host.
+        type: raw
+      allow:
+        description: Addresses and networks that get in, others get 403; all when empty.
+        type: list
+        elements: str
+        default: []
+      deny:
+        description: Addresses and networks that get 403.
+        type: list
+        elements: str
+        default: []
+      auth:
+        description:
+          - Asks for a name and password of one of O(logins) - a mapping of C(users), the list's name, and C(realm), or
+            the list's name alone.
+          - The server finds the name in C(X-Forwarded-User), and never the password.
+        type: raw
+      request_headers:
+        description: Headers that the server gets, by name; null removes one.
+        type: dict
+      response_headers:
+        description:
+          - Headers that the client gets, by name, also with what HAProxy answers by itself; null removes one.
+        type: dict
   backends:
     description:
       - Where requests go, by name. Each has either C(service) or C(servers).
@@ -76,9 +124,17 @@ options:
         its tasks listen on, and the highest number of tasks it is expected to have, at most 750 (room is made for
         twice as many, at least 16).
       - C(servers) - a list of C(address) (IP address or host name) and C(port).
+        Each may have C(weight) (0 to 256, default 1) and C(backup) (only when no other is left).
       - C(balance) - V(roundrobin) (default), V(leastconn), V(random) or V(source).
       - "C(check) - V({http: /path}) expects a status from 200 to 399; V({tcp: true}), the default, a connection.
         It may have C(port), C(host) (default V(localhost)) and C(interval) in seconds (default 2)."
+      - C(scheme) - V(http) (default), V(h2c) (HTTP/2 without TLS, as gRPC speaks it) or V(https) (HTTP/2 where the
+        server can). With V(https), C(verify) says whose certificate is right - C(name), C(ca) (PEM), or false for any.
+      - C(send_proxy) - V(v1) or V(v2), the PROXY protocol before each connection.
+      - C(maxconn) - requests, or connections of TCP, that one server gets at once; others wait.
+      - C(slow_start) - seconds in which a server that came back gets its full share.
+      - C(compression) - whether texts are compressed for clients that can read it.
+      - C(timeouts) - C(connect), C(server), C(queue) and C(tunnel) in seconds, where they differ from O(settings).
     type: dict
     default: {}
   interrupt:
@@ -147,6 +203,33 @@ options:
         description: Password of the statistics page. Needed unless O(settings.stats_address) is a loopback address.
         type: str
         default: ""
+      metrics_address:
+        description: Address of this server for Prometheus.
+        type: str
+        default: 127.0.0.1
+      metrics_port:
+        description:
+          - Port for Prometheus, which finds figures of all stacks at C(/metrics); 0 for none.
+          - It asks for the user and password of the statistics, where there is one.
+        type: int
+        default: 0
+      trusted_proxies:
+        description:
+          - Addresses and networks of load balancers and content networks that stand before this one.
+          - They, and nobody else, are believed what O(settings.client_header), C(X-Forwarded-Proto) and
+            C(X-Forwarded-Port) say.
+        type: list
+        elements: str
+        default: []
+      client_header:
+        description: The header in which they tell the client's address.
+        type: str
+        default: x-forwarded-for
+      accept_proxy:
+        description: Addresses and networks whose connections begin with the PROXY protocol, always.
+        type: list
+        elements: str
+        default: []
       timeout_connect:
         description: Seconds to connect to a server.
         type: float
@@ -232,43 +315,54 @@ errors:
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_converge import converge
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_docker import NoEngineError
-from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import SETTINGS, HaproxyError, normalize
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_edge import PARTS_SPEC, ROUTE_SPEC
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_model import (
+    PARTS,
+    SETTINGS,
+    HaproxyError,
+    normalize,
+)
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.quiet_module import QuietModule
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import AUTH_SPEC, by_registry
 from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMENT_SPEC as RUN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
 
-_TYPES = {bool: "bool", int: "int", float: "float", str: "str"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_TYPES = {bool: "bool", int: "int", float: "float", str: "str", list: "list"}
 ARGUMENT_SPEC = {
     "stack": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "routes": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "host": {"type": "str", "default": ""},
-            "path": {"type": "str", "default": "/"},
-            "backend": {"type": "str", "required": True},
-            "sticky": {"type": "bool", "default": False},
-        },
-    },
+    "routes": {"type": "list", "elements": "dict", "default": [], "options": ROUTE_SPEC},
     "backends": {"type": "dict", "default": {}},
     "settings": {
         "type": "dict",
         "default": {},
         "options": {
-            name: {"type": _TYPES[type(default)], "default": default, **({"no_log": True} if "pass" in name else {})}
+            name: {
+                "type": _TYPES[type(default)],
+                "default": default,
+                **({"elements": "str"} if isinstance(default, list) else {}),
+                **({"no_log": True} if "pass" in name else {}),
+            }
             for name, default in SETTINGS.items()
         },
     },
     "interrupt": {"type": "bool", "default": True},
     "required": {"type": "bool", "default": True},
     "serving": {"type": "list", "elements": "str", "default": []},
+    **PARTS_SPEC,
     "registry_auth": AUTH_SPEC,
     **RUN,
 }
+
+
+def _parts(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: asked[name] for name in PARTS}
 
 
 def main() -> None:
@@ -278,7 +372,7 @@ def main() -> None:
         run = Run.of(asked)
         fragment = None
         if asked["state"] == "present":
-            fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"])
+            fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"], **_parts(asked))
         auth = by_registry(asked["registry_auth"])
         result = converge(
             asked["stack"],

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from longshore import __version__
@@ -155,6 +155,21 @@ def rollback(
     """
     stack = options.load()
     look.run(options, stack, stack.jobs.rollback(release))
+
+
+@app.command()
+@shared
+@refusing
+def maintenance(
+    options: Common, state: Annotated[Literal["on", "off"], typer.Argument(metavar="on|off", show_choices=False)]
+) -> None:
+    """Close the stack's routes with a page, or open them again.
+
+    Visitors get 503 with the page `load_balancer.pages.maintenance`, except those of
+    `load_balancer.maintenance.allow`. Nothing is reloaded; it lasts until `off`, over deploys and restarts.
+    """
+    stack = options.load()
+    look.run(options, stack, stack.jobs.maintenance(closed=state == "on"))
 
 
 @app.command()

@@ -57,12 +57,19 @@ def summary(result: Result, definition: Definition) -> str:
 def routes(definition: Definition) -> str:
     """Under which addresses the services are reached."""
     told = [
-        f"{route['host']}{route.get('path') or '/'} → {name}:{route['port']}"
+        f"{_reached(route)} → {name}:{route['port']}"
         for name, service in definition.services.items()
         for route in service.normalized()["routes"]
     ]
     more = [f"… and {len(told) - _ROUTES} more"] if len(told) > _ROUTES else []
     return "\n".join(["Routes:", *(f"  {line}" for line in [*told[:_ROUTES], *more])]) if told else ""
+
+
+def _reached(route: Mapping[str, Any]) -> str:
+    """A route's address, or the port that passes TCP on."""
+    if "published" in route:
+        return f":{route['published']} (TCP)"
+    return f"{route['host']}{route.get('path') or '/'}"
 
 
 def kept(result: Result) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from .base import TEXT, Flag, Model, Short, many, one
+from .base import BOOLEAN, TEXT, Flag, Model, Short, many, one
+from .edge import BalancerRoute, HeaderName, Logins, Maintenance, Metrics, Pages, Ports, Snippets, Sources
 from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Size, Texts, Whole, matching
 from .service import Logging
 from .values import SecretText
@@ -107,6 +108,26 @@ class RateLimit(Model):
 
 class LoadBalancer(Model):
     """HAProxy on every server tagged lb."""
+
+    routes: list[BalancerRoute] = many("Redirects, and requests for servers outside the cluster.", list)
+    ports: Ports = many("Ports that pass TCP on: '5222:chat', PORT:SERVICE.", list)
+    logins: Logins = many(
+        "Lists of users for auth of routes: names and hashed passwords, such as openssl passwd -5 makes.", dict
+    )
+    pages: Pages = many(
+        "Files with HTML instead of HAProxy's own answers, by status or maintenance; 14 KiB each.", dict
+    )
+    maintenance: Maintenance = many("While the stack is under maintenance.", Maintenance)
+    snippets: Snippets = many("Lines of HAProxy's own configuration.", Snippets)
+    metrics: Annotated[Metrics, Short(lambda v: {} if v is True else v, BOOLEAN)] | None = one(
+        "HAProxy's figures for Prometheus; true: on 127.0.0.1:8405.", None
+    )
+    trusted_proxies: Sources = many(
+        "Load balancers and content networks before this one: they alone are believed what a visitor's address is.",
+        list,
+    )
+    client_header: HeaderName = one("The header in which they tell it.", "X-Forwarded-For")
+    accept_proxy: Sources = many("Addresses whose connections always begin with the PROXY protocol.", list)
 
     image: Image = one("HAProxy's image.", "haproxy:3.0")
     http_port: Port = one("The port for HTTP.", 80)

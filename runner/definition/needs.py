@@ -67,6 +67,8 @@ def _values(stack: Stack, images_only: bool) -> Iterator[tuple[str, str]]:
         for variable, value in service.secret_values().items():
             yield f"services.{name}.environment.{variable}", value
     yield from _of_databases(stack)
+    for name, users in stack.load_balancer.logins.items():
+        yield from ((f"load_balancer.logins.{name}.{user}", value) for user, value in users.items())
     if stack.load_balancer.stats.password is not None:
         yield "load_balancer.stats.password", stack.load_balancer.stats.password
 

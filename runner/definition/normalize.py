@@ -73,8 +73,12 @@ def normalized(service: Service) -> dict[str, Any]:
         ],
         "expose": [port for text in service.expose for port in _ports(text)],
         "routes": [
-            {"host": route.host or "", "path": route.path, "port": route.port, "sticky": route.sticky}
-            for route in service.routes
+            *(
+                {"host": route.host or "", "path": route.path, "port": route.port, "sticky": route.stays}
+                for route in service.routes
+            ),
+            # A port of the load balancers is a way to the service like any other.
+            *({"published": port.published, "port": port.target or port.published} for port in service.tcp_ports),
         ],
         "depends_on": {
             # Whoever asks for a database at its start would not find it before its router is there.
@@ -160,7 +164,7 @@ def _grant(grant: Grant, directory: str, mode: int) -> dict[str, Any]:
 
 def _healthcheck(service: Service, check: Healthcheck | None) -> dict[str, Any] | None:
     if check is None:
-        if not service.routes:
+        if not service.routes and not service.tcp_ports:
             return None
         check = Healthcheck(tcp=True)
     probes = check.http is not None or bool(check.tcp)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import PrivateAttr, model_validator
 
 from .base import BOOLEAN, INTEGER, NULL, TEXT, TEXTS, Flag, Model, Short, many, one
+from .edge import RouteRules
 from .healthcheck import Healthcheck
 from .mounts import ExposeItem, GrantItem, MountItem, PortItem, TmpfsItem
 from .normalize import normalized
@@ -29,7 +30,6 @@ from .scalars import (
     Size,
     Tag,
     Texts,
-    UrlPath,
     Whole,
     is_address,
     matching,
@@ -38,6 +38,7 @@ from .scalars import (
 from .values import SecretText, is_secret, unbound_databases
 
 if TYPE_CHECKING:
+    from .edge import TcpPort
     from .stack import Stack
 
 
@@ -93,13 +94,13 @@ def _build_form(value: Any) -> Any:
     return value
 
 
-class Route(Model):
+class Route(RouteRules):
     """Requests that the load balancers send to the service."""
 
-    host: RouteHost = one("The host name; *.example.org for all below it; left out: every other name.", "")
-    path: UrlPath = one("Requests whose path begins so.", "/")
     port: Port = one("The container's port.")
-    sticky: Flag = one("A visitor stays with one task, by a cookie.", False)
+    redirect_from: Annotated[list[RouteHost], Short(lambda v: [v] if isinstance(v, str) else v, TEXT)] = many(
+        "Other host names, such as www.shop.example, that are redirected to this one.", list
+    )
 
 
 class Placement(Model):
@@ -347,10 +348,18 @@ class Service(Model):
         return self._stack
 
     @property
+    def tcp_ports(self) -> list[TcpPort]:
+        """The load balancers' ports that pass TCP on to it."""
+        balancer = self._stack.load_balancer if self._stack is not None else None
+        return [port for port in balancer.ports if port.service == self._name] if balancer is not None else []
+
+    @property
     def port_to_check(self) -> int | None:
         """The port of ``http`` and ``tcp`` checks that name none: the first route's, else the only exposed one."""
         if self.routes:
             return self.routes[0].port
+        for port in self.tcp_ports:
+            return port.target or port.published
         if len(self.expose) == 1 and "-" not in self.expose[0]:
             return int(self.expose[0])
         return None

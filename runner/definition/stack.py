@@ -169,8 +169,9 @@ class Stack(Model):
         return any(service.build is not None for service in self.services.values())
 
     def has_routes(self) -> bool:
-        """Whether a service is reached through the load balancers."""
-        return any(service.routes for service in self.services.values())
+        """Whether anything is reached through the load balancers."""
+        balancer = self.load_balancer
+        return bool(balancer.routes or balancer.ports) or any(service.routes for service in self.services.values())
 
     def _tagged(self, tag: str) -> list[str]:
         known = self._tags

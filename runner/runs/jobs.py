@@ -70,6 +70,10 @@ class Jobs:
         """Back to a recorded release (default: the one before)."""
         return self._job("rollback") if release is None else self._job("rollback", longshore_release=release)
 
+    def maintenance(self, *, closed: bool) -> Job:
+        """The stack's page for the time of maintenance instead of its routes, or no longer."""
+        return self._job("maintenance", longshore_maintenance=closed)
+
     def status(self) -> Job:
         """What runs where; changes nothing."""
         return self._job("status")

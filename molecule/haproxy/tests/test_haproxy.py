@@ -6,98 +6,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from balancing import CONFIG, SCENARIO, converge, seen, wait_for
 
-SCENARIO = Path(__file__).resolve().parents[1]
-ROOT = SCENARIO.parents[1]
-LAB = os.environ.get("LAB", "lab")
-CONFIG = "/etc/longshore/haproxy/haproxy.cfg"
+TALK = SCENARIO / "files/talk.py"
 testinfra_hosts = ["ansible://app1"]
-
-
-def lab(*words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "molecule/shared/lab"), *words], check=True, capture_output=True, text=True
-    )
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def described() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(lab("status", "--name", LAB, "--json"))
-    return found
-
-
-@pytest.fixture(scope="module")
-def addresses(described: dict[str, Any]) -> list[str]:
-    public = described["hosts"]["app1"]["public"]
-    return [public["v4"], f"[{public['v6']}]"]
-
-
-@pytest.fixture(scope="module")
-def client(described: dict[str, Any]) -> Callable[..., str]:
-    """Run a command on the client."""
-
-    def run(*words: str) -> str:
-        container = described["hosts"]["client"]["container"]
-        return subprocess.run(["docker", "exec", container, *words], capture_output=True, text=True, check=False).stdout
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def status(client: Callable[..., str], addresses: list[str]) -> Callable[..., str]:
-    """The status with which a host's path is answered."""
-
-    def ask(host: str, path: str = "/", *options: str) -> str:
-        words = ["curl", "-s", "-m", "15", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {host}", *options]
-        return client(*words, f"http://{addresses[0]}{path}")
-
-    return ask
-
-
-def converge(*options: str, play: str = "converge.yml", **variables: Any) -> dict[str, Any]:
-    """Run a play of the scenario; gives the result of the last task that did something."""
-    command = [
-        str(Path(sys.executable).parent / "ansible-playbook"),
-        "-i", str(ROOT / "molecule/inventory/lab.py"), str(SCENARIO / play),
-        "-e", json.dumps(variables), *options,
-    ]  # fmt: skip
-    environment = {**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "LAB": LAB}
-    environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".ansible/collections")
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    plays = json.loads(done.stdout[done.stdout.index("{") :])["plays"]
-    # Ansible's own `meta` has no result.
-    results: list[dict[str, Any]] = [task["hosts"].get("app1", {"skipped": True}) for task in plays[-1]["tasks"]]
-    return next(result for result in reversed(results) if not result.get("skipped"))
-
-
-def seen(path: str) -> int:
-    """How often the two servers were asked for a path."""
-    return sum(
-        lab("ssh", "--name", LAB, host, "--", "cat", "/root/molecule-site.log").count(f" {path}\n")
-        for host in ("app2", "app3")
-    )
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def healthy(status: Callable[..., str]) -> None:
-    wait_for(lambda: status("molecule.example") == "200")
 
 
 def test_it_is_kept_by_systemd(host: Any) -> None:
@@ -191,6 +109,15 @@ def test_what_may_have_been_carried_out_is_never_sent_again(
     assert seen(f"{mark}-get") > 1
 
 
+def said(socket: subprocess.Popen[str], line: str) -> str:
+    """What comes back for a line over the WebSocket."""
+    assert socket.stdin is not None
+    assert socket.stdout is not None
+    socket.stdin.write(f"{line}\n")
+    socket.stdin.flush()
+    return socket.stdout.readline()
+
+
 def test_twenty_reloads_under_load_lose_nothing(
     described: dict[str, Any], addresses: list[str], client: Callable[..., str]
 ) -> None:
@@ -199,12 +126,19 @@ def test_twenty_reloads_under_load_lose_nothing(
     words = ["python3", "/opt/lab/load.py", *urls, "--rate", "250", "--host", "molecule.example"]
     container = described["hosts"]["client"]["container"]
     words += ["--slow", "0.03", "--post", "0.2"]
+    # A WebSocket that was open before stays so, with the worker that has been replaced twenty times.
+    talk = ["docker", "exec", "-i", container, "python3", "-c", TALK.read_text(), addresses[0], "molecule.example"]
+    socket = subprocess.Popen(talk, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert said(socket, "before") == "before\n"
     load = subprocess.Popen(["docker", "exec", container, *words], stdout=subprocess.PIPE, text=True)
     try:
         results = converge(play="reloads.yml")["results"]
     finally:
         subprocess.run(["docker", "exec", container, "pkill", "-TERM", "-f", "load.py"], check=False)
         report = json.loads(load.communicate(timeout=60)[0])
+    assert said(socket, "after") == "after\n"
+    socket.communicate(timeout=30)
+    assert socket.returncode == 0
     assert [(each["reloaded"], each["restarted"]) for each in results] == [(True, False)] * 20
     # Each reload met some; how many there are in all says how fast the machine is.
     assert report["total"] > 20 * len(results)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible.template import trust_as_template
-from ansible_collections.longshore.stack.plugins.module_utils.haproxy_slots import surge
 from ansible_collections.longshore.stack.plugins.module_utils.registry_auth import registry_of
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import secrets
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory.edge_places import Places
 
 if TYPE_CHECKING:
-    from longshore.definition.service import Service
     from longshore.definition.stack import Stack
 
 
@@ -22,16 +21,7 @@ def variables(definition: Stack) -> dict[str, Any]:
     balancer = definition.load_balancer
     result: dict[str, Any] = {
         "haproxy_stack": definition.name,
-        "haproxy_routes": [
-            {"host": route.host, "path": route.path, "backend": _backend(service, route.port), "sticky": route.sticky}
-            for service in definition.services.values()
-            for route in service.routes
-        ],
-        "haproxy_backends": {
-            _backend(service, route.port): _tasks(definition, service, route.port)
-            for service in definition.services.values()
-            for route in service.routes
-        },
+        **_parts(definition),
         "haproxy_registry_auth": [
             {"registry": registry, **login}
             for registry, login in secrets.logins(definition).items()
@@ -45,27 +35,46 @@ def variables(definition: Stack) -> dict[str, Any]:
         "haproxy_stats_address": balancer.stats.address,
         "haproxy_stats_port": balancer.stats.port,
         "haproxy_stats_user": balancer.stats.user,
+        "haproxy_trusted_proxies": balancer.trusted_proxies,
+        "haproxy_client_header": balancer.client_header,
+        "haproxy_accept_proxy": balancer.accept_proxy,
     }
+    if balancer.metrics is not None:
+        result["haproxy_metrics_address"] = balancer.metrics.address
+        result["haproxy_metrics_port"] = balancer.metrics.port
     if balancer.stats.password is not None:
         result["haproxy_stats_password"] = secrets.trusted(balancer.stats.password)
     return result
 
 
-def _backend(service: Service, port: int) -> str:
-    return f"{service.name}_{port}"
-
-
-def _tasks(definition: Stack, service: Service, port: int) -> dict[str, Any]:
-    known = service.normalized()
-    wanted = len(definition.eligible_servers(service)) if known["mode"] == "global" else known["replicas"]
-    more = surge(wanted, known["update"]["parallelism"]) if known["update"]["order"] == "start-first" else 0
-    backend: dict[str, Any] = {
-        "service": f"{definition.name}_{service.name}",
-        "port": port,
-        "maximum": max(1, wanted + more),
-        "check": {"tcp": True},
+def _parts(definition: Stack) -> dict[str, Any]:
+    """What is this stack's alone."""
+    balancer = definition.load_balancer
+    places = Places(definition)
+    return {
+        "haproxy_routes": places.routes,
+        "haproxy_backends": places.backends,
+        "haproxy_ports": places.ports,
+        "haproxy_logins": {
+            name: {user: secrets.trusted(password) for user, password in users.items()}
+            for name, users in balancer.logins.items()
+        },
+        "haproxy_pages": {status: definition.text(file) for status, file in balancer.pages.items()},
+        "haproxy_maintenance": {
+            "allow": balancer.maintenance.allow,
+            "retry_after": round(balancer.maintenance.retry_after),
+        },
+        "haproxy_snippets": _snippets(definition, places),
     }
-    check = known["healthcheck"]
-    if check is not None and check["http"] is not None and check["port"] == port:
-        backend["check"] = {"http": check["http"]}
-    return backend
+
+
+def _snippets(definition: Stack, places: Places) -> dict[str, Any]:
+    given = definition.load_balancer.snippets
+    whole = {
+        "global": given.of_global,
+        "defaults": given.defaults,
+        "frontend": given.frontend,
+        "sections": given.sections,
+    }
+    backend = {name: text for service, text in given.backend.items() for name in places.of_service(service)}
+    return {**{name: text for name, text in whole.items() if text}, **({"backend": backend} if backend else {})}

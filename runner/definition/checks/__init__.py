@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cluster, databases, files, placement, ports, references, servers, services, users, virtual_ip
+from . import cluster, databases, edge, files, placement, ports, references, servers, services, users, virtual_ip
 
 if TYPE_CHECKING:
     from .context import Context
@@ -20,6 +20,7 @@ def check(context: Context) -> None:
     services.check(context)
     placement.check(context)
     ports.check(context)
+    edge.check(context)
     databases.check(context)
     cluster.check(context)
     virtual_ip.check(context)

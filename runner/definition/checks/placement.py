@@ -35,8 +35,10 @@ def check(context: Context) -> None:
         if not wrong and context.whole("volumes") and context.kept(name, *_PLACING):
             _service(context, name, service)
     if context.stack.has_routes() and not context.stack.load_balancers():
-        first = next(name for name, service in context.stack.services.items() if service.routes)
-        context.complain(("services", first, "routes"), "no server has the tag lb, so nothing would listen", key=True)
+        first = next((name for name, service in context.stack.services.items() if service.routes), None)
+        own = "routes" if context.stack.load_balancer.routes else "ports"
+        path = ("services", first, "routes") if first is not None else ("load_balancer", own)
+        context.complain(path, "no server has the tag lb, so nothing would listen", key=True)
     named = not context.broken.get("services") and "services" not in context.lost
     if named and all(context.kept(name, "placement", "volumes") for name in context.stack.services):
         _volumes(context)

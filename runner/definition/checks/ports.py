@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..databases import PORTS as DATABASE_PORTS
 from ..normalize import order
+from . import edge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,37 +42,44 @@ def check(context: Context) -> None:
 
 
 def _routes(context: Context) -> None:
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[tuple[str, str, str], str] = {}
     for name, service in context.whole_services():
         for index, route in enumerate(service.routes):
-            key = (route.host or "", route.path.rstrip("/"))
+            key = edge.key(route)
             if key in taken:
                 whose = "another route of this service" if taken[key] == name else f"a route of '{taken[key]}'"
                 context.complain(
                     ("services", name, "routes", index), f"{route.host or 'every host'}{route.path} is {whose} too"
                 )
             taken.setdefault(key, name)
+            edge.redirected(context, name, index, route, taken)
         most = service.replicas
         if order(service) == "start-first":
             most += min(service.update.parallelism, service.replicas)
-        if service.routes and most > MOST_ROUTED:
+        if (service.routes or service.tcp_ports) and most > MOST_ROUTED:
             context.complain(
                 ("services", name, "replicas"),
                 f"{most} tasks, those of an update included: behind routes there is room for {MOST_ROUTED}",
                 "split it into several services",
             )
+    edge.routes(context, taken)
 
 
 def _statistics(context: Context) -> None:
-    path = ("load_balancer", "stats", "address")
-    stats = context.stack.load_balancer.stats
-    try:
-        address = ipaddress.ip_address(stats.address)
-    except ValueError:
-        context.complain(path, "must be an IP address such as 127.0.0.1: a name says not on which one to listen")
-        return
-    if not address.is_loopback and not stats.password:
-        context.complain(path, f"{address} can be reached from outside", "give stats.password, or leave out address")
+    balancer = context.stack.load_balancer
+    for name, part in (("stats", balancer.stats), ("metrics", balancer.metrics)):
+        if part is None:
+            continue
+        path = ("load_balancer", name, "address")
+        try:
+            address = ipaddress.ip_address(part.address)
+        except ValueError:
+            context.complain(path, "must be an IP address such as 127.0.0.1: a name says not on which one to listen")
+            continue
+        if not address.is_loopback and not balancer.stats.password:
+            context.complain(
+                path, f"{address} can be reached from outside", "give stats.password, or leave out address"
+            )
 
 
 def _ports(context: Context) -> None:
@@ -108,7 +116,7 @@ def _reserved(context: Context) -> _Taken:
     if registry is not None:
         taken[(registry, REGISTRY_PORT, "tcp")] = "the registry"
 
-    def reserve(servers: Iterable[str], number: int, holder: str, *path: str) -> None:
+    def reserve(servers: Iterable[str], number: int, holder: str, *path: str | int) -> None:
         keys = [(name, number, "tcp") for name in servers]
         clash = next((key for key in keys if key in taken), None)
         if clash is not None:
@@ -123,6 +131,10 @@ def _reserved(context: Context) -> _Taken:
     balancer, balancers = stack.load_balancer, stack.load_balancers()
     reserve(balancers, balancer.http_port, "the load balancer", "load_balancer", "http_port")
     reserve(balancers, balancer.stats.port, "the load balancer's statistics", "load_balancer", "stats", "port")
+    if balancer.metrics is not None:
+        reserve(balancers, balancer.metrics.port, "the load balancer's metrics", "load_balancer", "metrics", "port")
+    for index, passed in enumerate(balancer.ports):
+        reserve(balancers, passed.published, "the load balancer", "load_balancer", "ports", index)
     if balancer.tls is not None:
         reserve(balancers, balancer.https_port, "the load balancer", "load_balancer", "https_port")
     for servers, number, holder, place in _databases(stack):

@@ -29,6 +29,7 @@ SECRET_PLACES: tuple[tuple[str, ...], ...] = (
     ("registries", "*", "username"),
     ("registries", "*", "password"),
     ("load_balancer", "stats", "password"),
+    ("load_balancer", "logins", "*", "*"),
     ("databases", "*", "external", "password"),
     ("backups", "repository", "access_key"),
     ("backups", "repository", "secret_key"),

@@ -43,6 +43,12 @@ SERVER = (
     "observe layer4 error-limit 2 on-error mark-down tcp-ut 4s"
 )
 SLOW = SERVER.replace("2000ms", "5000ms") + " port 9000"
+MAINTENANCE = (
+    '    http-request return status 503 content-type "text/html; charset=utf-8" string \'<!doctype html><html lang=en>'
+    "<title>Under maintenance</title><h1>Under maintenance</h1><p>This site is being worked on. "
+    "Please come back soon.</p></html>' hdr retry-after 300 hdr cache-control no-store "
+    "if { str(STACK),map_str(/etc/longshore/haproxy/maintenance.map) -m found }\n"
+)
 BY_NAME = "resolvers docker resolve-prefer ipv4 init-addr last,none"
 
 
@@ -62,6 +68,7 @@ def test_a_service_is_found_by_dns_with_room_for_twice_its_tasks() -> None:
         "    option httpchk\n"
         "    http-check send meth GET uri '/healthz' ver HTTP/1.1 hdr Host localhost hdr User-Agent longshore-check\n"
         "    http-check expect status 200-399\n"
+        f"{MAINTENANCE.replace('STACK', 'shop')}"
         f"    server-template task 1-18 ipv4@tasks.shop_web:3000 {SERVER} {BY_NAME}"
     )
 
@@ -78,6 +85,7 @@ def test_servers_with_fixed_addresses() -> None:
         "backend blog.web\n"
         "    balance leastconn\n"
         "    option forwarded proto host for\n"
+        f"{MAINTENANCE.replace('STACK', 'blog')}"
         f"    server server1 192.0.2.7:80 {SLOW}\n"
         f"    server server2 ipv6@2001:db8::7:81 {SLOW}\n"
         f"    server server3 b.example:82 {SLOW} {BY_NAME}\n"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.longshore.stack.plugins.module_utils.haproxy_routes import maps_of
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_routes import decisions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ def by_the_rule(routes: Routes, host: str, path: str) -> str | None:
     )
 )
 def test_maps_follow_the_rule(routes: Routes) -> None:
-    maps = maps_of((host, path, backend) for (host, path), backend in routes.items())
+    maps = decisions((host, path, backend) for (host, path), backend in routes.items()).maps
     for host in ASKED_HOSTS:
         for path in ASKED_PATHS:
             assert looked_up(maps, host, path) == by_the_rule(routes, host, path), (host, path, maps)
@@ -51,7 +51,7 @@ def test_maps_follow_the_rule(routes: Routes) -> None:
 
 def test_the_text_does_not_depend_on_the_order() -> None:
     routes = [("a.example", "/", "w"), ("*.a.example", "/x", "v"), ("", "/", "u")]
-    assert maps_of(routes) == maps_of(reversed(routes))
+    assert decisions(routes) == decisions(reversed(routes))
 
 
 def test_the_text_of_the_maps() -> None:
@@ -61,7 +61,7 @@ def test_the_text_of_the_maps() -> None:
         ("*.b.a.example", "/", "b"),
         ("", "/x/y", "deep"),
     ]
-    assert maps_of(routes) == {
+    assert decisions(routes).maps == {
         "hosts": "a.example a.example\n",
         "wildcards": ".b.a.example *.b.a.example\n.a.example *.a.example\n",
         "routes": "a.example/ web\n*.b.a.example/ b\n*.a.example/x/ api\n*/x/y/ deep\n",
