@@ -19,6 +19,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from . import haproxy_limits
 from .haproxy_slots import MOST_TASKS
 
 TYPE_CHECKING = False
@@ -44,6 +45,7 @@ SETTINGS: dict[str, Any] = {
     "timeout_http_keep_alive": 30.0,
     "timeout_queue": 10.0,
     "timeout_tunnel": 3600.0,
+    **haproxy_limits.SETTINGS,
 }
 
 RESERVED = ("cluster", "haproxy")
@@ -118,6 +120,8 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
                 )
             routed.setdefault(key, stack)
         for name, value in fragment["settings"].items():
+            if name in haproxy_limits.JOINED:
+                continue
             other, theirs = chosen.setdefault(name, (stack, value))
             if theirs != value:
                 shown = "" if name == "stats_password" else f" ({theirs!r} and {value!r})"
@@ -131,8 +135,11 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
 def settings_of(fragments: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of the host's HAProxy: the defaults, overlaid with what the stacks set."""
     merged = dict(SETTINGS)
-    for fragment in fragments:
-        merged.update(fragment["settings"])
+    given = [fragment["settings"] for fragment in fragments]
+    for settings in given:
+        merged.update(settings)
+    for name in haproxy_limits.JOINED:
+        merged[name] = haproxy_limits.joined(settings.get(name, "") for settings in given)
     return merged
 
 
@@ -273,6 +280,8 @@ def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
     for name in ("http_port", "stats_port"):
         made[name] = _integer(name, made[name], 1, 65535, errors)
     made["maxconn"] = _integer("maxconn", made["maxconn"], 0, 10_000_000, errors)
+    made["limit_requests"] = _integer("limit_requests", made["limit_requests"], 0, 1_000_000_000, errors)
+    haproxy_limits.check(made, errors)
     made["drain"] = _integer("drain", made["drain"], 1, 86400 * 7, errors)
     if made["http_port"] == made["stats_port"]:
         errors.append(f"stats_port: {made['stats_port']} is http_port too")

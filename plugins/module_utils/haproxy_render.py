@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 
+from . import haproxy_limits
 from .haproxy_routes import maps_of
 from .haproxy_slots import DNS_ANSWER, slots
 
@@ -90,7 +91,7 @@ def render(
             routes.append((route["host"], route["path"], f"{name}.sticky" if route["sticky"] else name))
     files = {}
     names = {}
-    for kind, text in maps_of(routes).items():
+    for kind, text in {**maps_of(routes), **haproxy_limits.lists(settings)}.items():
         names[kind] = f"maps/{kind}.{_hash(text)}.map"
         files[names[kind]] = text
     sections = [
@@ -100,6 +101,7 @@ def render(
         _frontend(settings, names, ipv6),
         _stats(settings, ipv6),
         _unknown_host(),
+        *haproxy_limits.sections(settings),
     ]
     for fragment in ordered:
         for name, backend in fragment["backends"].items():
@@ -140,7 +142,8 @@ def _global(settings: Mapping[str, Any], maxconn: int) -> str:
     return "# Written by longshore.stack.haproxy_config: changes are lost.\n" + _section(
         "global",
         f"description longshore-{DIGEST}",
-        "log stdout format raw local0",
+        # The level stands before each line, and systemd takes it from there: haproxy_limits says whose is raised.
+        "log stdout format short local0",
         f"maxconn {maxconn}",
         f"stats socket {STATE_DIR}/admin.sock mode 600 level admin",
         "stats timeout 30s",
@@ -218,6 +221,7 @@ def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) 
         "unique-id-format %[uuid]",
         "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
         "http-request set-var(txn.agent) req.hdr(user-agent)",
+        *haproxy_limits.rules(settings, look_up, maps),
         "http-request del-header x-forwarded- -m beg",
         *(f"http-request del-header {name}" for name in SPOOFABLE),
         "http-request set-header x-request-id %[unique-id]",

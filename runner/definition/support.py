@@ -26,7 +26,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("load_balancer", "virtual_ip"): "virtual addresses",
     ("load_balancer", "tls"): "HTTPS",
     ("load_balancer", "https_port"): "HTTPS",
-    ("load_balancer", "rate_limit"): "rate limits",
     ("volumes", "*", "backup"): "backups of volumes",
     ("volumes", "*", "nfs"): "NFS volumes",
     ("volumes", "*", "servers"): "shared volumes",

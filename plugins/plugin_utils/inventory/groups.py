@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import exporters, external
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import exporters, external, protection
 
 if TYPE_CHECKING:
     from longshore.definition import Stack
@@ -48,6 +48,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         else [],
         "restic": keepers if definition.backed_up("restic") else [],
     }
+    groups |= protection.members(definition)
     for name, server in definition.servers.items():
         for tag in server.tags:
             groups.setdefault(f"tag_{tag.replace('-', '_')}", []).append(name)

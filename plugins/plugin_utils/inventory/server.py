@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import backups, exporters, registries
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
+    backups,
+    exporters,
+    protection,
+    registries,
+)
 
 if TYPE_CHECKING:
     from longshore.definition.cluster import Docker
@@ -66,6 +71,7 @@ def _cluster(definition: Stack, name: str) -> dict[str, Any]:
         "timezone": definition.timezone,
         "sysctl": {**definition.sysctl, **server.sysctl},
         "unattended_upgrades": definition.unattended_upgrades.model_dump(mode="json"),
+        **protection.shared(definition),
         "registry.server": f"{registry} at {definition.servers[registry].private}" if registry is not None else None,
     }
     for user, person in definition.users.items():

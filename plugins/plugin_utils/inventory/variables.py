@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
     databases,
     edge,
+    protection,
     registries,
     secrets,
     server,
@@ -46,6 +47,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),
+        **protection.variables(definition),
         **databases.of_stack(definition),
     }
 
