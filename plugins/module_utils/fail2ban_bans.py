@@ -83,7 +83,8 @@ def _ban(line: str) -> dict[str, Any] | None:
 def refuse_spared(asked: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> None:
     """Raise ``HostError`` for an address that is never to be banned, or a network with one in it."""
     text = run(["fail2ban-client", "get", BY_HAND, "ignoreip"])
-    spared = [network(word) for word in re.findall(r"[0-9a-fA-F.:]+(?:/[0-9]+)?$", text, re.MULTILINE)]
+    # "|- 192.0.2.0/24"; names, which others may have given, are not looked up.
+    spared = [network(word) for word in re.findall(r"^[|`]- ([0-9a-fA-F.:]+(?:/[0-9]+)?)$", text, re.MULTILINE)]
     for each in asked:
         for other in spared:
             if each.version == other.version and each.overlaps(other):
