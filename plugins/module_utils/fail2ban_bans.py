@@ -26,7 +26,8 @@ DATABASE = "/var/lib/fail2ban/fail2ban.sqlite3"
 BY_HAND = "manual"
 # Seconds in which fail2ban writes a ban down.
 WRITTEN = 10.0
-_TOLD = re.compile(r"\[(?P<jail>[^]]+)\] (?P<what>Found|Ban) (?P<address>[0-9a-fA-F.:/]+)")
+# Of who was banned before, it tells each attempt a second time, with what that counts ("192.0.2.7, bad").
+_TOLD = re.compile(r"\[(?P<jail>[^]]+)\] (?P<what>Found|Ban) (?P<address>[0-9a-fA-F.:/]+)(?: - .*)?$")
 _HOST = re.compile(r'"host": "((?:[^"\\]|\\.)*)"')
 
 

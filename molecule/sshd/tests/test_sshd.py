@@ -110,8 +110,9 @@ def test_they_go_back_without_the_run_too(host: Any) -> None:
     before = host.file(DROPIN).content_string
     host.check_output("/usr/lib/longshore/sshd-guard arm 2")
     host.check_output("echo 'AllowUsers nobody' >%s; systemctl reload ssh", DROPIN)
-    wait_for(lambda: host.file(DROPIN).content_string == before)
+    assert not comes_in()
     wait_for(comes_in)
+    assert host.file(DROPIN).content_string == before
     assert host.run("systemctl is-active longshore-sshd-revert.timer").stdout.strip() != "active"
 
 

@@ -93,6 +93,7 @@ def test_attempts_and_bans_are_counted_by_address_and_jail() -> None:
         [
             (10.5, "[sshd] Found 192.0.2.7 - 2026-01-31 08:00:00"),
             (11.0, "[sshd] Found 192.0.2.7 - 2026-01-31 08:00:01"),
+            (11.1, "[sshd] Found 192.0.2.7, bad - 2026-01-31 08:00:01, 1 # -> 2.0"),
             (11.2, "[sshd] Ban 192.0.2.7"),
             (11.3, "[recidive] Found 192.0.2.7 - 2026-01-31 08:00:01"),
             (12.0, "[sshd] Restore Ban 192.0.2.7"),
