@@ -142,6 +142,27 @@ class Stack:
         found: list[dict[str, Any]] = result.data["stack_info"].get("releases") or []
         return found
 
+    def bans(self, on_event: OnEvent | None = None) -> Result:
+        """Who is banned: ``Result.bans``, by server."""
+        return self.run_job(self.bans_job("list"), on_event)
+
+    def bans_job(self, action: str, addresses: Sequence[str] = (), *, duration: str = "1d", hours: int = 24) -> Job:
+        """The job that lists, adds or removes bans, or tells the ``attacks`` of the last ``hours``.
+
+        ``duration`` is how long ``add`` bans, such as ``2h``, or ``ever``. Raises ``BadInput`` for what is no address,
+        no duration, or one of the stack's own servers, and where nobody is banned by the stack file.
+        """
+        from longshore.definition import bans  # noqa: PLC0415 - as above
+
+        if self.definition.bans is None or not self.definition.bans.enabled:
+            raise BadInput("this stack bans nobody; `bans: true` in its file, and `longshore up`, change that")
+        try:
+            wanted = bans.asked(self.definition, addresses, banned=action == "add")
+            seconds = bans.seconds(duration)
+        except ValueError as error:
+            raise BadInput(f"{error}; nothing was touched") from error
+        return self.jobs.bans(action, wanted, seconds=seconds, hours=hours)
+
     def db_status(self, on_event: OnEvent | None = None) -> Result:
         """How the databases are: ``Result.databases``."""
         return self.run_job(self.jobs.db_status(), on_event)

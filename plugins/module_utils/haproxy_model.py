@@ -24,6 +24,7 @@ import ipaddress
 import re
 
 from . import (
+    haproxy_limits,
     haproxy_logins,
     haproxy_pages,
     haproxy_rules,
@@ -61,6 +62,7 @@ SETTINGS: dict[str, Any] = {
     "timeout_http_keep_alive": 30.0,
     "timeout_queue": 10.0,
     "timeout_tunnel": 3600.0,
+    **haproxy_limits.SETTINGS,
 }
 
 RESERVED = ("cluster", "haproxy")
@@ -149,6 +151,8 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
                 )
             routed.setdefault(key, stack)
         for name, value in fragment["settings"].items():
+            if name in haproxy_limits.JOINED:
+                continue
             other, theirs = chosen.setdefault(name, (stack, value))
             if theirs != value:
                 shown = "" if name == "stats_password" else f" ({theirs!r} and {value!r})"
@@ -162,8 +166,11 @@ def conflicts(fragments: Iterable[Mapping[str, Any]]) -> list[str]:
 def settings_of(fragments: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of the host's HAProxy: the defaults, overlaid with what the stacks set."""
     merged = dict(SETTINGS)
-    for fragment in fragments:
-        merged.update(fragment["settings"])
+    given = [fragment["settings"] for fragment in fragments]
+    for settings in given:
+        merged.update(settings)
+    for name in haproxy_limits.JOINED:
+        merged[name] = haproxy_limits.joined(settings.get(name, "") for settings in given)
     return merged
 
 
@@ -300,6 +307,8 @@ def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
         made[name] = integer(name, made[name], 1, 65535, errors)
     made["metrics_port"] = integer("metrics_port", made["metrics_port"], 0, 65535, errors)
     haproxy_trust.check(made, errors)
+    made["limit_requests"] = integer("limit_requests", made["limit_requests"], 0, 1_000_000_000, errors)
+    haproxy_limits.check(made, errors)
     made["maxconn"] = integer("maxconn", made["maxconn"], 0, 10_000_000, errors)
     made["drain"] = integer("drain", made["drain"], 1, 86400 * 7, errors)
     for name, others in (("stats_port", ("http_port",)), ("metrics_port", ("http_port", "stats_port"))):

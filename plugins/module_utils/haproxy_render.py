@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from . import haproxy_logins, haproxy_snippets, haproxy_tcp, haproxy_trust, haproxy_upstream
+from . import haproxy_limits, haproxy_logins, haproxy_snippets, haproxy_tcp, haproxy_trust, haproxy_upstream
 from .haproxy_plan import MARK, SOURCE, STICKY, Plan, Variant
 from .haproxy_routes import decisions
 from .haproxy_slots import DNS_ANSWER, slots
@@ -97,6 +97,7 @@ def render(
         _unknown_host(),
         *plan.redirects(),
         *haproxy_logins.sections(ordered),
+        *haproxy_limits.sections(settings),
     ]
     for fragment in ordered:
         for name, backend in fragment["backends"].items():
@@ -113,7 +114,8 @@ def _global(settings: Mapping[str, Any], maxconn: int, more: Sequence[str]) -> s
     return "# Written by longshore.stack.haproxy_config: changes are lost.\n" + section(
         "global",
         f"description longshore-{DIGEST}",
-        "log stdout format raw local0",
+        # The level stands before each line, and systemd takes it from there: haproxy_limits says whose is raised.
+        "log stdout format short local0",
         f"maxconn {maxconn}",
         f"stats socket {STATE_DIR}/admin.sock mode 600 level admin",
         "stats timeout 30s",
@@ -196,6 +198,7 @@ def _frontend(
         "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
         "http-request set-var(txn.agent) req.hdr(user-agent)",
         *haproxy_trust.true_client(settings, files),
+        *haproxy_limits.rules(settings, files),
         "http-request del-header x-forwarded- -m beg",
         *(f"http-request del-header {name}" for name in SPOOFABLE),
         "http-request set-header x-request-id %[unique-id]",

@@ -38,6 +38,10 @@ def converge(
     work = work or Run()
     _refuse(wanted)
     wanted, kept = _with_former(wanted)
+    if wanted["addresses"]:
+        from .host_clients import with_addresses
+
+        wanted = with_addresses(wanted)
     pending = Pending(wanted["name"], memory)
     owed = bool(pending.triggers)
     host.fired |= pending.triggers

@@ -258,6 +258,25 @@ options:
         description: Seconds that a WebSocket may be silent.
         type: float
         default: 3600.0
+      limit_requests:
+        description: Requests that one address may make within O(settings.limit_per). 0 for any number.
+        type: int
+        default: 0
+      limit_per:
+        description: The time in seconds in which O(settings.limit_requests) are counted.
+        type: float
+        default: 60.0
+      limit_except:
+        description:
+          - Addresses and networks that are not counted, with blanks between.
+          - Those that several stacks name count together.
+        type: str
+        default: ""
+      limit_answer:
+        description:
+          - What is answered to whoever makes more requests, V(429) at once, or V(tarpit), the same after ten seconds.
+        type: str
+        default: "429"
 """
 
 EXAMPLES = r"""

@@ -50,6 +50,29 @@ options:
         description: Whether the other stacks' differing words are forgotten instead.
         type: bool
         default: false
+  addresses:
+    description:
+      - Addresses that only the server knows are put into files.
+    type: dict
+    suboptions:
+      placeholder:
+        description: What stands for them in O(files[].content).
+        type: str
+        required: true
+      separator:
+        description: What stands between them.
+        type: str
+        default: " "
+      listed:
+        description: Pattern of files that list them, one a line; O(files) that match it count as they will be.
+        type: str
+        default: ""
+      clients:
+        description:
+          - File that remembers the addresses that runs came from by SSH, one a line; this run's is added, and they
+            count too. Without it, nothing is remembered.
+        type: str
+        default: ""
   packages:
     description:
       - Packages to be installed, without recommended ones. The package lists are refreshed only when one is unknown.
@@ -519,6 +542,15 @@ ARGUMENT_SPEC = {
             "stack": {"type": "str", "required": True},
             "says": {"type": "dict", "default": {}},
             "instead": {"type": "bool", "default": False},
+        },
+    },
+    "addresses": {
+        "type": "dict",
+        "options": {
+            "placeholder": {"type": "str", "required": True},
+            "separator": {"type": "str", "default": " "},
+            "listed": {"type": "str", "default": ""},
+            "clients": {"type": "str", "default": ""},
         },
     },
     "repositories": FILES,

@@ -20,6 +20,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def moment(seconds: float | None) -> str:
+    """A moment in seconds since 1970; empty for none."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def services(known: Mapping[str, Mapping[str, Any]]) -> str:
     """What runs where, from the state that the modules give."""
     rows = []

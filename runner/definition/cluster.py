@@ -102,8 +102,19 @@ class Tls(Model):
 class RateLimit(Model):
     """Requests that one client may make."""
 
-    requests: Whole = one("So many requests", ge=1)
-    per: Duration = one("in this time.", 60.0, gt=0)
+    requests: Whole = one("So many requests (0: any number)", ge=0, le=1_000_000_000)
+    per: Duration = one("in this time.", 60.0, ge=1, le=86400)
+    ignore: Annotated[list[NetworkAddress], Short(lambda v: [v] if isinstance(v, str) else v, TEXT)] = many(
+        "Addresses and networks that are not counted, beside the stack's servers and those of bans.", list
+    )
+    answer: Literal["429", "tarpit"] = one(
+        "What more requests are answered: 429 at once, or tarpit, the same after ten seconds.", "429"
+    )
+
+
+def unlimited(value: Any) -> Any:
+    """false as no limit."""
+    return {"requests": 0} if value is False else value
 
 
 class LoadBalancer(Model):
@@ -144,7 +155,9 @@ class LoadBalancer(Model):
         **matching(r"^[A-Za-z0-9._@-]{1,15}$", "must be the name of an interface, of at most 15 characters"),
     )
     tls: Tls | None = one("HTTPS.", None)
-    rate_limit: RateLimit | None = one("Requests that one client may make.", None)
+    rate_limit: Annotated[RateLimit | None, Short(unlimited, {"const": False})] = one(
+        "Requests that one client may make; false: any number. Default: 1,500 per minute where there are bans.", None
+    )
 
 
 class UnattendedUpgrades(Model):

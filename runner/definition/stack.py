@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import PrivateAttr
 
 from .backups import Backups, Repository, backed_up, backup_server, directory
-from .base import Model, Short, many, one
+from .bans import Bans, switch
+from .base import BOOLEAN, Model, Short, many, one
 from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
 from .databases import Database, data_servers, logical, quorum, routers
 from .external import askers
@@ -34,6 +35,7 @@ from .scalars import (
 )
 from .servers import Server, Ssh, User, names_a_file, resolved
 from .service import Service
+from .sshd import Sshd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,6 +83,12 @@ class Stack(Model):
     )
     unattended_upgrades: Annotated[UnattendedUpgrades, Short(upgrades, {"type": "boolean"})] = many(
         "The distribution's security updates.", UnattendedUpgrades
+    )
+    bans: Annotated[Bans | None, Short(switch, BOOLEAN)] = one(
+        "Bans whoever guesses passwords, scans or floods; default: as it is on the servers.", None
+    )
+    sshd: Annotated[Sshd | None, Short(switch, BOOLEAN)] = one(
+        "How strict the SSH servers are; default: as they are.", None
     )
     jobs: dict[ServiceName, Job] = many("Commands on a schedule.", dict)
     databases: dict[DatabaseName, Database] = many("Managed databases.", dict)

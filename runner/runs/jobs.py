@@ -83,6 +83,10 @@ class Jobs:
         job = self._job("run", longshore_run_service=service, longshore_run_command=list(command))
         return replace(job, log=False)
 
+    def bans(self, action: str, addresses: Sequence[str] = (), **more: int) -> Job:
+        """``list``, ``add``, ``remove`` or ``attacks``, on every server that bans; ``more``: ``seconds``, ``hours``."""
+        return self._job("bans", longshore_bans={"action": action, "addresses": list(addresses), **more})
+
     def db_status(self) -> Job:
         """How the databases are; changes nothing."""
         return self._job("database_status")

@@ -11,6 +11,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     exporters,
     external,
     hardening,
+    protection,
     virtual_ip,
 )
 
@@ -55,6 +56,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         else [],
         "restic": keepers if definition.backed_up("restic") else [],
     }
+    groups |= protection.members(definition)
     for name, server in definition.servers.items():
         for tag in server.tags:
             groups.setdefault(f"tag_{tag.replace('-', '_')}", []).append(name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     backups,
     exporters,
+    protection,
     registries,
     virtual_ip,
 )
@@ -74,6 +75,7 @@ def _cluster(definition: Stack, name: str) -> dict[str, Any]:
         "sysctl": {**definition.sysctl, **server.sysctl},
         "hardening": definition.hardening.model_dump(mode="json") if definition.hardening is not None else None,
         "unattended_upgrades": definition.unattended_upgrades.model_dump(mode="json"),
+        **protection.shared(definition),
         "registry.server": f"{registry} at {definition.servers[registry].private}" if registry is not None else None,
     }
     for address in definition.load_balancer.virtual_ip if name in virtual_ip.servers(definition) else ():

@@ -16,6 +16,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     databases,
     edge,
     hardening,
+    protection,
     registries,
     secrets,
     server,
@@ -48,6 +49,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),
+        **protection.variables(definition),
         **databases.of_stack(definition),
     }
 

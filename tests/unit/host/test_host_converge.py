@@ -60,6 +60,7 @@ class Server:
             paths_refused={},
             name="test",
             cluster=None,
+            addresses=None,
             hostname="",
             timezone="",
             sysctl=None,
