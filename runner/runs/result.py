@@ -94,6 +94,7 @@ class Result:
     less than was asked for, and why), ``locked_by`` (who holds the lock, when the run was refused for it), ``data``
     (what our modules returned, by the module's short name, the last one winning), ``kept`` (by server, the paths of
     data that a removal left there), ``databases`` (by name and server, how it is, or what would change),
+    ``leases`` (by server, who may reach which port of it for how long yet),
     ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own output).
     """
 
@@ -110,6 +111,7 @@ class Result:
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     databases: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    leases: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
     log: str = ""
 
     @property
@@ -136,6 +138,7 @@ class Tally:
         self._notices: dict[str, None] = {}
         self._kept: dict[str, tuple[str, ...]] = {}
         self._databases: dict[str, dict[str, dict[str, Any]]] = {}
+        self._leases: dict[str, tuple[dict[str, Any], ...]] = {}
         self._locked_by = ""
         self._bad_input = False
         self._rescued: set[str] = set()
@@ -185,6 +188,8 @@ class Tally:
             if name in _OF_DATABASES:
                 for instance, found in (event.data.get("instances") or {}).items():
                     self._databases.setdefault(instance, {})[event.place.host] = found
+            if name == "firewall_lease":
+                self._leases[event.place.host] = tuple(event.data.get("leases") or ())
             if name == "guard":
                 # Servers that did not answer are left out from the start, so no task tells of them.
                 self._left_out |= {str(server) for server in event.data.get("unreachable_servers") or []}
@@ -241,6 +246,7 @@ class Tally:
             locked_by=self._locked_by if status is Status.LOCKED else "",
             data=self._data,
             databases=self._databases,
+            leases=self._leases,
             kept={host: paths for host, paths in sorted(self._kept.items()) if paths},
             log=log,
         )

@@ -21,6 +21,7 @@ GROUPS = (
     "swarm_manager",
     "registry",
     "builder",
+    "firewall",
     "load_balancer",
     "volume_host",
     "etcd",

@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
     databases,
     edge,
+    firewall,
     registries,
     secrets,
     server,
@@ -46,6 +47,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),
+        **firewall.of_stack(definition),
         **databases.of_stack(definition),
     }
 
@@ -57,6 +59,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | server.variables(definition, name)
         | services.of_server(definition, name)
         | databases.of_server(definition, name)
+        | firewall.of_server(definition, name)
         | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
     )
 
