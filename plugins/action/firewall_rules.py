@@ -28,6 +28,8 @@ GRACE = 15.0
 class ActionModule(KeptModule):
     """What the module does on the server is its own."""
 
+    _connection: Any
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Give the module's result; fails when new rules cut the server off, with the reason."""
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -64,7 +66,7 @@ class ActionModule(KeptModule):
         )
 
     def _freshly(self, phase: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        own: Any = self._connection
+        own = self._connection
         self._connection = fresh(own)
         try:
             return self._phase(phase, task_vars)
