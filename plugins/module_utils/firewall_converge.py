@@ -72,7 +72,7 @@ class Wanted:
         self.in_force = is_in_force(fragments)
         if self.in_force:
             _know_all(stack, fragments)
-        self.stack, self.fragment, self.alone = stack, fragment, not fragments
+        self.stack, self.fragment = stack, fragment
         self.text = render(merged(fragments)) if self.in_force else ""
         self.former = (read(RULES) or b"").decode(errors="replace")
         self.listing = self.live = ""
@@ -125,30 +125,36 @@ def converge(
         return _answer(wanted, done, installing)
     if not confirm and not check and nft.armed():
         # Of a run that was killed. Nobody confirmed it.
-        nft.revert()
+        take_back()
     wanted.look()
     if confirm:
         return _confirm(wanted, work)
     if not wanted.differs or check:
         return _answer(wanted, converge_host(wanted.state(), check, work=work), installing)
-    if wanted.text in ("", wanted.former):
-        # Nobody is kept out by what goes, or by what was confirmed before and somebody took away.
+    if not wanted.text:
+        # The units first: they would load the rules again.
+        done = converge_host(wanted.state(), False, work=work)
         nft.load(wanted.text, wanted.listing)
-        return _answer(wanted, converge_host(wanted.state(), check, work=work), installing)
+        return _answer(wanted, done, installing)
+    if wanted.text == wanted.former:
+        # Confirmed before, and taken away or changed by somebody.
+        nft.load(wanted.text, wanted.listing)
+        return _answer(wanted, converge_host(wanted.state(), False, work=work), installing)
     planned = converge_host(wanted.state(), True, work=work)
     with work.to_the_end():
         nft.arm(wanted.former, revert_after)
         try:
             nft.load(wanted.text, wanted.listing)
         except HostError:
-            nft.revert()
+            take_back()
             raise
     return {**_answer(wanted, planned, installing), "pending": True}
 
 
 def take_back() -> None:
-    """Put in force what was confirmed last."""
-    nft.revert()
+    """Put in force what was confirmed last: nothing else is on disk."""
+    nft.put((read(RULES) or b"").decode(errors="replace"))
+    nft.disarm()
 
 
 def read_fragments(without: str) -> list[dict[str, Any]]:
@@ -184,8 +190,11 @@ def _know_all(stack: str, fragments: list[dict[str, Any]]) -> None:
 
 
 def _confirm(wanted: Wanted, work: Run) -> dict[str, Any]:
+    if not wanted.differs and wanted.text == wanted.former:
+        # It was confirmed, and the answer was lost on its way.
+        return {**_answer(wanted, converge_host(wanted.state(), False, work=work), None), "confirmed": True}
     if wanted.differs or not nft.armed():
-        nft.revert()
+        take_back()
         raise HostError("the new rules were taken back before they were confirmed: it took too long")
     with work.to_the_end():
         done = converge_host(wanted.state(), False, work=work)

@@ -54,11 +54,16 @@ def load(text: str, wanted: str) -> None:
     Leases stay, unless what is there has another shape. Raises ``HostError``; the former rules are in force then.
     """
     run(["nft", "-c", "-f", "-"], given=text or NOTHING)
-    run(["nft", "-f", "-"], given=text or NOTHING)
+    put(text)
     if live() != wanted:
         run(["nft", "-f", "-"], given=NOTHING + text)
         if live() != wanted:
             raise HostError(f"the table {TABLE} is not what was loaded: something else changes it")
+
+
+def put(text: str) -> None:
+    """Put ``text`` in force, without a look at what comes of it; empty takes the table away."""
+    run(["nft", "-f", "-"], given=text or NOTHING)
 
 
 def arm(previous: str, seconds: int) -> None:
@@ -85,10 +90,3 @@ def disarm() -> None:
     """Have nothing taken back any more; what is on the way is waited for."""
     attempt(["systemctl", "stop", f"{REVERT}.timer", f"{REVERT}.service"])
     attempt(["systemctl", "reset-failed", f"{REVERT}.timer", f"{REVERT}.service"])
-
-
-def revert() -> None:
-    """Take back at once what is not confirmed."""
-    if os.path.exists(PREVIOUS):
-        run(["nft", "-f", PREVIOUS])
-    disarm()

@@ -119,5 +119,6 @@ def units(wanted: bool) -> list[dict[str, Any]]:
             "restart": "now",
             "unless_container": False,
         }
-        for name in (UNIT, f"{CHECK}.timer")
+        # One that looks just now could load them once more.
+        for name in (UNIT, f"{CHECK}.timer", *([] if wanted else [f"{CHECK}.service"]))
     ]
