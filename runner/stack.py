@@ -385,6 +385,53 @@ class Stack:
         """The same stack with other ``Options``."""
         return Stack(self.definition, self.environment, replace(self.options, **changes))  # type: ignore[arg-type]
 
+    def guarded(self, servers: Sequence[str] = ()) -> list[str]:
+        """``servers`` (none: all of them), if the stack file has a ``firewall``; else raises ``BadInput``."""
+        if self.definition.firewall is None:
+            raise BadInput("the stack file has no `firewall`: nothing is kept out of its servers")
+        return [self.server(name) for name in servers] or list(self.definition.servers)
+
+    def probed(self, servers: Sequence[str] = (), ports: str = "", source: str = "") -> list[dict[str, Any]]:
+        """Dial the servers from here: what ``longshore.runs.doors.compare`` gives, of ``ports`` (``1-1024``) too."""
+        from longshore.definition.scalars import expand_range, is_ip  # noqa: PLC0415 - as above
+        from longshore.runs.doors import compare  # noqa: PLC0415 - as above
+
+        names = self.guarded(servers)
+        try:
+            low, high = expand_range(ports) if ports else (1, 0)
+        except ValueError as error:
+            raise BadInput(f"--ports: {error}") from error
+        if source and not is_ip(source):
+            raise BadInput(f"--from: {source[:64]!r} is not an address")
+        return compare(self.definition, names, range(low, high + 1), source)
+
+    def lease_of(
+        self, port: int, duration: str, *, source: str = "", protocol: str = "tcp", servers: Sequence[str] = ()
+    ) -> Job:
+        """The job that lets ``source`` reach a port for a time such as ``20m``; ``0`` ends that.
+
+        ``source`` is an address, ``any``, or empty for this machine. Raises ``BadInput`` for what can't be, and for a
+        longer time than the stack file allows.
+        """
+        from longshore.definition.scalars import is_ip, seconds  # noqa: PLC0415 - as above
+
+        names = self.guarded(servers)
+        firewall = self.definition.firewall
+        try:
+            length = round(seconds(duration))
+        except ValueError as error:
+            raise BadInput(f"--for {duration[:40]}: {error}") from error
+        if firewall is not None and length > firewall.longest_lease:
+            raise BadInput(
+                f"--for {duration}: the longest lease is {firewall.longest_lease:.0f} s (firewall.longest_lease); "
+                "what is needed for good belongs into firewall.allow"
+            )
+        if source and source != "any" and not is_ip(source):
+            raise BadInput(f"--from: {source[:64]!r} is not an address: a lease is for one, or for any")
+        if protocol not in ("tcp", "udp"):
+            raise BadInput(f"--protocol: {protocol[:20]!r} is neither tcp nor udp")
+        return self.jobs.firewall_lease(names, port, length, source=source, protocol=protocol)
+
     def services(self, names: Sequence[str]) -> list[str]:
         """``names``, if each is a service of the stack; else raises ``BadInput``."""
         return [self.service(name) for name in dict.fromkeys(names)]

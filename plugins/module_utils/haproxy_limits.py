@@ -60,8 +60,7 @@ def sections(settings: Mapping[str, Any]) -> list[str]:
 
 
 def rules(settings: Mapping[str, Any], files: Files) -> list[str]:
-    """A frontend's rules. They stand behind what finds out a client's true address.
-    """
+    """A frontend's rules. They stand behind what finds out a client's true address."""
     told = [f"http-after-response set-log-level {LEVEL} if {{ status 400:499 }}"]
     if not settings["limit_requests"]:
         return told

@@ -9,6 +9,8 @@ asked for; in check mode none is made, and a subject takes what is missing then 
 
 from __future__ import annotations
 
+import os
+
 from .host_change import Change, Host, HostError, Refused, run
 from .host_pending import DIRECTORY, Pending
 from .run import Run
@@ -76,6 +78,7 @@ def converge(
         "restart_needed": sorted(pending.restarts),
         "unsupported": host.unsupported,
         "kept": kept,
+        "there": [path for path in wanted.get("paths_told") or () if os.path.lexists(path)],
         "resumed": owed,
     }
 

@@ -94,6 +94,11 @@ options:
     description: Paths beside which nothing is done, each with the reason. One that is there is an error.
     type: dict
     default: {}
+  paths_told:
+    description: Paths of which RV(there) tells whether they are there at the end.
+    type: list
+    elements: str
+    default: []
   packages_held:
     description: Packages that are not to be upgraded by themselves. Those that are not installed are passed over.
     type: list
@@ -466,6 +471,11 @@ kept:
   returned: success
   type: list
   elements: str
+there:
+  description: Those of O(paths_told) that are there.
+  returned: success
+  type: list
+  elements: str
 resumed:
   description: Whether an earlier run was interrupted and this one finished what it owed.
   returned: success
@@ -558,6 +568,7 @@ ARGUMENT_SPEC = {
     "packages_absent": WORDS,
     "packages_refused": {"type": "dict", "default": {}},
     "paths_refused": {"type": "dict", "default": {}},
+    "paths_told": WORDS,
     "packages_held": WORDS,
     "packages_upgraded": WORDS,
     "groups": dictionaries(GROUP),

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 from longshore import __version__
-from longshore.cli import backups, bans, configs, databases, files, inside, lab, logs, look
+from longshore.cli import backups, bans, configs, databases, files, firewall, inside, lab, logs, look
 from longshore.cli.ending import end
 from longshore.cli.guarding import refusing
 from longshore.cli.options import Common, Environment, File, Source, remember, shared
@@ -273,5 +273,6 @@ app.add_typer(databases.app, name="db")
 app.add_typer(backups.app, name="backup")
 app.add_typer(bans.app, name="bans")
 app.add_typer(configs.app, name="config")
+app.add_typer(firewall.app, name="firewall")
 app.add_typer(files.app)
 app.add_typer(lab.app)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from .base import INTEGER, TEXT, Model, Short, many, one
-from .scalars import Address, CheckPath, Command, Duration, Port, ServerName, ServiceName, Texts, Whole
+from .scalars import Address, CheckPath, Command, Duration, Port, ServerName, ServiceName, Whole
 
 
 class Job(Model):
@@ -21,22 +21,6 @@ class Job(Model):
     timezone: str = one("The schedule's time zone.", "UTC")
     overlap: Literal["forbid", "allow", "replace"] = one("When the last run still runs.", "forbid")
     deadline: Duration | None = one("A run that takes longer is ended.", None)
-
-
-class FirewallRule(Model):
-    """Who may reach what."""
-
-    source: Texts = many("Addresses, networks, or the name of a server or a tag.", list, alias="from")
-    to: Texts = many("Names of servers or tags; default: all.", list)
-    port: Port | None = one("The port; default: all.", None)
-    protocol: Literal["tcp", "udp"] = one("tcp or udp.", "tcp")
-
-
-class Firewall(Model):
-    """What is let in beside what the stack itself needs."""
-
-    allow: list[FirewallRule] = many("Let in.", list)
-    deny: list[FirewallRule] = many("Kept out, before all else.", list)
 
 
 class FailoverTarget(Model):

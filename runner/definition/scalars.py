@@ -36,6 +36,11 @@ def _duration(value: Any) -> Any:
     return value
 
 
+def seconds(text: str) -> float:
+    """A duration such as ``20m`` in seconds. Raises ValueError."""
+    return float(_duration(text))
+
+
 def _size(value: Any) -> Any:
     if isinstance(value, str):
         if not (found := _SIZE.fullmatch(value)):

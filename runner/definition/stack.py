@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import PrivateAttr
 
@@ -17,8 +17,10 @@ from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
 from .databases import Database, data_servers, logical, quorum, routers
 from .external import askers
 from .file_text import read
+from .firewall import Firewall
+from .firewall_rules import rules
 from .hardening import Hardening, hardened
-from .later import Failover, Firewall, Job, Monitoring
+from .later import Failover, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
 from .scalars import (
@@ -241,6 +243,10 @@ class Stack(Model):
     def routers(self) -> dict[str, Service]:
         """The services that take containers to the databases, by name."""
         return routers(self)
+
+    def firewall_rules(self, server: str) -> dict[str, list[dict[str, Any]]]:
+        """Whom the firewall of a server lets in and keeps out: ``allow`` and ``deny``."""
+        return rules(self, server)
 
     def volume_hosts(self) -> list[str]:
         """Servers on which a local volume's directory stands."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 # Path in the file (``*``: every name or item; ``key=value``: that value) → what is missing.
 NOT_YET: dict[tuple[str, ...], str] = {
     ("jobs",): "scheduled jobs",
-    ("firewall",): "the firewall",
     ("failover",): "DNS failover",
     ("monitoring",): "vital signs",
     ("servers", "*", "public_address"): "public names of servers",

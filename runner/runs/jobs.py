@@ -166,6 +166,20 @@ class Jobs:
         """
         return self._job("backup", check=check, longshore_backup={"action": action, "stanzas": list(stanzas), **more})
 
+    def firewall(self, *, check: bool = False) -> Job:
+        """The rules of the firewall on every server; ``check``: only say what would change."""
+        return self._job("firewall", check=check, diff=check)
+
+    def firewall_lease(self, servers: Sequence[str], port: int, seconds: int, *, source: str, protocol: str) -> Job:
+        """Let ``source`` (empty: this machine) reach a port for so many seconds; 0 closes it again."""
+        wanted = {"port": port, "source": source, "protocol": protocol}
+        timed = {"state": "present", "seconds": seconds} if seconds else {"state": "absent"}
+        return self._job("firewall_lease", longshore_lease={"servers": list(servers), **wanted, **timed})
+
+    def firewall_leases(self, servers: Sequence[str]) -> Job:
+        """The leases that servers have: ``Result.leases``."""
+        return self._job("firewall_lease", longshore_lease={"servers": list(servers), "state": "listed"})
+
     def server_drain(self, server: str) -> Job:
         """Move the tasks away from a server."""
         return self._job("server_drain", longshore_server=server)

@@ -95,6 +95,7 @@ class Result:
     (what our modules returned, by the module's short name, the last one winning), ``kept`` (by server, the paths of
     data that a removal left there), ``databases`` (by name and server, how it is, or what would change),
     ``bans`` (by server, what the module of that name told),
+    ``leases`` (by server, who may reach which port of it for how long yet),
     ``duration`` in seconds, ``log`` (the directory with the events and Ansible's own output).
     """
 
@@ -112,6 +113,7 @@ class Result:
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     databases: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     bans: dict[str, dict[str, Any]] = field(default_factory=dict)
+    leases: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
     log: str = ""
 
     @property
@@ -139,6 +141,7 @@ class Tally:
         self._kept: dict[str, tuple[str, ...]] = {}
         self._databases: dict[str, dict[str, dict[str, Any]]] = {}
         self._bans: dict[str, dict[str, Any]] = {}
+        self._leases: dict[str, tuple[dict[str, Any], ...]] = {}
         self._locked_by = ""
         self._bad_input = False
         self._rescued: set[str] = set()
@@ -190,6 +193,8 @@ class Tally:
                     self._databases.setdefault(instance, {})[event.place.host] = found
             if name == "bans":
                 self._bans[event.place.host] = event.data
+            if name == "firewall_lease":
+                self._leases[event.place.host] = tuple(event.data.get("leases") or ())
             if name == "guard":
                 # Servers that did not answer are left out from the start, so no task tells of them.
                 self._left_out |= {str(server) for server in event.data.get("unreachable_servers") or []}
@@ -247,6 +252,7 @@ class Tally:
             data=self._data,
             databases=self._databases,
             bans=self._bans,
+            leases=self._leases,
             kept={host: paths for host, paths in sorted(self._kept.items()) if paths},
             log=log,
         )

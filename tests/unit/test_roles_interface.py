@@ -22,6 +22,7 @@ GROUPS = (
     "swarm_manager",
     "registry",
     "builder",
+    "firewall",
     "load_balancer",
     "virtual_ip",
     "volume_host",

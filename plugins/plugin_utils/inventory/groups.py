@@ -32,6 +32,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "swarm_manager": definition.managers(),
         "registry": [registry] if (registry := definition.registry_server()) else [],
         "builder": definition.builders(),
+        "firewall": list(definition.servers) if definition.firewall is not None else [],
         "load_balancer": definition.load_balancers(),
         "virtual_ip": virtual_ip.servers(definition),
         "volume_host": definition.volume_hosts(),

@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
     databases,
     edge,
+    firewall,
     hardening,
     protection,
     registries,
@@ -50,6 +51,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **services.variables(definition),
         **edge.variables(definition),
         **protection.variables(definition),
+        **firewall.of_stack(definition),
         **databases.of_stack(definition),
     }
 
@@ -63,6 +65,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | databases.of_server(definition, name)
         | virtual_ip.of_server(definition, name)
         | hardening.of_server(definition, name)
+        | firewall.of_server(definition, name)
         | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
     )
 

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cluster, databases, edge, files, placement, ports, references, servers, services, users, virtual_ip
+from . import (
+    cluster,
+    databases,
+    edge,
+    files,
+    firewall,
+    placement,
+    ports,
+    references,
+    servers,
+    services,
+    users,
+    virtual_ip,
+)
 
 if TYPE_CHECKING:
     from .context import Context
@@ -25,4 +38,5 @@ def check(context: Context) -> None:
     cluster.check(context)
     virtual_ip.check(context)
     files.check(context)
+    firewall.check(context)
     users.check(context)

@@ -60,6 +60,7 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
         yield ("ca_certificates", index), file
     yield from edge.files(stack)
     yield from _of_databases(context)
+    yield from _of_firewall(context)
     keys = [(name, index, key) for name, user in stack.users.items() for index, key in enumerate(user.keys)]
     yield from ((("users", name, "keys", index), key) for name, index, key in keys if names_a_file(key))
 
@@ -75,6 +76,14 @@ def _of_databases(context: Context) -> Iterator[tuple[Path, str]]:
             yield ("databases", name, "source", "key"), database.source.key
         if database.backup is not None and database.backup.verify_sql is not None:
             yield ("databases", name, "backup", "verify_sql"), database.backup.verify_sql
+
+
+def _of_firewall(context: Context) -> Iterator[tuple[Path, str]]:
+    firewall = context.stack.firewall
+    rules = {"allow": firewall.allow, "deny": firewall.deny} if firewall is not None else {}
+    for kind, listed in rules.items():
+        for index, rule in enumerate(listed):
+            yield from ((("firewall", kind, index, "files", number), file) for number, file in enumerate(rule.files))
 
 
 def _readable(context: Context, path: Path, name: str) -> None:

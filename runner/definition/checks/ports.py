@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from .. import fixed_ports
 from ..databases import PORTS as DATABASE_PORTS
 from ..normalize import order
 from . import edge
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
     from ..stack import Stack
     from .context import Context
 
-# What Swarm uses between servers (docs.docker.com, "Open protocols and ports between the hosts").
-_SWARM = ((2377, "tcp"), (7946, "tcp"), (7946, "udp"), (4789, "udp"))
-REGISTRY_PORT = 5000
-BACKUP_PORT = 8432
-# Of etcd: for clients and between its members.
-QUORUM_PORTS = (2379, 2380)
-SENTINEL_PORT = 26379
-# Where the nodes of Erlang, in which RabbitMQ is written, ask for each other's ports.
-EPMD_PORT = 4369
 # A load balancer learns a service's addresses from one answer of DNS, which holds no more.
 MOST_ROUTED = 750
 
@@ -111,10 +103,10 @@ def _reserved(context: Context) -> _Taken:
     """The ports that the servers use themselves; two uses of one are complained about."""
     stack = context.stack
     hosts = stack.docker_hosts()
-    taken: _Taken = {(name, number, protocol): "Swarm" for name in hosts for number, protocol in _SWARM}
+    taken: _Taken = {(name, number, protocol): "Swarm" for name in hosts for number, protocol in fixed_ports.SWARM}
     registry = stack.registry_server()
     if registry is not None:
-        taken[(registry, REGISTRY_PORT, "tcp")] = "the registry"
+        taken[(registry, fixed_ports.REGISTRY, "tcp")] = "the registry"
 
     def reserve(servers: Iterable[str], number: int, holder: str, *path: str | int) -> None:
         keys = [(name, number, "tcp") for name in servers]
@@ -152,8 +144,8 @@ def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[st
     server, kept = stack.backup_server(), stack.backed_up("pgbackrest")
     if server is not None and kept:
         servers = dict.fromkeys([server, *(name for database in kept for name in database.servers)])
-        yield servers, BACKUP_PORT, "the backups of databases", ("databases",)
-    for number in QUORUM_PORTS:
+        yield servers, fixed_ports.BACKUP, "the backups of databases", ("databases",)
+    for number in fixed_ports.QUORUM:
         yield stack.etcd_members(), number, "the databases' quorum", ("databases",)
-    yield stack.sentinels(), SENTINEL_PORT, "the databases' quorum", ("databases",)
-    yield stack.data_servers("rabbitmq"), EPMD_PORT, "RabbitMQ's nodes", ("databases",)
+    yield stack.sentinels(), fixed_ports.SENTINEL, "the databases' quorum", ("databases",)
+    yield stack.data_servers("rabbitmq"), fixed_ports.EPMD, "RabbitMQ's nodes", ("databases",)

@@ -22,6 +22,7 @@ RESERVED = frozenset(
         "data_server",
         "etcd",
         "external_database",
+        "firewall",
         "localhost",
         "longshore",
         "mariadb",
