@@ -67,4 +67,5 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
         "user": database.inside,
         "strict": database.synchronous == "strict",
         "settings": database.settings,
+        **({"template": str(definition.file(database.template))} if database.template is not None else {}),
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..databases import PORTS, VERSIONS, quorum
 from ..packages import HAVING
-from . import external, memcached, rabbitmq
+from . import external, memcached, rabbitmq, whole_file
 
 if TYPE_CHECKING:
     from ..backups import Backups, Repository
@@ -79,6 +79,7 @@ def check(context: Context) -> None:
         _backup(context, database, base)
         if database.engine != "postgresql":
             _plain(context, database, base)
+        whole_file.check(context, database, base)
         if database.engine in _OF_ENGINE:
             _OF_ENGINE[database.engine](context, database, base)
         if not database.tls and database.engine != "memcached":
