@@ -47,7 +47,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
                 "name": definition.instance(each.name),
                 "port": each.listens,
                 "servers": [{"name": name, "address": definition.servers[name].private} for name in each.servers],
-                "password": secrets.kept("databases", f"{each.name}.sentinel"),
+                "password": secrets.inside(f"{each.name}.sentinel", "sentinel"),
             }
             for each in watched
         ],
