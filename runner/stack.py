@@ -185,9 +185,22 @@ class Stack:
         """``switchover``, ``promote``, ``resync`` or ``remove`` of a database, as ``order_of`` takes them."""
         return self.run_job(self.order_of(database, order, server), on_event)
 
-    def db_rotate(self, databases: Sequence[str], on_event: OnEvent | None = None) -> Result:
-        """New passwords for the services that use these databases; nobody is cut off meanwhile."""
-        return self.run_job(self.rotation_of(databases), on_event)
+    def db_rotate(self, databases: Sequence[str], on_event: OnEvent | None = None, *, internal: bool = False) -> Result:
+        """New passwords for the services that use these databases, or for what runs inside; nobody is cut off."""
+        return self.run_job((self.internal_rotation_of if internal else self.rotation_of)(databases), on_event)
+
+    def internal_rotation_of(self, databases: Sequence[str]) -> Job:
+        """The job of ``db_rotate`` with ``internal``. Raises ``BadInput`` for one that has no such passwords."""
+        names = list(dict.fromkeys(databases))
+        holding = self.definition.logical_databases()
+        for name in names:
+            _known("database", name, holding)
+            held = self._managed(holding[name].name, "rotate")
+            if held.name != name:
+                raise BadInput(f"{name} is in {held.name}, whose passwords inside are for all of it: say {held.name}")
+            if held.engine == "memcached":
+                raise BadInput(f"{name} is a memcached, which has no password")
+        return self.jobs.db_rotate_internal(names)
 
     def rotation_of(self, databases: Sequence[str]) -> Job:
         """The job of ``db_rotate``.

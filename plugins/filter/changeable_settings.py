@@ -40,12 +40,18 @@ _value:
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.module_utils.settings_text import changeable, equals, shown, spaced
+from ansible_collections.longshore.stack.plugins.module_utils.settings_text import (
+    changeable,
+    equals,
+    mariadb,
+    shown,
+    spaced,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PARSERS = {"mariadb": equals, "rabbitmq": equals, "redis": spaced}
+_PARSERS = {"mariadb": mariadb, "rabbitmq": equals, "redis": spaced}
 
 
 def changeable_settings(text: str, engine: str) -> dict[str, str]:

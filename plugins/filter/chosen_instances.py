@@ -73,6 +73,8 @@ def chosen_instances(
         chosen.append(
             {
                 **instance,
+                # What a template gave then is among what is kept, by name.
+                "template": "",
                 "settings": {**version["servers"].get(server, version["given"]), **unkept},
                 # Nothing is worked out beside it, also not what nobody worked out then.
                 "exact": server in version["servers"],

@@ -70,6 +70,8 @@ def found_settings(hosts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, An
                 told = settings.get(instance["name"])
                 if told:
                     database["servers"][known["inventory_hostname"]] = told
+                    # What a template gives is all that is given.
+                    database["given"] = dict(told) if instance.get("template") else database["given"]
     return found
 
 

@@ -18,6 +18,9 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.patroni_config imp
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+# Whose users and passwords a primary makes.
+_TOLD = ("owner", "reader", "monitor", "replication", "rewind", "also")
+
 
 def patroni_configs(  # noqa: PLR0917 - filters are called by name
     instances: Sequence[Mapping[str, Any]],
@@ -44,7 +47,7 @@ def patroni_configs(  # noqa: PLR0917 - filters are called by name
                 **{key: instance[key] for key in keys},
                 "also": list(instance.get("also") or []),
                 "extensions": list(instance.get("extensions") or []),
-                "passwords": {key: known[key] for key in ("owner", "reader", "monitor", "also") if key in known},
+                "passwords": {key: known[key] for key in _TOLD if key in known},
                 "dynamic": shared,
                 "text": text,
                 "settings": changeable(instance, memory, processors),

@@ -13,7 +13,7 @@ import json
 from .host_change import HostError, attempt
 from .mariadb_sql import Local
 from .postgresql_sql import Instance
-from .settings_text import changeable, equals, spaced
+from .settings_text import changeable, equals, mariadb, spaced
 from .valkey_cli import Valkey, only_at_a_start
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ class MariaDB(Engine):
 
     def settings(self) -> dict[str, str]:
         """As ``Engine.settings``."""
-        return changeable(_text(f"/etc/mysql/instances/{self.name}.cnf"), equals)
+        return changeable(_text(f"/etc/mysql/instances/{self.name}.cnf"), mariadb)
 
     def restarting(self, found: Sequence[Mapping[str, Any]]) -> set[str] | None:
         """As ``Engine.restarting``: what is no variable that can be set."""

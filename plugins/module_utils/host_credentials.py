@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+_FURTHER = {"moved": turns.moved, "ended": turns.ended}
 ALPHABETS = {"hex": "0123456789abcdef", "alphanumeric": string.ascii_letters + string.digits}
 
 
@@ -79,15 +80,15 @@ def further(name: str, wanted: Mapping[str, Any], one: str, other: str) -> str:
 def turned(
     names: Mapping[str, Mapping[str, Any]], values: Mapping[str, str], turn: Mapping[str, str]
 ) -> dict[str, str]:
-    """``values`` with those of ``turn`` (name → ``begun`` or ``ended``) further. Raises ``HostError``."""
+    """``values`` with those of ``turn`` (name → ``begun``, ``moved`` or ``ended``) further. Raises ``HostError``."""
     found = dict(values)
     for name, phase in turn.items():
         wanted = names.get(name, {})
         if not wanted.get("turns") or name not in found:
             raise HostError(f"the credential {name} does not take turns, or is not there")
         try:
-            if phase == "ended":
-                found[name] = turns.ended(found[name])
+            if phase in _FURTHER:
+                found[name] = _FURTHER[phase](found[name])
             else:
                 found[name] = turns.begun(found[name], generate(wanted["length"], wanted["alphabet"]))
         except ValueError as error:

@@ -14,6 +14,7 @@ import errno
 import glob
 import json
 import os
+import re
 import stat
 from grp import getgrnam
 from pwd import getpwnam
@@ -326,15 +327,30 @@ def _owner(path: str, wanted: Mapping[str, Any]) -> Callable[[], None]:
 
 def _writer(wanted: Mapping[str, Any], content: bytes | None) -> Callable[[], None]:
     def write() -> None:
-        replace(
-            wanted["path"],
-            content or b"",
-            octal(wanted["mode"]),
-            _must_exist(wanted),
-            wanted.get("validate") or (),
-        )
+        try:
+            replace(
+                wanted["path"],
+                content or b"",
+                octal(wanted["mode"]),
+                _must_exist(wanted),
+                wanted.get("validate") or (),
+            )
+        except HostError as error:
+            raise HostError(f"{_place(wanted.get('origin') or {}, str(error))}{error}") from error
 
     return write
+
+
+def _place(origin: Mapping[str, Any], said: str) -> str:
+    """Where stands what a program refused: ``my.cnf.j2:12: ``, as far as its words tell; empty without an origin."""
+    if not origin:
+        return ""
+    # MariaDB takes both for the same.
+    plain = said.replace("_", "-").lower()
+    for name, line in origin["lines"].items():
+        if re.search(rf"(?<![\w.-]){re.escape(name.replace('_', '-').lower())}(?![\w.-])", plain):
+            return f"{origin['file']}:{line}: "
+    return f"{origin['file']}: "
 
 
 def _remover(remove: Callable[[str], None], path: str) -> Callable[[], None]:

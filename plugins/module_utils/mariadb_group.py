@@ -20,7 +20,7 @@ from .host_files import read, replace
 from .host_programs import replaced
 from .mariadb_sql import Local, plan
 from .rest import Rest, RestError
-from .settings_text import equals
+from .settings_text import mariadb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Member:
         return (read(f"/run/mariadb-{self.name}/mariadb.pid") or b"").decode().strip()
 
     def _wanted(self) -> dict[str, Any]:
-        known = equals((read(f"{CONFIG}/{self.name}.cnf") or b"").decode())
+        known = mariadb((read(f"{CONFIG}/{self.name}.cnf") or b"").decode())
         return {
             "settings": known,
             "unit": _digest(_UNITS.format("instance")),

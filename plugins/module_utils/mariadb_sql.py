@@ -9,8 +9,10 @@ statements can hold one.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
+import time
 
 from . import turns
 from .host_change import Change, HostError, run
@@ -26,6 +28,8 @@ select concat(user, '@', host), json_value(priv, '$.plugin'),
   if(ifnull(json_value(priv, '$.account_locked'), 0) in ('1', 'true'), 'locked', '')
 from mysql.global_priv where user not in ('root', 'mysql', 'mariadb.sys')
 """
+# Seconds. Replicas, and who keeps the log elsewhere, take a new login within a few.
+LEAVING = 45.0
 _GRANT = re.compile(r"GRANT .+? TO `[^`]*`@`[^`]*`")
 
 
@@ -51,34 +55,31 @@ class Local:
 def wanted(database: str, passwords: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """User → how it logs in (``login``), and the ``grants`` it needs, each without whom it is for.
 
-    ``passwords`` has those of ``owner`` and ``reader``, which take turns (two users are good while one changes), of
-    ``replication`` and ``monitor``. Who makes copies of the data is known by the system's user, and has none.
+    ``passwords`` has those of ``owner``, ``reader``, ``replication`` and ``monitor``, which take turns (two users are
+    good while one changes). Who makes copies of the data is known by the system's user, and has none.
     """
     inside = identifier(database.replace("_", "\\_"))
-    owners = _taking_turns(database, passwords["owner"])
-    readers = _taking_turns(f"{database}_reader", passwords["reader"])
+    rights = {
+        "owner": (database, ("ALL PRIVILEGES", inside)),
+        "reader": (f"{database}_reader", ("SELECT, SHOW VIEW", inside)),
+        "replication": ("replication", ("REPLICATION SLAVE, BINLOG MONITOR", "")),
+        "monitor": ("monitor", ("PROCESS, BINLOG MONITOR, SLAVE MONITOR", "")),
+    }
     needs = {
-        **{f"{user}@%": (password, [("ALL PRIVILEGES", inside)]) for user, password in owners},
-        **{f"{user}@%": (password, [("SELECT, SHOW VIEW", inside)]) for user, password in readers},
-        "replication@%": (passwords["replication"], [("REPLICATION SLAVE, BINLOG MONITOR", "")]),
-        "monitor@%": (passwords["monitor"], [("PROCESS, BINLOG MONITOR, SLAVE MONITOR", "")]),
+        **{
+            f"{user}@%": (password, [right])
+            for who, (name, right) in rights.items()
+            for user, (password,) in turns.good(passwords[who], name).items()
+        },
         "backup@localhost": ("", [("RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SLAVE MONITOR", "")]),
     }
     found: dict[str, dict[str, Any]] = {}
-    for user, (password, rights) in needs.items():
-        everywhere = [what for what, where in rights if not where] or ["USAGE"]
+    for user, (password, allowed) in needs.items():
+        everywhere = [what for what, where in allowed if not where] or ["USAGE"]
         grants = [f"GRANT {what} ON *.*" for what in everywhere]
-        grants += [f"GRANT {what} ON {where}.*" for what, where in rights if where]
+        grants += [f"GRANT {what} ON {where}.*" for what, where in allowed if where]
         found[user] = {"login": login(password), "grants": grants}
     return found
-
-
-def _taking_turns(user: str, credential: str) -> Iterator[tuple[str, str]]:
-    """User and password of a credential, and the former ones while they are good too."""
-    turn = turns.read(credential)
-    yield turns.user_of(credential, user), turn.value
-    if turn.former:
-        yield turns.user_of(credential, user, former=True), turn.former
 
 
 def login(password: str) -> list[str]:
@@ -105,12 +106,12 @@ def plan(local: Local, database: str, passwords: Mapping[str, str]) -> Iterator[
     if database not in present:
         text = f"create database {identifier(database)}"
         yield Change(f"database {database}", _runner(local, text))
-    for name in (f"{user}{number}" for user in (database, f"{database}_reader") for number in ("", "_2")):
+    changing = (database, f"{database}_reader", "monitor", "replication")
+    for name in (f"{user}{number}" for user in changing for number in ("", "_2")):
         live = users.get(f"{name}@%")
         if f"{name}@%" not in needed and live is not None and live[3] != "locked":
-            # It stays, for the views and routines that it has made.
-            text = f"alter user {account(f'{name}@%')} account lock; kill hard connection user {identifier(name)}"
-            yield Change(f"{name} may not log in any more", _runner(local, text))
+            leaving = LEAVING if name.startswith("replication") else 0.0
+            yield Change(f"{name} may not log in any more", functools.partial(_end, local, name, leaving))
     for user, needs in needed.items():
         whose = account(user)
         if users.get(user) != needs["login"]:
@@ -121,6 +122,27 @@ def plan(local: Local, database: str, passwords: Mapping[str, str]) -> Iterator[
         if missing:
             text = ";".join(f"{grant} TO {whose}" for grant in missing)
             yield Change(f"rights of {user.partition('@')[0]}", _runner(local, text))
+
+
+def _end(local: Local, name: str, leaving: float) -> None:
+    """Lock a user out, also whoever is in. It stays, for the views and routines that it has made.
+
+    With ``leaving`` its sessions have so many seconds to end by themselves. Raises ``HostError`` when they do not.
+    """
+    until = time.monotonic() + leaving
+    while leaving:
+        text = f"select distinct host from information_schema.processlist where user = '{name}'"  # noqa: S608 - our own
+        rows = local.sql(text)
+        if not rows:
+            break
+        if time.monotonic() >= until:
+            places = ", ".join(row[0].rpartition(":")[0] for row in rows)
+            raise HostError(
+                f"{name} is in use after {leaving:.0f} s by {places}, so its password is good still: "
+                "see longshore db status, then run this again"
+            )
+        time.sleep(0.5)
+    local.sql(f"alter user {account(f'{name}@%')} account lock; kill hard connection user {identifier(name)}")
 
 
 def _user(whose: str, how: Sequence[str]) -> str:

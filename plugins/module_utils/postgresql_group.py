@@ -17,7 +17,7 @@ from .host_files import read
 from .host_programs import replaced
 from .huge_pages import HugePages
 from .patroni import PRIMARY, Group, differences, log_of, serves
-from .postgresql_sql import Instance, plan
+from .postgresql_sql import Instance, plan, plan_members
 from .rest import Rest
 from .settings_text import shown
 
@@ -119,6 +119,7 @@ def _restarted(group: Group, wanted: Mapping[str, Any], check: bool) -> tuple[li
 def _logical(wanted: Mapping[str, Any]) -> Iterator[Change]:
     """Changes that make the logical databases."""
     passwords, instance = wanted["passwords"], Instance(wanted["port"])
+    yield from plan_members(instance, passwords)
     yield from plan(instance, wanted["database"], passwords, wanted["extensions"])
     for name in wanted["also"]:
         yield from plan(instance, name, {**passwords["also"][name], "monitor": passwords["monitor"]}, ())

@@ -10,11 +10,13 @@ that no log of statements can hold one.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
 import os
 import re
+import time
 
 from . import turns
 from .host_change import Change, HostError, run
@@ -26,10 +28,23 @@ if TYPE_CHECKING:
 
 # PostgreSQL's own number (scram_iterations).
 ITERATIONS = 4096
+# Seconds. Members take a new login in their next round, which is ten at most.
+LEAVING = 45.0
 _VERIFIER = re.compile(r"SCRAM-SHA-256\$(\d+):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)")
+# What pg_rewind reads a server with (its manual, "Notes").
+_REWINDING = (
+    "pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean), pg_read_binary_file(text), "
+    "pg_read_binary_file(text, bigint, bigint, boolean)"
+)
+_MAY_REWIND = """
+select bool_and(has_function_privilege(rolname, f, 'execute')) from pg_roles, unnest(array[
+  'pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)', 'pg_read_binary_file(text)',
+  'pg_read_binary_file(text, bigint, bigint, boolean)']) f where rolname = 'rewinder'
+"""
 _STATE = """
 select json_build_object(
   'roles', (select json_object_agg(rolname, json_build_object('password', rolpassword, 'login', rolcanlogin,
+      'replicates', rolreplication,
       'settings', (select coalesce(json_agg(c), '[]') from pg_db_role_setting s, unnest(s.setconfig) c
                    where s.setrole = a.oid and s.setdatabase = 0),
       'owns', exists (select from pg_shdepend d where d.refclassid = 'pg_authid'::regclass and d.refobjid = a.oid
@@ -70,14 +85,14 @@ def plan(
 ) -> Iterator[Change]:
     """Changes that make a database with its owner, its reader, who watches the instance, and its extensions.
 
-    ``passwords`` has those of ``owner`` and ``reader``, which take turns (two users are good while one changes), and
-    of ``monitor``. What else there is stays.
+    ``passwords`` has those of ``owner``, ``reader`` and ``monitor``, which take turns (two users are good while one
+    changes). What else there is stays.
     """
     state = instance.state()
     roles, reader = state["roles"], f"{database}_reader"
     yield from _taking_turns(instance, database, roles, passwords["owner"], owns=True)
     yield from _taking_turns(instance, reader, roles, passwords["reader"], groups=["pg_read_all_data"])
-    yield from _role(instance, "monitor", roles.get("monitor"), passwords["monitor"], ["pg_monitor"])
+    yield from _taking_turns(instance, "monitor", roles, passwords["monitor"], groups=["pg_monitor"])
     live = state["databases"].get(database)
     name = identifier(database)
     if live is None:
@@ -89,6 +104,25 @@ def plan(
         text = f"revoke all on database {name} from public; grant connect on database {name} to {grants};"
         yield Change(f"access to {database}", _runner(instance, text))
     yield from _extensions(instance, database, live is not None, extensions)
+
+
+def plan_members(instance: Instance, passwords: Mapping[str, str]) -> Iterator[Change]:
+    """Changes by which members log in at each other: to copy (``replication``), and to go back (``rewind``).
+
+    Patroni makes the first user of each, with its rights; who takes turns with it has them as its member. Replicas
+    have to have left a user before that ends: raises ``HostError`` as long as one has not.
+    """
+    roles = instance.state()["roles"]
+    yield from _taking_turns(instance, "replicator", roles, passwords["replication"], leaving=LEAVING)
+    for name in turns.good(passwords["replication"], "replicator"):
+        if not (roles.get(name) or {}).get("replicates"):
+            # Nobody has this from another role.
+            yield Change(f"{name} may replicate", _runner(instance, f"alter role {identifier(name)} replication"))
+    yield from _taking_turns(instance, "rewinder", roles, passwords["rewind"], leaving=LEAVING)
+    # Patroni gives them to the one whose turn it was when the database was made.
+    found = instance.sql(_MAY_REWIND)
+    if found != "t":
+        yield Change("rights of rewinder", _runner(instance, f"grant execute on function {_REWINDING} to rewinder"))
 
 
 def _role(
@@ -119,15 +153,14 @@ def _taking_turns(
     *,
     groups: Sequence[str] = (),
     owns: bool = False,
+    leaving: float = 0.0,
 ) -> Iterator[Change]:
     """A role, and who stands in for it every other turn: a member, so that it may what the role may.
 
-    Where the role ``owns`` something, the other one acts as it: all that it makes belongs to the role.
+    Where the role ``owns`` something, the other one acts as it: all that it makes belongs to the role. Before one of
+    them ends, its sessions have ``leaving`` seconds to end by themselves; with 0 they are ended.
     """
-    turn = turns.read(credential)
-    wanted = {turns.user_of(credential, role): turn.value}
-    if turn.former:
-        wanted[turns.user_of(credential, role, former=True)] = turn.former
+    wanted = {user: password for user, (password,) in turns.good(credential, role).items()}
     other = f"{role}_2"
     for name, member_of in ((role, groups), (other, [role])):
         there = live.get(name)
@@ -139,7 +172,7 @@ def _taking_turns(
             yield Change(f"role {name}", _runner(instance, f"create role {identifier(name)}"))
             yield from _groups(instance, name, None, groups)
         elif there is not None and there["login"]:
-            yield Change(f"{name} may not log in any more", _runner(instance, _ending(name)))
+            yield Change(f"{name} may not log in any more", functools.partial(_end, instance, name, leaving))
     if owns and (live.get(other) or {}).get("owns"):
         # Of a session that has reset who it acts as.
         text = f"reassign owned by {identifier(other)} to {identifier(role)}"
@@ -150,12 +183,23 @@ def _acting(name: str, owner: str) -> str:
     return f"alter role {identifier(name)} set role = {identifier(owner)}"
 
 
-def _ending(name: str) -> str:
-    """No login any more, also none that has been made."""
+def _end(instance: Instance, name: str, leaving: float) -> None:
+    """No login any more, also none that has been made. Raises ``HostError`` when one is not left within ``leaving``."""
     role = identifier(name)
     number = "'" + role.replace("'", "''") + "'::regrole"
-    sessions = f"select pg_terminate_backend(pid) from pg_stat_activity where usesysid = {number}"  # noqa: S608 - quoted
-    return f"alter role {role} nologin password null; {sessions}"
+    theirs = f"from pg_stat_activity where usesysid = {number}"
+    until = time.monotonic() + leaving
+    while leaving:
+        places = instance.sql(f"select distinct coalesce(host(client_addr), 'this server') {theirs}").splitlines()
+        if not places:
+            break
+        if time.monotonic() >= until:
+            raise HostError(
+                f"{name} is in use after {leaving:.0f} s by {', '.join(places)}, so its password is good still: "
+                "see longshore db status, then run this again"
+            )
+        time.sleep(0.5)
+    instance.sql(f"alter role {role} nologin password null; select pg_terminate_backend(pid) {theirs}")
 
 
 def _extensions(instance: Instance, database: str, there: bool, wanted: Sequence[str]) -> Iterator[Change]:

@@ -36,7 +36,7 @@ UNIT = "/etc/systemd/system/rabbitmq-instance@.service"
 # How data that were put aside are called.
 ASIDE = "former-%Y%m%d-%H%M%S"
 # What a server without data reads, and nobody else.
-FORMING = "cluster_formation."
+FORMING = ("cluster_formation.", "default_user ", "default_pass ")
 # Seconds: until one has ended, until the others can do without one, until a copy of a queue is there.
 STOPPING, SPARING, COPYING = 330.0, 120.0, 300.0
 # Three survive the loss of one.
@@ -59,13 +59,14 @@ class Node:
         self.unit = f"rabbitmq-instance@{name}.service"
         where = (self._place.get("address", ""), self._place.get("health_port", 0))
         authority = self._place.get("authority", "")
-        self.management = Management(where, authority, "admin", self._place.get("admin", ""))
+        user, password = self._place.get("user", "admin"), self._place.get("admin", "")
+        self.management = Management(where, authority, user, password)
         self._applied = f"{DATA}/{name}/applied"
 
     def digest(self) -> str:
         """Stands for the files that it runs with. It reads certificates, addresses and users anew by itself."""
         lines = text(f"{CONFIG}/{self.name}.conf").splitlines()
-        texts = ["\n".join(line for line in lines if not line.startswith((FORMING, OWN))), text(UNIT)]
+        texts = ["\n".join(line for line in lines if not line.startswith((*FORMING, OWN))), text(UNIT)]
         texts += [text(f"{CONFIG}/{self.name}.{ending}") for ending in ("env", "dist", "inetrc", "plugins")]
         return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 

@@ -13,26 +13,56 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 # As the templates of the roles mariadb, valkey and rabbitmq have it.
 OWN = "# What follows is the role's own."
 # Names whose values may be secret, in the words of all engines: requirepass, primary_conninfo, ssl_passphrase_command …
+# Groups that mariadbd reads (its manual, "Configuring MariaDB with Option Files"); lines before any are nobody's.
+_SERVER = re.compile(r"(mariadbd?|mysqld|server)(-[\d.]+)?$")
+# Of these Valkey adds up what is said again.
+_LISTS = frozenset({"save", "client-output-buffer-limit"})
 _SECRET = re.compile(
     r"(^|[_.-])pass(word|wd|phrase)?([_.-]|$)|requirepass|primaryauth|masterauth|secret|conninfo|token|cookie"
 )
 
 
+def mariadb(text: str) -> dict[str, str]:
+    """Variables of MariaDB's server: lines ``name = value`` or ``name``, in the groups that it reads."""
+    found: dict[str, str] = {}
+    for group, name, value in _lines(text, "="):
+        if _SERVER.match(group):
+            # A name alone switches it on.
+            found[name.replace("-", "_").lower()] = "1" if value is None else value
+    return found
+
+
 def equals(text: str) -> dict[str, str]:
-    """Lines ``name = value``, of MariaDB and RabbitMQ."""
-    pairs = (line.split(" = ", 1) for line in text.splitlines() if " = " in line and not line.startswith("#"))
-    return {pair[0]: pair[1] for pair in pairs}
+    """Lines ``name = value``, of RabbitMQ."""
+    return {name: value or "" for _group, name, value in _lines(text, "=")}
 
 
 def spaced(text: str) -> dict[str, str]:
-    """Lines ``name value``, of Valkey."""
-    pairs = (line.partition(" ") for line in text.splitlines() if line and not line.startswith("#"))
-    return {key: value.strip('"') for key, _space, value in pairs}
+    """Lines ``name value``, of Valkey, to which the values of a name that is said again are one list."""
+    found: dict[str, str] = {}
+    for _group, name, value in _lines(text, None):
+        plain = (value or "").strip('"')
+        found[name.lower()] = f"{found[name.lower()]} {plain}" if name.lower() in _LISTS & {*found} else plain
+    return found
+
+
+def _lines(text: str, sign: str | None) -> Iterator[tuple[str, str, str | None]]:
+    """Group, name and value (None: there is none) of each line that says something.
+
+    ``sign`` is between name and value, None: blanks.
+    """
+    group = ""
+    for line in (each.strip() for each in text.splitlines()):
+        if line.startswith("[") and sign is not None:
+            group = line.strip("[] ")
+        elif line and line[0] not in "#;":
+            name, *value = line.split(sign, 1)
+            yield group, name.strip(), value[0].strip() if value else None
 
 
 def changeable(text: str, parse: Callable[[str], dict[str, str]]) -> dict[str, str]:

@@ -4,20 +4,27 @@
 """Credentials that take turns: a new one is good before the former ends. Private to the collection.
 
 The text of one is ``VALUE`` before its first turn, ``NUMBER:VALUE:FORMER`` while both are good, and ``NUMBER:VALUE``
-after that. No value has a colon in it.
+after that. No value has a colon in it. Services take the new value as soon as there are two. What runs inside, such as
+replicas, takes it only with ``NUMBER:VALUE:FORMER:moved``, when who is asked is known to take both.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+_MOVED = "moved"
+
 
 class Turn(NamedTuple):
-    """``number`` of turns until now, the ``value``, and the ``former`` one while that is good too."""
+    """``number`` of turns until now, the ``value``, and the ``former`` one while that is good too.
+
+    ``moved``: what runs inside is to use the ``value`` also while there are two.
+    """
 
     number: int
     value: str
     former: str
+    moved: bool = False
 
 
 def read(text: str) -> Turn:
@@ -25,15 +32,23 @@ def read(text: str) -> Turn:
     number, *values = text.split(":")
     if not values:
         return Turn(0, number, "")
-    if not number.isdigit() or len(values) > 2 or not values[0]:
-        raise ValueError("a damaged credential: it is neither VALUE nor NUMBER:VALUE or NUMBER:VALUE:FORMER")
-    return Turn(int(number), values[0], values[1] if len(values) == 2 else "")
+    if not number.isdigit() or not values[0] or values[2:] not in ([], [_MOVED]):
+        raise ValueError(
+            "a damaged credential: it is neither VALUE nor NUMBER:VALUE, NUMBER:VALUE:FORMER or that, moved"
+        )
+    return Turn(int(number), values[0], values[1] if len(values) > 1 else "", len(values) > 2)
 
 
 def begun(text: str, new: str) -> str:
     """``text`` with a ``new`` value beside the one that is good now; as it is when its turn has begun already."""
     turn = read(text)
     return text if turn.former else f"{turn.number + 1}:{new}:{turn.value}"
+
+
+def moved(text: str) -> str:
+    """``text`` with which also what runs inside uses the new value; as it is where there is one value only."""
+    turn = read(text)
+    return f"{turn.number}:{turn.value}:{turn.former}:{_MOVED}" if turn.former else text
 
 
 def ended(text: str) -> str:
@@ -43,14 +58,14 @@ def ended(text: str) -> str:
 
 
 def later(one: str, other: str) -> str:
-    """Which of two texts of the same credential is further; the end of a turn is further than its begin.
+    """Which of two texts of the same credential is further: of one turn its begin, ``moved``, its end.
 
     Raises ``ValueError`` when they differ, and none is.
     """
 
-    def rank(text: str) -> tuple[int, bool]:
+    def rank(text: str) -> tuple[int, bool, bool]:
         turn = read(text)
-        return turn.number, not turn.former
+        return turn.number, not turn.former, turn.moved
 
     if one != other and rank(one) == rank(other):
         raise ValueError("two values that are equally old")
@@ -60,3 +75,20 @@ def later(one: str, other: str) -> str:
 def user_of(text: str, user: str, former: bool = False) -> str:
     """Who has the value (or the former one) where a user has one password only: ``user`` and ``user_2`` take turns."""
     return user if (read(text).number - former) % 2 == 0 else f"{user}_2"
+
+
+def good(text: str, user: str, alternating: bool = True) -> dict[str, list[str]]:
+    """User → the passwords with which it is let in. ``alternating``: a user has one only, so two take turns."""
+    turn = read(text)
+    found: dict[str, list[str]] = {}
+    for value, former in ((turn.value, False), (turn.former, True)):
+        if value:
+            found.setdefault(user_of(text, user, former) if alternating else user, []).append(value)
+    return found
+
+
+def inside(text: str, user: str, alternating: bool = True) -> tuple[str, str]:
+    """User and password with which what runs inside logs in: those that everybody has taken already."""
+    turn = read(text)
+    former = bool(turn.former) and not turn.moved
+    return user_of(text, user, former) if alternating else user, turn.former if former else turn.value

@@ -34,9 +34,11 @@ options:
     default: {}
   turn:
     description:
-      - By set and name, V(begun) for a credential that gets a new value beside the one that it has, V(ended) for one of
-        which the former value ends. One whose turn has begun, or ended, already stays as it is.
-      - The text is V(VALUE) at first, V(NUMBER:VALUE:FORMER) while both are good, then V(NUMBER:VALUE).
+      - By set and name, V(begun) for a credential that gets a new value beside the one that it has, V(moved) for one of
+        which what runs inside is to use the new one, V(ended) for one of which the former value ends. One that is as
+        far already stays as it is.
+      - The text is V(VALUE) at first, V(NUMBER:VALUE:FORMER) while both are good, with V(:moved) behind it then, and
+        V(NUMBER:VALUE) at last.
     type: dict
     default: {}
   make:

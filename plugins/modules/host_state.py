@@ -266,6 +266,12 @@ options:
         type: list
         elements: str
         default: []
+      origin:
+        description:
+          - Of what the content was made, the C(file) and C(lines), the number of each by the word with which it begins.
+          - Where O(files[].validate) refuses the content and names such a word, the error says its place.
+        type: dict
+        default: {}
       triggers:
         description: Words that fire when the content changes.
         type: list
@@ -523,6 +529,7 @@ FILE = {
     "source": {"type": "str"},
     "secret": {"type": "bool", "default": False},
     "validate": WORDS,
+    "origin": {"type": "dict", "default": {}},
     "triggers": WORDS,
     "soft_keys": {**WORDS, "no_log": False},
     "soft_triggers": WORDS,

@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from ansible_collections.longshore.stack.plugins.module_utils import turns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,7 +183,7 @@ def member(  # noqa: PLR0917 - each is a subject of its own
     base = f"/var/lib/postgresql/{instance['version']}/{instance['name']}"
     programs = f"/usr/lib/postgresql/{instance['version']}/bin"
     peers = {"cacert": tls["authority"], "cert": tls["member_certificate"], "key": tls["member_key"]}
-    replication = {"sslmode": "verify-ca", "sslrootcert": tls["authority"]}
+    trusted = {"sslmode": "verify-ca", "sslrootcert": tls["authority"]}
     health = f"{here}:{instance['health_port']}"
     document = {
         "scope": instance["name"],
@@ -221,8 +222,8 @@ def member(  # noqa: PLR0917 - each is a subject of its own
             "pgpass": f"{base}.pgpass",
             "authentication": {
                 "superuser": {"username": "postgres"},
-                "replication": {"username": "replicator", "password": passwords["replication"], **replication},
-                "rewind": {"username": "rewinder", "password": passwords["rewind"], **replication},
+                "replication": {**_inside(passwords["replication"], "replicator"), **trusted},
+                "rewind": {**_inside(passwords["rewind"], "rewinder"), **trusted},
             },
             **(
                 {"callbacks": {"on_role_change": f"/usr/bin/python3 {PROMOTED} {programs} {base}"}}
@@ -239,6 +240,10 @@ def member(  # noqa: PLR0917 - each is a subject of its own
     return f"# Written by the role longshore.stack.postgresql: changes are lost.\n{text}"
 
 
+def _inside(credential: str, user: str) -> dict[str, str]:
+    return dict(zip(("username", "password"), turns.inside(credential, user), strict=True))
+
+
 def _collation(version: str) -> list[dict[str, str]]:
     """One that no update of the C library changes: indexes stay right (initdb's manual, --locale-provider)."""
     if int(version) < BUILTIN:
@@ -249,12 +254,14 @@ def _collation(version: str) -> list[dict[str, str]]:
 
 def _access(instance: Mapping[str, Any]) -> list[str]:
     """Lines of pg_hba.conf: the first that fits decides."""
-    lines = ["local all postgres peer", "local all all scram-sha-256", "local replication replicator scram-sha-256"]
+    # Of each two take turns.
+    replicators, rewinders = "replicator,replicator_2", "rewinder,rewinder_2"
+    lines = ["local all postgres peer", "local all all scram-sha-256", f"local replication {replicators} scram-sha-256"]
     for server in instance["servers"]:
         network = f"{server['address']}/{128 if ':' in server['address'] else 32}"
         lines += [
-            f"hostssl replication replicator {network} scram-sha-256",
-            f"hostssl all rewinder {network} scram-sha-256",
+            f"hostssl replication {replicators} {network} scram-sha-256",
+            f"hostssl all {rewinders} {network} scram-sha-256",
         ]
-    lines.append("host all postgres,replicator,rewinder all reject")
+    lines.append(f"host all postgres,{replicators},{rewinders} all reject")
     return [*lines, *(f"hostssl all all {network} scram-sha-256" for network in instance.get("clients") or [])]

@@ -53,8 +53,11 @@ def differences(result: Result, database: str, number: int, other: int) -> str:
     return "\n".join([f"{database}: version {number} → {other}", *lines])
 
 
-def reverted(result: Result, database: str, given: Mapping[str, str]) -> str:
-    """What the next ``up`` does to settings that were brought back; ``given`` are those of the stack file."""
+def reverted(result: Result, database: str, given: Mapping[str, str] | None) -> str:
+    """What the next ``up`` does to settings that were brought back.
+
+    ``given`` are those of the stack file, None where a template gives them.
+    """
     read = result.data.get("database_versions") or {}
     if result.exit_code not in (0, 4) or "recorded" not in read:
         return ""
@@ -64,9 +67,10 @@ def reverted(result: Result, database: str, given: Mapping[str, str]) -> str:
     if wanted == given:
         return f"{told} The stack file gives the same, so the next `longshore up` keeps them."
     # JSON is YAML too, and quotes what needs it.
+    instead = " instead of its template" if given is None else ""
     return (
         f"{told} The stack file isn't changed: the next `longshore up` brings what it says again, unless it "
-        f"says\n  settings: {json.dumps(dict(wanted), ensure_ascii=False)}"
+        f"says{instead}\n  settings: {json.dumps(dict(wanted), ensure_ascii=False)}"
     )
 
 

@@ -78,6 +78,7 @@ def revert(
     known = stack.definition.databases[database]
 
     def told(result: Result) -> str:
-        return config_text.reverted(result, database, known.settings)
+        # What a template gives is not known here.
+        return config_text.reverted(result, database, None if known.template is not None else known.settings)
 
     look.run(options, stack, job, told)

@@ -134,13 +134,22 @@ def import_(
 @app.command()
 @shared
 @refusing
-def rotate(options: Common, databases: Annotated[list[str], typer.Argument(metavar="DATABASE...")]) -> None:
+def rotate(
+    options: Common,
+    databases: Annotated[list[str], typer.Argument(metavar="DATABASE...")],
+    *,
+    internal: Annotated[
+        bool, typer.Option("--internal", help="For what runs inside: replicas, failover, backups, figures.")
+    ] = False,
+) -> None:
     """Give the services that use these databases new passwords.
 
     Both are good until all services have the new one; then the former one ends. Nobody is cut off.
+
+    With --internal the services keep theirs, and what runs inside the databases gets new ones in the same way.
     """
     stack = options.load()
-    look.run(options, stack, stack.rotation_of(databases))
+    look.run(options, stack, (stack.internal_rotation_of if internal else stack.rotation_of)(databases))
 
 
 @app.command()

@@ -119,6 +119,10 @@ class Jobs:
         """New passwords for the services that use these databases."""
         return self._job("database_rotate", longshore_rotated=list(databases))
 
+    def db_rotate_internal(self, databases: Sequence[str]) -> Job:
+        """New passwords for what runs inside these databases."""
+        return self._job("database_rotate_internal", longshore_rotated=list(databases))
+
     def db_upgrade(self, engines: Sequence[str]) -> Job:
         """The newest packages of these engines, and restarts of what runs an older one."""
         return self._job("database_upgrade", longshore_upgraded=list(engines))

@@ -92,7 +92,10 @@ def whole_queue(told: list[Told]) -> bool:
 
 WHOLE = {"main": whole_main, "cache": whole_cache, "books": whole_books, "queue": whole_queue}
 # Has curl ask as the user who may do everything, without its password on a command line.
-ADMIN = r"""sed -n 's/.*"admin": "\([^"]*\)".*/user = "admin:\1"/p' /etc/rabbitmq/instances/ledger-queue.json"""
+ADMIN = (
+    r"""sed -n 's/.*"admin": "\([^"]*\)", "user": "\([^"]*\)".*/user = "\2:\1"/p' """
+    "/etc/rabbitmq/instances/ledger-queue.json"
+)
 
 
 @dataclass
@@ -156,7 +159,10 @@ class Ledger:
         return report
 
     def login(self, database: str, who: str = "owner") -> tuple[str, str]:
-        """User and password of the services, as the manager keeps them; of a Redis one user has both."""
+        """User and password of the services, as the manager keeps them; of a Redis one user has both.
+
+        Of what runs inside, such as ``monitor``, the password alone is right.
+        """
         path = f"/etc/longshore/ledger/credentials/databases/{database}.{who}"
         user = database if who == "owner" else f"{database}_{who}"
         number, *values = self.lab.on("app1", "cat", path).stdout.strip().split(":")

@@ -25,8 +25,7 @@ def sql(ledger: Ledger, server: str, text: str) -> str:
 
 def kept(ledger: Ledger, user: str) -> str:
     """A password, as the manager keeps it."""
-    directory = "/etc/longshore/ledger/credentials/databases"
-    return ledger.lab.on("app1", "cat", f"{directory}/books.{user}").stdout.strip()
+    return ledger.login("books", user)[1]
 
 
 def log_in(ledger: Ledger, server: str, user: str, secret: str, *words: str) -> str:

@@ -25,8 +25,7 @@ def valkey(ledger: Ledger, server: str, *words: str, user: str = "admin", passwo
 
 def kept(ledger: Ledger, user: str) -> str:
     """A password, as the manager keeps it."""
-    directory = "/etc/longshore/ledger/credentials/databases"
-    return ledger.lab.on("app1", "cat", f"{directory}/cache.{user}").stdout.strip()
+    return ledger.login("cache", user)[1]
 
 
 def test_the_service_reaches_the_primary_and_a_replica(ledger: Ledger) -> None:

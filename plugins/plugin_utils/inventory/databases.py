@@ -54,7 +54,7 @@ def made_once(definition: Stack) -> dict[str, Any]:
             f"{name}.{password}": {
                 "length": 32,
                 "alphabet": "alphanumeric",
-                "turns": password in secrets.LOGINS,
+                "turns": password in (*secrets.LOGINS, *secrets.INTERNAL),
             }
             for name, database in _logical(definition).items()
             for password in _PASSWORDS[database.engine]
@@ -230,6 +230,7 @@ def _postgresql(definition: Stack, database: Database, server: str) -> dict[str,
         "also": [database.called(each) for each in database.also],
         "extensions": database.extensions,
         "settings": database.settings,
+        **({"template": str(definition.file(database.template))} if database.template is not None else {}),
         "archive": backups.archive(definition, database),
     }
 

@@ -53,5 +53,6 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
         "database": database.inside,
         "also": [database.called(name) for name in database.also],
         "settings": database.settings,
+        **({"template": str(definition.file(database.template))} if database.template is not None else {}),
         "keeper": definition.servers[keeper].private if keeper is not None else "",
     }

@@ -53,4 +53,5 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
         "user": database.inside,
         "vhost": database.inside,
         "settings": database.settings,
+        **({"template": str(definition.file(database.template))} if database.template is not None else {}),
     }

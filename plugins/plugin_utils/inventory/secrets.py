@@ -28,11 +28,20 @@ BINDINGS = "database_bindings"
 
 # Whose credentials of a database services use: two of each are good while one changes.
 LOGINS = ("owner", "reader")
+# Of what runs inside: of these there may be two as well. RabbitMQ's cookie is no password of a user.
+INTERNAL = ("admin", "monitor", "replication", "rewind", "sentinel")
 
 
 def kept(group: str, name: str) -> Any:
     """What the managers keep in a set of credentials under this name."""
     return trust_as_template(f"{{{{ {KEPT}.{group}['{name}'] }}}}")
+
+
+def inside(name: str, user: str) -> Any:
+    """The password of a user that may have two with which what runs inside logs in."""
+    return trust_as_template(
+        f"{{{{ ({KEPT}.databases['{name}'] | longshore.stack.internal_login('{user}', false)).password }}}}"
+    )
 
 
 def of_more(database: Database) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
                 "name": definition.instance(each.name),
                 "port": each.listens,
                 "servers": [{"name": name, "address": definition.servers[name].private} for name in each.servers],
-                "password": secrets.kept("databases", f"{each.name}.sentinel"),
+                "password": secrets.inside(f"{each.name}.sentinel", "sentinel"),
             }
             for each in watched
         ],
@@ -67,4 +67,5 @@ def instance(definition: Stack, database: Database) -> dict[str, Any]:
         "user": database.inside,
         "strict": database.synchronous == "strict",
         "settings": database.settings,
+        **({"template": str(definition.file(database.template))} if database.template is not None else {}),
     }

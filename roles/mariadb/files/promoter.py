@@ -75,7 +75,7 @@ NEAR = 10000
 # The leader does not have what the replica asks for: the replica has transactions of its own, or was away for too long.
 _LOST_TRACK = (1236, 1950)
 # These are ours: they go on when nobody else may write.
-_OWN_USERS = "'system user', 'event_scheduler', 'root', 'mysql', 'replication'"
+_OWN_USERS = "'system user', 'event_scheduler', 'root', 'mysql', 'replication', 'replication_2'"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -329,6 +329,8 @@ class Settings:
     servers: dict[str, str]
     etcd: list[str]
     synchronous: bool | str
+    # With which it asks another one for its log.
+    user: str
     password: str
     authority: str
     certificate: str
@@ -777,7 +779,8 @@ class Promoter:
         address = self.settings.servers.get(value["name"], "")
         # One that applies what it has read is left alone where it can be: it would forget that, and read it again.
         lost = values.get("Slave_SQL_Running") != "Yes" and not int(values.get("Last_SQL_Errno") or 0)
-        if values.get("Master_Host") != address or lost:
+        other = values.get("Master_Host") != address or values.get("Master_User") != self.settings.user
+        if other or lost:
             self.attach(address)
             values = self.instance.values()
         if self._term != value["term"]:
@@ -825,7 +828,7 @@ class Promoter:
         self.instance.sql("set global rpl_semi_sync_slave_enabled = 0")
         self.instance.sql(
             f"change master to master_host = '{address}', master_port = {settings.port}, "
-            f"master_user = 'replication', master_password = '{settings.password}', master_use_gtid = slave_pos, "
+            f"master_user = '{settings.user}', master_password = '{settings.password}', master_use_gtid = slave_pos, "
             f"master_connect_retry = 1, master_heartbeat_period = 1, master_ssl = 1, "
             f"master_ssl_ca = '{settings.authority}', master_ssl_verify_server_cert = 1"
         )

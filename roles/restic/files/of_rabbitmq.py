@@ -113,7 +113,7 @@ class Database:
             where = (address, self.own["health_port"])
             connection = http.client.HTTPSConnection(*where, timeout=ANSWERING, context=context)
             try:
-                answer = Management(connection, "admin", self.own["password"]).ask("GET", "definitions")
+                answer = Management(connection, self.own["user"], self.own["password"]).ask("GET", "definitions")
             except Failed as error:
                 why = str(error)
             else:

@@ -5,7 +5,8 @@
 
 ``keeper.py``, beside it, says how it is called, and what the settings are. Here they have besides: place (what restic
 calls the repository), options (of restic), environment (what opens it), ca, certificate and key (files), and of each
-stanza engine, port, health_port, servers (name -> address), password, keep (days), bandwidth (bytes a second, or 0).
+stanza engine, port, health_port, servers (name -> address), user, password, keep (days), bandwidth (bytes a second, or
+0).
 
     PROGRAM SETTINGS fetch NAME              all of a database's data, on standard output
     PROGRAM SETTINGS follow NAME             keep its log, for ever

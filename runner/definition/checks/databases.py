@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..databases import PORTS, VERSIONS, quorum
 from ..packages import HAVING
-from . import external, memcached, rabbitmq
+from . import external, memcached, rabbitmq, whole_file
 
 if TYPE_CHECKING:
     from ..backups import Backups, Repository
@@ -19,16 +19,22 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 _DAY = 86400.0
 _MAJORITY = 3
+# Users of what runs inside, two of each, which take turns; one of a Redis may have two passwords.
+_INSIDE = {
+    "postgresql": ("monitor", "monitor_2", "replicator", "replicator_2", "rewinder", "rewinder_2"),
+    "mariadb": ("monitor", "monitor_2", "replication", "replication_2"),
+    "rabbitmq": ("admin", "admin_2", "monitor", "monitor_2"),
+}
 # Engine → the logical databases that PostgreSQL brings (initdb's manual), what Patroni and we log in as; MariaDB's own
 # and the users of roles/mariadb; the users that roles/valkey and roles/rabbitmq make.
 _TAKEN = {
-    "postgresql": frozenset({"postgres", "template0", "template1", "replicator", "rewinder", "monitor"}),
+    "postgresql": frozenset({"postgres", "template0", "template1", *_INSIDE["postgresql"]}),
     "mariadb": frozenset(
-        {"mysql", "information_schema", "performance_schema", "sys", "root", "replication", "monitor", "backup"}
+        {"mysql", "information_schema", "performance_schema", "sys", "root", "backup", *_INSIDE["mariadb"]}
     ),
     "redis": frozenset({"default", "admin", "replication", "sentinel", "router", "monitor"}),
     "memcached": frozenset(),
-    "rabbitmq": frozenset({"guest", "admin", "backup", "monitor"}),
+    "rabbitmq": frozenset({"guest", "backup", *_INSIDE["rabbitmq"]}),
 }
 # What a restart empties, a package owns, or holds data of the engines and of Longshore already.
 _NOT_FOR_DATA = (
@@ -79,6 +85,7 @@ def check(context: Context) -> None:
         _backup(context, database, base)
         if database.engine != "postgresql":
             _plain(context, database, base)
+        whole_file.check(context, database, base)
         if database.engine in _OF_ENGINE:
             _OF_ENGINE[database.engine](context, database, base)
         if not database.tls and database.engine != "memcached":

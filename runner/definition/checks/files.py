@@ -72,6 +72,8 @@ def _of_databases(context: Context) -> Iterator[tuple[Path, str]]:
     for name, database in context.stack.databases.items():
         if database.external is not None and database.external.ca is not None:
             yield ("databases", name, "external", "ca"), database.external.ca
+        if database.template is not None:
+            yield ("databases", name, "template"), database.template
         if database.source is not None and database.source.key is not None:
             yield ("databases", name, "source", "key"), database.source.key
         if database.backup is not None and database.backup.verify_sql is not None:

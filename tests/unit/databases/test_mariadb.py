@@ -201,7 +201,7 @@ def test_values_as_sql(value: str | None, expected: str) -> None:
 
 def test_a_configuration_is_read() -> None:
     text = "# Written by a role = not a setting\n[mariadbd]\nport = 3306\nsql_mode = A = B\n"
-    assert settings_text.equals(text) == {"port": "3306", "sql_mode": "A = B"}
+    assert settings_text.mariadb(text) == {"port": "3306", "sql_mode": "A = B"}
 
 
 def test_users_have_what_they_need_and_no_password_travels() -> None:

@@ -35,9 +35,10 @@ INSTANCE: dict[str, Any] = {
 
 def document(name: str = "db1", etcd: tuple[str, ...] = ("10.0.0.1:2379",), **changed: Any) -> Any:
     """A member's file, as Patroni reads it."""
+    passwords = changed.pop("passwords", PASSWORDS)
     instance = INSTANCE | changed
     text = member(
-        instance, name, etcd, TLS, PASSWORDS, dynamic(instance, TIMING), parameters(instance, TLS, 4 * GIB, 4)
+        instance, name, etcd, TLS, passwords, dynamic(instance, TIMING), parameters(instance, TLS, 4 * GIB, 4)
     )
     return yaml.safe_load(text)
 
@@ -70,10 +71,10 @@ def test_instances_share_what_the_server_has_for_them() -> None:
     assert [buffers(1, 1.0), buffers(2, 1.0), buffers(2, 0.5)] == ["4096MB", "2048MB", "1024MB"]
 
 
-def test_the_module_gets_no_password_that_it_does_not_need() -> None:
+def test_the_module_gets_all_passwords_and_members_only_their_own() -> None:
     size = {"memory": GIB, "processors": 1}
     (made,) = patroni_configs([INSTANCE], "db1", [], TLS, {"shop-main": PASSWORDS}, TIMING, size, 1.0)
-    assert set(made["passwords"]) == {"owner", "reader", "monitor"}
+    assert made["passwords"] == PASSWORDS
     assert not any(PASSWORDS[name] in made["text"] for name in ("owner", "reader", "monitor"))
 
 
@@ -129,7 +130,9 @@ def decided(kind: str, database: str, user: str, network: str) -> str:
         # Over this a replica learns its timeline; without it none is fit to take over.
         (("local", "replication", "replicator", ""), "scram-sha-256"),
         (("hostssl", "replication", "replicator", "10.0.0.2/32"), "scram-sha-256"),
+        (("hostssl", "replication", "replicator_2", "10.0.0.2/32"), "scram-sha-256"),
         (("hostssl", "postgres", "rewinder", "10.0.0.2/32"), "scram-sha-256"),
+        (("hostssl", "main", "rewinder_2", "10.0.0.9/32"), "reject"),
         (("hostssl", "main", "main", "10.0.0.9/32"), "scram-sha-256"),
         *(((kind, "main", "postgres", "10.0.0.9/32"), "reject") for kind in ("hostssl", "host")),
         (("hostssl", "main", "postgres", "10.0.0.2/32"), "reject"),
@@ -151,7 +154,7 @@ def test_ipv6_addresses_stand_in_brackets_where_a_port_follows() -> None:
     assert found["postgresql"]["connect_address"] == "[fd00::1]:5432"
     assert found["restapi"]["listen"] == found["restapi"]["connect_address"] == "[fd00::1]:8008"
     assert found["etcd3"]["hosts"] == ["[fd00::1]:2379"]
-    assert "hostssl replication replicator fd00::2/128 scram-sha-256" in found["postgresql"]["pg_hba"]
+    assert "hostssl replication replicator,replicator_2 fd00::2/128 scram-sha-256" in found["postgresql"]["pg_hba"]
 
 
 def test_the_file_of_a_member_is_its_own() -> None:
@@ -161,6 +164,23 @@ def test_the_file_of_a_member_is_its_own() -> None:
     assert two["postgresql"]["connect_address"] == "10.0.0.2:5432"
     replication = one["postgresql"]["authentication"]["replication"]
     assert (replication["password"], replication["sslmode"]) == ("of-replication", "verify-ca")
+
+
+@pytest.mark.parametrize(
+    ("credential", "login"),
+    [
+        ("first", ("replicator", "first")),
+        # Nobody may use what some of them may not take yet.
+        ("1:second:first", ("replicator", "first")),
+        ("1:second:first:moved", ("replicator_2", "second")),
+        ("1:second", ("replicator_2", "second")),
+        ("2:third:second", ("replicator_2", "second")),
+        ("2:third:second:moved", ("replicator", "third")),
+    ],
+)
+def test_members_use_a_new_login_when_everybody_takes_it(credential: str, login: tuple[str, str]) -> None:
+    found = document(passwords={**PASSWORDS, "replication": credential})["postgresql"]["authentication"]["replication"]
+    assert (found["username"], found["password"]) == login
 
 
 def test_a_value_that_yaml_would_misread_arrives_as_it_is() -> None:

@@ -17,6 +17,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.postgresql_sql imp
     fits,
     identifier,
     plan,
+    plan_members,
     verifier,
 )
 
@@ -36,14 +37,20 @@ class Fake(Instance):
         self._state = state
         self._extensions = extensions
         self.told: list[tuple[str, str]] = []
+        self.rewinds = "t"
+        self.users: list[str] = []
 
     def state(self) -> dict[str, Any]:
         return self._state
 
     def sql(self, text: str, database: str = "postgres") -> str:
-        if text.startswith("select "):
+        if text.startswith("select extname"):
             assert database == "main"
             return "\n".join(self._extensions)
+        if "has_function_privilege" in text:
+            return self.rewinds
+        if text.startswith("select distinct"):
+            return self.users.pop(0) if self.users else ""
         self.told.append((database, text))
         return ""
 
@@ -255,3 +262,54 @@ def test_what_the_second_user_came_to_own_is_the_owners() -> None:
     fake = Fake(state)
     assert changes(fake, owner="1:the-new-one") == ["what main_2 owns is main's"]
     assert fake.told == [("main", 'reassign owned by "main_2" to "main"')]
+
+
+MEMBERS = {"replication": "of-replication", "rewind": "of-rewind"}
+
+
+def members(replication: str, rewind: str = "of-rewind", **users: dict[str, Any]) -> tuple[Fake, list[str]]:
+    """Make what is to be of who logs in at other members; ``users`` are there besides what Patroni makes."""
+    role = {"login": True, "memberships": [], "settings": [], "owns": False, "replicates": False}
+    first = {"replicator": {**role, "replicates": True, "password": verifier("of-replication")}}
+    fake = Fake({"roles": {**first, "rewinder": {**role, "password": verifier("of-rewind")}, **users}})
+    made = []
+    for change in plan_members(fake, {"replication": replication, "rewind": rewind}):
+        made.append(change.what)
+        change.apply()
+    assert not any(secret in text for _database, text in fake.told for secret in ("of-", "the-new-one"))
+    return fake, made
+
+
+SECOND = {"password": verifier("the-new-one"), "login": True, "memberships": ["replicator"], "replicates": True}
+
+
+def test_who_copies_takes_turns_with_one_who_may_copy_too() -> None:
+    assert members("of-replication")[1] == []
+    fake, made = members("1:the-new-one:of-replication")
+    assert made == ["role replicator_2", "replicator_2 in replicator", "replicator_2 may replicate"]
+    assert fake.told[-1] == ("postgres", 'alter role "replicator_2" replication')
+    assert members("1:the-new-one:of-replication:moved", replicator_2=SECOND)[1] == []
+
+
+def test_a_login_ends_only_when_no_replica_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    fake, made = members("1:the-new-one", replicator_2=SECOND)
+    assert made == ["replicator may not log in any more"]
+    assert fake.told[0][1].startswith('alter role "replicator" nologin password null')
+    role = {"login": True, "memberships": [], "settings": [], "owns": False, "replicates": True}
+    busy = Fake({"roles": {"replicator": {**role, "password": verifier("of-replication")}, "replicator_2": SECOND}})
+    busy.users = ["10.0.0.2"] * 1000
+    now = iter(range(0, 10000, 20))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    with pytest.raises(
+        HostError, match=r"replicator is in use after 45 s by 10\.0\.0\.2, so its password is good still"
+    ):
+        [change.apply() for change in plan_members(busy, {"replication": "1:the-new-one", "rewind": "of-rewind"})]
+    assert busy.told == []
+
+
+def test_who_goes_back_has_its_rights_whoever_was_first() -> None:
+    fake = Fake({"roles": {}})
+    fake.rewinds = ""
+    made = [change.what for change in plan_members(fake, MEMBERS)]
+    assert made == ["role replicator", "replicator may replicate", "role rewinder", "rights of rewinder"]

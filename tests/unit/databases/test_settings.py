@@ -170,7 +170,7 @@ def test_what_servers_have_said_is_merged_by_database() -> None:
 def test_a_version_gives_each_server_its_own_and_a_new_one_what_was_given() -> None:
     version = {"servers": {"db1": {"a": "old"}}, "given": {"a": "given"}}
     instances = [
-        {"name": "shop-main", "title": "main", "settings": {"a": "new", "requirepass": "kept"}},
+        {"name": "shop-main", "title": "main", "settings": {"a": "new", "requirepass": "kept"}, "template": "/x.j2"},
         {"name": "shop-other", "title": "other"},
     ]
 
@@ -178,7 +178,7 @@ def test_a_version_gives_each_server_its_own_and_a_new_one_what_was_given() -> N
         (found,) = chosen_instances(instances, ["main"], of, server)
         return found
 
-    back = {"name": "shop-main", "title": "main"}
+    back = {"name": "shop-main", "title": "main", "template": ""}
     assert chosen("db1", version) == {**back, "settings": {"a": "old", "requirepass": "kept"}, "exact": True}
     assert chosen("db9", version) == {**back, "settings": {"a": "given", "requirepass": "kept"}, "exact": False}
     assert chosen("db1", {}) == instances[0]
@@ -190,6 +190,12 @@ def test_nothing_is_worked_out_beside_what_a_version_says() -> None:
     told = postgresql_settings([exact], {"memory": 4 * GIB, "processors": 4}, 1.0)["m"]
     assert "shared_buffers" not in told
     assert (told["work_mem"], told["max_connections"]) == ("9MB", "200")
+
+
+def test_what_a_template_gives_is_what_is_given() -> None:
+    instance = {"name": "c", "template": "/x.j2", "settings": {}, "servers": [{"name": "db1", "address": "192.0.2.1"}]}
+    host = {"inventory_hostname": "db1", "valkey_instances": [instance], "__valkey_state": {"settings": {"c": ON}}}
+    assert found_settings([host])["c"]["given"] == ON
 
 
 SAID = """\

@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import ca_openssl
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import (
     completed,
+    further,
     store,
     stored,
     turned,
@@ -50,6 +51,13 @@ class TestCredentials:
         number, new, former = begun.split(":")
         assert (number, len(new), former) == ("1", 32, "first")
         assert turned(names, {"a": begun}, {"a": "begun"}) == {"a": begun}, "an interrupted one goes on"
+        moved = turned(names, {"a": begun}, {"a": "moved"})
+        assert moved == {"a": f"{begun}:moved"}
+        assert turned(names, moved, {"a": "begun"}) == turned(names, moved, {"a": "moved"}) == moved
+        assert turned(names, {"a": f"1:{new}"}, {"a": "moved"}) == {"a": f"1:{new}"}
+        assert further("a", TURNS, begun, moved["a"]) == further("a", TURNS, moved["a"], begun) == moved["a"]
+        assert further("a", TURNS, f"1:{new}", moved["a"]) == f"1:{new}"
+        assert turned(names, moved, {"a": "ended"}) == {"a": f"1:{new}"}
         assert turned(names, {"a": begun}, {"a": "ended"}) == {"a": f"1:{new}"}
         assert turned(names, {"a": f"1:{new}"}, {"a": "ended"}) == {"a": f"1:{new}"}
         assert turned(names, {"a": f"1:{new}"}, {"a": "begun"})["a"].split(":")[::2] == ["2", new]

@@ -568,6 +568,14 @@ services:
 """
 
 
+def test_a_template_is_told_with_its_whole_path(tmp_path: Path) -> None:
+    (tmp_path / "lone.cnf.j2").write_text("[mariadbd]\n")
+    found = inventory(tmp_path, BOOKS.replace("servers: [db1]}", "servers: [db1], template: lone.cnf.j2}"))
+    books, lone = found["_meta"]["hostvars"]["db1"]["mariadb_instances"]
+    assert lone["template"] == str(tmp_path / "lone.cnf.j2")
+    assert "template" not in books
+
+
 def test_a_mariadb_with_replicas_agrees_by_etcd(tmp_path: Path) -> None:
     found = inventory(tmp_path, BOOKS)
     hosts = found["_meta"]["hostvars"]

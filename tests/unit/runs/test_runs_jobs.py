@@ -134,8 +134,11 @@ def test_an_order_that_nobody_could_follow_is_refused(stack: Stack, database: st
 def test_a_rotation_names_each_database_once(stack: Stack) -> None:
     job = stack.rotation_of(["main", "main"])
     assert (job.playbook, job.extra_variables) == ("longshore.stack.database_rotate", {"longshore_rotated": ["main"]})
-    with pytest.raises(BadInput, match="mian"):
-        stack.rotation_of(["mian"])
+    inside = stack.internal_rotation_of(["main", "main"])
+    assert (inside.playbook, inside.extra_variables) == (f"{job.playbook}_internal", job.extra_variables)
+    for asked in (stack.rotation_of, stack.internal_rotation_of):
+        with pytest.raises(BadInput, match="mian"):
+            asked(["mian"])
 
 
 def test_an_upgrade_names_each_engine_once(stack: Stack) -> None:
