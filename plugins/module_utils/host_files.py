@@ -336,7 +336,7 @@ def _writer(wanted: Mapping[str, Any], content: bytes | None) -> Callable[[], No
                 wanted.get("validate") or (),
             )
         except HostError as error:
-            raise HostError(f"{_place(wanted.get('origin') or {}, str(error))}{error}") from error
+            raise type(error)(f"{_place(wanted.get('origin') or {}, str(error))}{error}") from error
 
     return write
 
