@@ -22,6 +22,10 @@ class HostError(Exception):
     """The wanted state cannot be reached; the message says what, why and, where known, the cure."""
 
 
+class Refused(HostError):
+    """A change was not made at all: what it would have called for is not owed."""
+
+
 class Change:
     """One difference between what is and what is wanted.
 

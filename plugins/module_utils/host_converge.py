@@ -9,7 +9,7 @@ asked for; in check mode none is made, and a subject takes what is missing then 
 
 from __future__ import annotations
 
-from .host_change import Change, Host, HostError, run
+from .host_change import Change, Host, HostError, Refused, run
 from .host_pending import DIRECTORY, Pending
 from .run import Run
 
@@ -48,11 +48,17 @@ def converge(
             work.check()
         done.append(change)
         host.changed = True
+        before = set(host.fired)
         host.fired |= change.triggers
         if not check:
             pending.triggers = set(host.fired)
             pending.save()
-            change.apply()
+            try:
+                change.apply()
+            except Refused:
+                pending.triggers = before
+                pending.save()
+                raise
     if not check:
         pending.triggers = set()
         pending.save()

@@ -18,7 +18,7 @@ import stat
 from grp import getgrnam
 from pwd import getpwnam
 
-from .host_change import HIDDEN, Change, HostError, attempt, last_lines
+from .host_change import HIDDEN, Change, HostError, Refused, attempt, last_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def replace(path: str, content: bytes, mode: int, owner: tuple[int, int], valida
         code, out, error = attempt([part.replace("%s", beside) for part in validate])
         if code != 0:
             os.unlink(beside)
-            raise HostError(f"{path} was left as it is, {validate[0]} refuses the new one: {last_lines(error or out)}")
+            raise Refused(f"{path} was left as it is, {validate[0]} refuses the new one: {last_lines(error or out)}")
     try:
         os.replace(beside, path)
     except OSError as error:

@@ -138,6 +138,11 @@ class LoadBalancer(Model):
     virtual_ip: Annotated[list[IpAddress], Short(lambda v: [v] if isinstance(v, str) else v, TEXT)] = many(
         "Addresses that move to a living load balancer.", list
     )
+    virtual_ip_interface: str | None = one(
+        "The interface that has them; default: the one with an address of the same network.",
+        None,
+        **matching(r"^[A-Za-z0-9._@-]{1,15}$", "must be the name of an interface, of at most 15 characters"),
+    )
     tls: Tls | None = one("HTTPS.", None)
     rate_limit: RateLimit | None = one("Requests that one client may make.", None)
 

@@ -16,6 +16,7 @@ from .cluster import Docker, LoadBalancer, Swarm, UnattendedUpgrades, upgrades
 from .databases import Database, data_servers, logical, quorum, routers
 from .external import askers
 from .file_text import read
+from .hardening import Hardening, hardened
 from .later import Failover, Firewall, Job, Monitoring
 from .normalize import local_volumes
 from .resources import EMPTY_IS_DEFAULT, Config, Network, Registry, RegistryLogin, SecretItem, Volume
@@ -74,6 +75,9 @@ class Stack(Model):
         "Every server's time zone, such as Europe/Berlin; default: left as it is.",
         None,
         **matching(r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*$", "must be a time zone such as Europe/Berlin"),
+    )
+    hardening: Annotated[Hardening | None, Short(hardened, {"type": "boolean"})] = one(
+        "What makes servers harder to take over; default: nothing.", None
     )
     unattended_upgrades: Annotated[UnattendedUpgrades, Short(upgrades, {"type": "boolean"})] = many(
         "The distribution's security updates.", UnattendedUpgrades

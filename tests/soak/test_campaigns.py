@@ -82,6 +82,8 @@ def lost_servers(outcomes: list[Healed]) -> dict[str, Any]:
         "longest": round(max(one.seconds for one in outcomes), 1),
         "requests": sum(one.report["total"] for one in outcomes),
         "failed": sum(one.report["failed"] for one in outcomes),
+        # Of the load on the virtual address, which the lost server may have had.
+        "virtual_address_seconds_lost": [round(one.virtual["failed"] / one.virtual["rate"], 1) for one in outcomes],
     }
 
 

@@ -33,6 +33,7 @@ def stack_file(lab: support.Lab, tmp_path_factory: pytest.TempPathFactory) -> su
     stack.content["services"]["web"]["environment"]["GRACE"] = "3"
     for service in stack.content["services"].values():
         service["update"]["monitor"] = "2s"
+    stack.content["load_balancer"] = {"virtual_ip": lab.virtual()}
     stack.write()
     return stack
 

@@ -79,6 +79,11 @@ class Lab:
         """The public address of a host."""
         return str(self.described["hosts"][host]["public"][family])
 
+    def virtual(self) -> list[str]:
+        """Addresses of the public network that no host has, for load balancers to share: IPv4 and IPv6."""
+        bases = (self.address("app1").rpartition(".")[0] + ".", self.address("app1", "v6").rpartition("::")[0] + "::")
+        return [f"{base}150" for base in bases]
+
     def get(self, url: str, *options: str) -> tuple[int, str]:
         """Status and body of a GET from the client; status 0 when there was no answer."""
         words = ["curl", "-sg", "-m", "10", "-w", "\\n%{http_code}", *options, url]

@@ -163,10 +163,12 @@ def any_manager_serves(shop: StackFile, lost: str) -> None:
 
 
 class Healed(NamedTuple):
-    """``seconds`` until all tasks ran on the servers that were left, and the load's ``report`` of that time."""
+    """``seconds`` until all tasks ran on the servers that were left, and the load's ``report`` of that time; that of
+    the load on the virtual address, which goes to the lost server at first when that had it."""
 
     seconds: float
     report: dict[str, Any]
+    virtual: dict[str, Any]
 
 
 def lose_and_heal(
@@ -176,13 +178,16 @@ def lose_and_heal(
     ``meanwhile`` is done while the server is away. How long it took is for ``make soak`` to record."""
     others = [name for name in SERVERS if name != lost]
     urls = [f"http://{lab.address(server)}/" for server in BALANCERS if server != lost]
+    shared = [f"http://{address}/" for address in (lab.virtual()[0], f"[{lab.virtual()[1]}]")]
     try:
-        with lab.load(urls, HOST, rate=200) as report:
+        with lab.load(urls, HOST, rate=200) as report, lab.load(shared, HOST, rate=50) as virtual:
             began = time.monotonic()
             lab.run("kill", "--name", lab.name, lost)
             until(lambda: healthy_on(lab, *others) == 6, 150, "six tasks run on the servers that are left")
             took = time.monotonic() - began
         nothing_lost(report)
+        for url in shared:
+            assert lab.get(url, "-H", f"Host: {HOST}")[0] == 200, url
         meanwhile(shop, lost)
     finally:
         lab.run("start", "--name", lab.name, lost)
@@ -199,7 +204,7 @@ def lose_and_heal(
         assert lab.get(f"http://{lab.address(server)}/", "-H", f"Host: {HOST}")[0] == 200, server
     again = longshore(shop, "plan")
     assert again.code == 0, again.end
-    return Healed(took, report)
+    return Healed(took, report, virtual)
 
 
 def test_a_balancer_joins_a_network_that_it_had_joined_by_half(lab: Lab, shop: StackFile) -> None:

@@ -17,11 +17,13 @@ ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 # The groups that the inventory plugin makes: docs/architecture.md, "Groups and hosts".
 GROUPS = (
     "longshore",
+    "hardened",
     "docker_host",
     "swarm_manager",
     "registry",
     "builder",
     "load_balancer",
+    "virtual_ip",
     "volume_host",
     "etcd",
     "postgresql",

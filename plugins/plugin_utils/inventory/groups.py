@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import exporters, external
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
+    exporters,
+    external,
+    hardening,
+    virtual_ip,
+)
 
 if TYPE_CHECKING:
     from longshore.definition import Stack
@@ -21,11 +26,13 @@ def members(definition: Stack) -> dict[str, list[str]]:
     kept = definition.backed_up("pgbackrest")
     groups = {
         "longshore": list(definition.servers),
+        "hardened": hardening.servers(definition),
         "docker_host": definition.docker_hosts(),
         "swarm_manager": definition.managers(),
         "registry": [registry] if (registry := definition.registry_server()) else [],
         "builder": definition.builders(),
         "load_balancer": definition.load_balancers(),
+        "virtual_ip": virtual_ip.servers(definition),
         "volume_host": definition.volume_hosts(),
         "data_server": [
             name for name in definition.servers if any(name in each.servers for each in definition.databases.values())

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import backups, exporters, registries
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
+    backups,
+    exporters,
+    registries,
+    virtual_ip,
+)
 
 if TYPE_CHECKING:
     from longshore.definition.cluster import Docker
@@ -52,7 +57,9 @@ def _server(definition: Stack, name: str) -> dict[str, Any]:
         "server_unattended_upgrades": definition.unattended_upgrades.enabled,
         "server_hosts": hosts,
         "server_stack": definition.name,
-        "server_units_former": backups.former_units(definition, name) + exporters.former_units(definition, name),
+        "server_units_former": backups.former_units(definition, name)
+        + exporters.former_units(definition, name)
+        + virtual_ip.former_units(definition, name),
         "server_cluster": _cluster(definition, name),
     }
 
@@ -65,9 +72,12 @@ def _cluster(definition: Stack, name: str) -> dict[str, Any]:
         "name of this server": name,
         "timezone": definition.timezone,
         "sysctl": {**definition.sysctl, **server.sysctl},
+        "hardening": definition.hardening.model_dump(mode="json") if definition.hardening is not None else None,
         "unattended_upgrades": definition.unattended_upgrades.model_dump(mode="json"),
         "registry.server": f"{registry} at {definition.servers[registry].private}" if registry is not None else None,
     }
+    for address in definition.load_balancer.virtual_ip if name in virtual_ip.servers(definition) else ():
+        says[f"load_balancer.virtual_ip {address}"] = f"it is the stack {definition.name}'s, which one alone can have"
     for user, person in definition.users.items():
         says[f"users.{user}"] = person.model_dump(mode="json") | {"keys": definition.public_keys(person.keys)}
     if name in definition.docker_hosts():

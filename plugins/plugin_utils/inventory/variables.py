@@ -15,11 +15,13 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
     databases,
     edge,
+    hardening,
     registries,
     secrets,
     server,
     services,
     valkey,
+    virtual_ip,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | server.variables(definition, name)
         | services.of_server(definition, name)
         | databases.of_server(definition, name)
+        | virtual_ip.of_server(definition, name)
+        | hardening.of_server(definition, name)
         | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
     )
 

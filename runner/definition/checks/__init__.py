@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cluster, databases, edge, files, placement, ports, references, servers, services, users
+from . import cluster, databases, edge, files, placement, ports, references, servers, services, users, virtual_ip
 
 if TYPE_CHECKING:
     from .context import Context
@@ -23,5 +23,6 @@ def check(context: Context) -> None:
     edge.check(context)
     databases.check(context)
     cluster.check(context)
+    virtual_ip.check(context)
     files.check(context)
     users.check(context)

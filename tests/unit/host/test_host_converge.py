@@ -179,8 +179,11 @@ class TestFiles:
     def test_a_refused_file_changes_nothing(self, server: Server) -> None:
         server.run(files=[server.file("a", "good\n")])
         with pytest.raises(HostError, match="left as it is"):
-            server.run(files=[server.file("a", "bad\n", validate=["grep", "-q", "good", "%s"])])
+            server.run(files=[server.file("a", "bad\n", validate=["grep", "-q", "good", "%s"], triggers=["a"])])
         assert (server.root / "a").read_text() == "good\n"
+        # Nor is anything restarted for it afterwards.
+        command = {"argv": ["false"], "triggers": ["a"]}
+        assert not server.run(files=[server.file("a", "good\n")], commands=[command])["changed"]
         assert sorted(path.name for path in server.root.iterdir() if path.is_file()) == ["a"]
 
     def test_secrets_stay_out_of_differences(self, server: Server) -> None:

@@ -721,7 +721,7 @@ def test_what_may_make_backups_and_is_not_to(tmp_path: Path) -> None:
     servers = inventory(tmp_path, content)["_meta"]["hostvars"]
     keeper = [name for name in servers if servers[name]["server_units_former"][0]["keep"]]
     assert keeper == inventory(tmp_path, content)["backup_server"]["hosts"]
-    backup, log, copy, _exporter = servers[keeper[0]]["server_units_former"]
+    backup, log, copy, *_others = servers[keeper[0]]["server_units_former"]
     assert copy["keep"] == ["longshore-copy-shop-near-pgbackrest.service"]
     place = {"name": "near", "target": {"type": "local"}, "path": "/mnt/near", "bandwidth": 0}
     assert servers[keeper[0]]["pgbackrest_copies"] == [place]
@@ -774,7 +774,7 @@ def test_exporters_are_where_the_file_wants_them_and_end_elsewhere(tmp_path: Pat
         "db3": [],
     }
     for name, units in kept.items():
-        former = hosts[name]["server_units_former"][-1]
+        former = next(each for each in hosts[name]["server_units_former"] if "exporter" in each["pattern"])
         assert (former["pattern"], former["keep"]) == ("longshore-exporter-*.service", units)
         assert former["containing"] == ":/etc/longshore/shop/exporters/"
         assert former["files"] == ["/etc/longshore/shop/exporters/{}.login"]
@@ -869,3 +869,32 @@ def test_the_url_of_an_external_database_is_escaped_also_where_its_password_is_b
     assert url == f"postgresql://a%40b:p%2Fw%40%20%27x{tail}"
     assert bound == f"postgresql://\x1ecrm.url_user\x1e:\x1ecrm.url_password\x1e{tail}"
     assert login == {"user": "a@b", "password": "p/w@ 'x", "url_user": "a%40b", "url_password": "p%2Fw%40%20%27x"}
+
+
+def test_balancers_share_virtual_addresses(tmp_path: Path, listed: dict[str, Any]) -> None:
+    assert "keepalived_addresses" not in listed["_meta"]["hostvars"]["app1"]
+    former = next(
+        each for each in listed["_meta"]["hostvars"]["app1"]["server_units_former"] if "vip" in each["pattern"]
+    )
+    assert former["keep"] == []
+    text = STACK.replace('haproxy:3.0"}', 'haproxy:3.0", virtual_ip: 198.51.100.100}')
+    found = inventory(tmp_path, text, SHOP_TOKEN="a-token-that-nobody-sees")
+    assert found["virtual_ip"]["hosts"] == ["app1", "app2"]
+    app1, app2 = (found["_meta"]["hostvars"][name] for name in ("app1", "app2"))
+    assert (app1["keepalived_address"], app1["keepalived_peers"]) == ("10.77.0.11", ["10.77.0.12"])
+    assert app1["keepalived_priority"] > app2["keepalived_priority"]
+    assert "load_balancer.virtual_ip 198.51.100.100" in app2["server_cluster"]
+    assert app2["server_units_former"][-1]["keep"] == ["longshore-vip-shop.service"]
+
+
+def test_servers_are_hardened_when_the_file_says_so(tmp_path: Path, listed: dict[str, Any]) -> None:
+    assert not listed.get("hardened", {}).get("hosts")
+    text = STACK + "sysctl: {kernel.sysrq: 1}\nhardening: {kernel: false, audit_paths: [/srv/keys]}\n"
+    found = inventory(tmp_path, text, SHOP_TOKEN="a-token-that-nobody-sees")
+    assert found["hardened"]["hosts"] == ["app1", "app2", "db1"]
+    db1 = found["_meta"]["hostvars"]["db1"]
+    assert (db1["hardening_kernel"], db1["hardening_network"]) == (False, True)
+    assert db1["hardening_audit_paths"] == ["/srv/keys"]
+    # What the role has when nothing is said stays its own; what the file says of the kernel is the role server's.
+    assert "hardening_modules" not in db1
+    assert db1["hardening_sysctl"] == {"kernel.sysrq": None}
