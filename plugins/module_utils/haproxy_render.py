@@ -11,7 +11,15 @@ from __future__ import annotations
 
 import ipaddress
 
-from . import haproxy_limits, haproxy_logins, haproxy_snippets, haproxy_tcp, haproxy_trust, haproxy_upstream
+from . import (
+    haproxy_limits,
+    haproxy_logins,
+    haproxy_rules,
+    haproxy_snippets,
+    haproxy_tcp,
+    haproxy_trust,
+    haproxy_upstream,
+)
 from .haproxy_plan import MARK, SOURCE, STICKY, Plan, Variant
 from .haproxy_routes import decisions
 from .haproxy_slots import DNS_ANSWER, slots
@@ -210,7 +218,7 @@ def _frontend(
         "http-after-response set-header x-request-id %[unique-id]",
         # What may have been carried out is not sent again.
         "http-request disable-l7-retry unless METH_GET or METH_HEAD or METH_OPTIONS",
-        "http-request set-var(txn.path) path",
+        *haproxy_rules.LOOKED_UP,
         f"http-request set-var(txn.scope) var(txn.host),map_str({maps['hosts']})",
         f"http-request set-var(txn.scope) var(txn.host),map_end({maps['wildcards']},*)"
         " unless { var(txn.scope) -m found }",

@@ -33,6 +33,14 @@ CODES = (301, 302, 303, 307, 308)
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,30}")
 _REWRITE = re.compile(r"/[A-Za-z0-9\-._~!$&()*+,;=:@%/]*")
 _TARGET = re.compile(r"(?P<scheme>https?:)?//(?P<host>[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?")
+# Lines of an HTTP frontend: the path by which a route is looked up, as an application will read it. With the path as it
+# was sent, /x/../admin, //admin and /%61dmin would go past what /admin asks for. No browser sends dots.
+LOOKED_UP = (
+    "http-request set-var(txn.path) path,url_dec",
+    "http-request deny deny_status 400 if !{ var(txn.path) -m found }",
+    "http-request deny deny_status 400 if { var(txn.path) -m sub /. } { var(txn.path) -m reg (^|/)[.][.]?(/|$) }",
+    "http-request set-var(txn.path) var(txn.path),regsub(/+,/,g) if { var(txn.path) -m sub // }",
+)
 # Headers of which the connection depends.
 _CONNECTION = frozenset(
     {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}

@@ -11,7 +11,7 @@ hold names of secrets and configs, never values::
      "kind": "deploy" | "rollback" | "credentials", "of": 5 | None,
      "networks": {name: {…}},                             # as desired, by name on the cluster
      "services": {name: {"spec": {…portable…}, "settings": {…}, "commit": "…" | None}},
-     "edge": {"routes": […], "backends": {…}} | None}     # as the load balancers are given them
+     "edge": {"routes": […], "backends": {…}, "ports": […], "snippets": {…}} | None}  # as given to load balancers
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ images:
   returned: with O(state=found)
   type: dict
 edge:
-  description: What the load balancers were given in the release, C(routes) and C(backends); null when it does not say.
+  description: What the load balancers were given in the release, C(routes), C(backends) …; null when it does not say.
   returned: with O(state=found)
   type: dict
 recorded:

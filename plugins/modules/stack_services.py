@@ -68,8 +68,8 @@ options:
     default: {}
   edge:
     description:
-      - What the load balancers are given, C(routes) and C(backends), for the release record, so that a rollback serves
-        the same.
+      - What the load balancers are given, C(routes), C(backends), C(ports) and C(snippets), for the release record, so
+        that a rollback serves the same. No secrets are among it.
       - A difference from the newest record makes a release too.
     type: dict
   deadline:

@@ -72,6 +72,10 @@ def test_a_password_is_asked_for_and_goes_no_further(ask: Callable[..., dict[str
     assert asked["status"] == 401
     assert asked["headers"]["www-authenticate"] == 'Basic realm="The back room"'
     assert ask("/staff/headers", "-u", "ann:wrong")["status"] == 401
+    # Nor is it got past: an application reads these as /staff.
+    past = ("//staff/x", "/%73taff/x", "/plain/../staff/x", "/plain/%2e%2e/staff/x", "/%73taff/%zz")
+    assert [ask(path, "--path-as-is")["status"] for path in past] == [401, 401, 400, 400, 400]
+    assert json.loads(ask("/.well-known/a..b/c%20d")["body"]) == "/.well-known/a..b/c%20d"
     let_in = ask("/staff/headers", "-u", "ann:let me in", "-H", "X-Forwarded-User: root")
     arrived = {name.lower(): value for name, value in json.loads(let_in["body"]).items()}
     assert arrived["x-forwarded-user"] == "ann"

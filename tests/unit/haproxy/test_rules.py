@@ -78,6 +78,17 @@ def test_who_is_kept_out_is_asked_for_no_password_and_sees_no_maintenance() -> N
     assert order == sorted(order)
 
 
+def test_a_route_is_looked_up_by_the_path_that_an_application_reads() -> None:
+    lines = section(config([{}]), "frontend http")
+    start = lines.index("http-request set-var(txn.path) path,url_dec")
+    refused = lines[start + 1 : start + 3]
+    assert all(line.startswith("http-request deny deny_status 400 if") for line in refused)
+    dots = re.compile(refused[1].rpartition("-m reg ")[2].removesuffix(" }"))
+    assert all(map(dots.search, ("/a/../b", "/..", "/./a", "/a/.")))
+    assert not any(map(dots.search, ("/.well-known/x", "/a..b/c", "/a/...", "/a.b/")))
+    assert start + 3 < next(n for n, line in enumerate(lines) if "map_beg" in line)
+
+
 def test_conditions_are_tried_in_the_order_of_the_file() -> None:
     text = config(
         [
