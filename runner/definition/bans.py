@@ -49,7 +49,12 @@ class _Jail(Model):
 class OfSsh(_Jail):
     """Failed logins by SSH."""
 
-    attempts: Whole = one("So many failed logins lead to a ban; 0: never.", 5, ge=0, le=100_000)
+    attempts: Whole = one(
+        "So many lines of sshd about failed logins lead to a ban; a wrong password makes two. 0: never.",
+        5,
+        ge=0,
+        le=100_000,
+    )
 
 
 class OfLogins(_Jail):
