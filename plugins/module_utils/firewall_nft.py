@@ -48,15 +48,15 @@ def expected(text: str) -> str:
     return out
 
 
-def load(text: str, wanted: str) -> None:
-    """Put ``text`` in force in one transaction; ``wanted`` is its ``expected`` listing.
+def load(text: str, wanted: str, more: str = "") -> None:
+    """Put ``text`` in force in one transaction, with ``more``; ``wanted`` is the ``expected`` listing of ``text``.
 
     Leases stay, unless what is there has another shape. Raises ``HostError``; the former rules are in force then.
     """
-    run(["nft", "-c", "-f", "-"], given=text or NOTHING)
-    put(text)
+    run(["nft", "-c", "-f", "-"], given=(text or NOTHING) + more)
+    put(text + more)
     if live() != wanted:
-        run(["nft", "-f", "-"], given=NOTHING + text)
+        put(NOTHING + text + more)
         if live() != wanted:
             raise HostError(f"the table {TABLE} is not what was loaded: something else changes it")
 
