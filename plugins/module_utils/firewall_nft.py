@@ -53,9 +53,10 @@ def load(text: str, wanted: str, more: str = "") -> None:
 
     Leases stay, unless what is there has another shape. Raises ``HostError``; the former rules are in force then.
     """
-    run(["nft", "-c", "-f", "-"], given=(text or NOTHING) + more)
-    put(text + more)
-    if live() != wanted:
+    fits = attempt(["nft", "-c", "-f", "-"], given=(text or NOTHING) + more)[0] == 0
+    if fits:
+        put(text + more)
+    if not fits or live() != wanted:
         put(NOTHING + text + more)
         if live() != wanted:
             raise HostError(f"the table {TABLE} is not what was loaded: something else changes it")
