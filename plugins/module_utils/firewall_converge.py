@@ -14,6 +14,7 @@ import glob
 import json
 import os
 
+from . import firewall_known as known
 from . import firewall_nft as nft
 from .firewall_model import FirewallError, is_in_force, merged, normalize
 from .firewall_render import render
@@ -144,7 +145,7 @@ def converge(
     with work.to_the_end():
         nft.arm(wanted.former, revert_after)
         try:
-            nft.load(wanted.text, wanted.listing)
+            nft.load(wanted.text, wanted.listing, "" if wanted.live else known.here())
         except HostError:
             take_back()
             raise

@@ -48,15 +48,16 @@ def expected(text: str) -> str:
     return out
 
 
-def load(text: str, wanted: str) -> None:
-    """Put ``text`` in force in one transaction; ``wanted`` is its ``expected`` listing.
+def load(text: str, wanted: str, more: str = "") -> None:
+    """Put ``text`` in force in one transaction, with ``more``; ``wanted`` is the ``expected`` listing of ``text``.
 
     Leases stay, unless what is there has another shape. Raises ``HostError``; the former rules are in force then.
     """
-    run(["nft", "-c", "-f", "-"], given=text or NOTHING)
-    put(text)
-    if live() != wanted:
-        run(["nft", "-f", "-"], given=NOTHING + text)
+    fits = attempt(["nft", "-c", "-f", "-"], given=(text or NOTHING) + more)[0] == 0
+    if fits:
+        put(text + more)
+    if not fits or live() != wanted:
+        put(NOTHING + text + more)
         if live() != wanted:
             raise HostError(f"the table {TABLE} is not what was loaded: something else changes it")
 

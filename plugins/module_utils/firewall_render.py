@@ -25,6 +25,8 @@ TABLE = "inet longshore"
 PRIORITY = -150
 # Leases: for an address, and for everybody.
 LEASES = {4: "leases4", 6: "leases6", 0: "leases"}
+# Connections of before the first rules: an address, its port, and the server's.
+KNOWN = {4: "known4", 6: "known6"}
 CHAINS = ("denied", "containers", "outside")
 # Takes the table away, whether it is there or not.
 NOTHING = f"table {TABLE}\ndelete table {TABLE}\n"
@@ -56,6 +58,8 @@ def render(rules: Mapping[str, Any]) -> str:
         f"  set {LEASES[4]} {{ type ipv4_addr . inet_proto . inet_service; flags timeout; }}",
         f"  set {LEASES[6]} {{ type ipv6_addr . inet_proto . inet_service; flags timeout; }}",
         f"  set {LEASES[0]} {{ type inet_proto . inet_service; flags timeout; }}",
+        f"  set {KNOWN[4]} {{ type ipv4_addr . inet_service . inet_service; flags timeout; }}",
+        f"  set {KNOWN[6]} {{ type ipv6_addr . inet_service . inet_service; flags timeout; }}",
     ]
     lines = [
         "# Made by Longshore of the files /etc/longshore/*/firewall.json: changes here are undone by the next run.",
@@ -123,6 +127,8 @@ def _outside(rules: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) ->
             yield from _matches(rule, "accept")
     # To containers by their own addresses, past the ports of the server.
     yield "fib daddr type != local counter drop"
+    yield f"ip saddr . tcp sport . tcp dport @{KNOWN[4]} accept"
+    yield f"ip6 saddr . tcp sport . tcp dport @{KNOWN[6]} accept"
     for rule in open_to:
         if rule["protocol"] != "vrrp":
             yield from _matches(rule, "accept")

@@ -84,8 +84,7 @@ if systemctl is-active --quiet {REVERT}.timer {REVERT}.service; then exit 0; fi
 wanted=$(unshare --net sh -c "nft -f $rules && {LIST}")
 [ "$({LIST} 2>/dev/null || true)" != "$wanted" ] || exit 0
 echo '<4>somebody changed the rules that are in force: those of {RULES} are loaded again'
-nft -f "$rules"
-[ "$({LIST})" != "$wanted" ] || exit 0
+if nft -f "$rules" && [ "$({LIST})" = "$wanted" ]; then exit 0; fi
 # Something of another shape is in its place.
 {{ echo '{"; ".join(NOTHING.splitlines())}'; cat "$rules"; }} | nft -f -
 """

@@ -170,7 +170,8 @@ from ansible_collections.longshore.stack.plugins.module_utils.run import ARGUMEN
 from ansible_collections.longshore.stack.plugins.module_utils.run import Cancelled, Run
 
 # Who is slower than that fails, and nobody waits for longer.
-LEAST, MOST = 10, 600
+LEAST = 10
+MOST = 600
 WORDS = {"type": "list", "elements": "str", "default": []}
 RULES = {
     "type": "list",

@@ -29,6 +29,7 @@ class Server:
         # What the timer would bring back; None when there is no timer.
         self.timer: str | None = None
         self.refuses = False
+        self.more = ""
 
     def installed(self) -> bool:
         return True
@@ -39,8 +40,9 @@ class Server:
     def put(self, text: str) -> None:
         self.live = text
 
-    def load(self, text: str, wanted: str) -> None:
+    def load(self, text: str, wanted: str, more: str = "") -> None:
         assert text == wanted
+        self.more = more
         if self.refuses:
             raise HostError("no")
         self.live = text
@@ -93,6 +95,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     for name in ("installed", "expected", "put", "load", "arm", "armed", "disarm"):
         monkeypatch.setattr(firewall_converge.nft, name, getattr(made, name))
     monkeypatch.setattr(firewall_converge.nft, "live", lambda: made.live)
+    monkeypatch.setattr(firewall_converge.known, "here", lambda: "those of before")
     monkeypatch.setattr(firewall_converge, "converge_host", made.write)
     monkeypatch.setattr(firewall_converge, "BASE", str(tmp_path))
     monkeypatch.setattr(firewall_converge, "RULES", str(made.rules))
@@ -115,6 +118,7 @@ def test_new_rules_are_in_force_before_they_are_on_disk(server: Server) -> None:
     assert told["changes"] == ["load the rules", "file firewall.json", "file rules.nft"]
     assert "dport 22 " in server.live
     assert server.timer == ""
+    assert server.more == "those of before"
     assert not server.rules.exists()
     done = server.converge(SHOP, confirm=True)
     assert (done["confirmed"], done["pending"], server.timer) == (True, False, None)
@@ -126,6 +130,7 @@ def test_what_nobody_confirms_is_gone(server: Server) -> None:
     settle(server, SHOP)
     before = server.live
     server.converge(MORE)
+    assert server.more == "", "the kernel knows all of them by now"
     server.time_out()
     assert (server.live, server.rules.read_text()) == (before, before)
     with pytest.raises(HostError, match="it took too long"):

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.longshore.stack.plugins.module_utils.firewall_known import elements
 from ansible_collections.longshore.stack.plugins.module_utils.firewall_leases import Lease, parsed
 from ansible_collections.longshore.stack.plugins.module_utils.firewall_model import (
     FirewallError,
@@ -166,3 +167,29 @@ def test_leases_are_read_as_nft_lists_them() -> None:
     elements[0]["elem"]["val"]["concat"] = ["udp", 53]  # type: ignore[index]
     text = json.dumps({"nftables": [{"set": {"elem": elements}}]})
     assert parsed(text)[0]["from"] == "any"
+
+
+# 10.77.0.11 to 10.77.0.12:5432, one from outside to its own 5432, its own to itself, and who listens there.
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0B004D0A:A000 0C004D0A:1538 01 00000000:00000000 00:00000000 00000000     0        0 1 1
+   1: 0B004D0A:1538 0C004D0A:A001 01 00000000:00000000 00:00000000 00000000     0        0 2 1
+   2: 0100007F:A002 0100007F:1538 01 00000000:00000000 00:00000000 00000000     0        0 3 1
+   3: 00000000:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4 1
+   4: 0B004D0A:A003 0C004D0A:1538 06 00000000:00000000 00:00000000 00000000     0        0 5 1
+"""
+# An IPv4 connection as a socket of both families has it, and one of IPv6.
+TCP6 = """\
+  sl  local_address                         remote_address                        st
+   0: 0000000000000000FFFF00000B004D0A:A004 0000000000000000FFFF00000C004D0A:0BEA 01
+   1: B80D0120000000000000000001000000:A005 B80D0120000000000000000002000000:01BB 01
+"""
+
+
+def test_connections_of_before_the_first_rules_are_let_in() -> None:
+    assert elements([TCP, TCP6]).splitlines() == [
+        "add element inet longshore known4 { 10.77.0.12 . 3050 . 40964 timeout 10800s }",
+        "add element inet longshore known4 { 10.77.0.12 . 5432 . 40960 timeout 10800s }",
+        "add element inet longshore known6 { 2001:db8::2 . 443 . 40965 timeout 10800s }",
+    ]
+    assert elements([]) == ""
