@@ -197,3 +197,17 @@ def test_another_stack_keeps_its_rules_and_is_never_cut_off(server: Server) -> N
     (blog / "cluster.json").unlink()
     settle(server, SHOP)
     assert server.live == before
+
+
+def test_a_stack_that_goes_leaves_what_the_other_needs(server: Server) -> None:
+    other = server.root / "blog/firewall.json"
+    other.parent.mkdir()
+    other.write_text(json.dumps(normalize("blog", {"allow": [{"ports": ["81"]}]}, {})))
+    settle(server, SHOP)
+    told = server.converge(None)
+    assert (told["changed"], told["pending"]) == (True, True)
+    assert server.converge(None, confirm=True)["confirmed"]
+    assert "dport 81 " in server.live
+    assert "dport 22 " not in server.live
+    assert (server.rules.read_text(), other.exists()) == (server.live, True)
+    assert not (server.root / "shop/firewall.json").exists()
