@@ -108,14 +108,21 @@ def replicate(ledger: Ledger) -> None:
     private = {each: ledger.lab.described["hosts"][each]["private"]["v4"] for each in ("app1", *SERVERS)}
     text = "select distinct user, substring_index(host, ':', 1) from information_schema.processlist"
 
+    # The first one has the turns with even numbers.
+    odd = {name: text[0] in "13579" and ":" in text for name, text in kept(ledger).items()}
+    whose = {
+        "main": "replicator_2" if odd["main.replication"] else "replicator",
+        "books": "replication_2" if odd["books.replication"] else "replication",
+    }
+
     def all_do() -> bool:
         primary = ledger.books_primary()
         rows = mariadb.sql(ledger, primary, f"{text} where user like 'replication%'").splitlines()
-        others = {("replication_2", address) for server, address in private.items() if server != primary}
+        others = {(whose["books"], address) for server, address in private.items() if server != primary}
         users = sql(ledger, ledger.primary(), "select string_agg(distinct usename, ' ') from pg_stat_replication")
-        return ({tuple(row.split("\t")) for row in rows}, users) == (others, "replicator_2")
+        return ({tuple(row.split("\t")) for row in rows}, users) == (others, whose["main"])
 
-    until(all_do, 60, "all follow as the second user")
+    until(all_do, 60, "all follow as the user whose turn it is")
 
 
 def former_ones_end(ledger: Ledger, before: dict[str, str]) -> None:

@@ -57,6 +57,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | server.variables(definition, name)
         | services.of_server(definition, name)
         | databases.of_server(definition, name)
+        | databases.kept_on(definition, name)
         | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
     )
 
