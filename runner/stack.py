@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -220,6 +220,14 @@ class Stack:
                     "Take the filter out and deploy first"
                 )
         return self.jobs.db_rotate(names)
+
+    def db_kept(self, on_event: OnEvent | None = None) -> Result:
+        """What servers keep of databases that nothing uses: ``Result.databases``, with ``former`` of each server."""
+        return self.run_job(self.jobs.db_kept(), on_event)
+
+    def db_discard(self, paths: Mapping[str, Sequence[str]], on_event: OnEvent | None = None) -> Result:
+        """Remove paths of what ``db_kept`` told, by server. One that is not kept there is refused."""
+        return self.run_job(self.jobs.db_discard(paths), on_event)
 
     def upgrade_of(self, databases: Sequence[str] = ()) -> Job:
         """The job of ``db_upgrade`` for the engines of these databases (none: of all that can be upgraded).

@@ -22,7 +22,7 @@ options:
   engine:
     description: Whose configuration it is.
     type: str
-    choices: [mariadb, redis, rabbitmq]
+    choices: [mariadb, postgresql, rabbitmq, redis]
     required: true
 """
 
@@ -44,6 +44,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.settings_text impo
     changeable,
     equals,
     mariadb,
+    postgresql,
     shown,
     spaced,
 )
@@ -51,7 +52,7 @@ from ansible_collections.longshore.stack.plugins.module_utils.settings_text impo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_PARSERS = {"mariadb": mariadb, "rabbitmq": equals, "redis": spaced}
+_PARSERS = {"mariadb": mariadb, "postgresql": postgresql, "rabbitmq": equals, "redis": spaced}
 
 
 def changeable_settings(text: str, engine: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ options:
   engine:
     description: Whose configuration it is.
     type: str
-    choices: [mariadb, redis, rabbitmq]
+    choices: [mariadb, postgresql, rabbitmq, redis]
     required: true
   template:
     description: The template's path on the controller.

@@ -109,14 +109,24 @@ def plan(
 def plan_members(instance: Instance, passwords: Mapping[str, str]) -> Iterator[Change]:
     """Changes by which members log in at each other: to copy (``replication``), and to go back (``rewind``).
 
-    Patroni makes the first user of each, with its rights; who takes turns with it has them as its member. Replicas
-    have to have left a user before that ends: raises ``HostError`` as long as one has not.
+    Replicas have to have left a user before that ends: raises ``HostError`` as long as one has not. Both users who copy
+    are always there, one without a password: a member that was away while they changed asks itself as either of them,
+    by the local socket, and could else not go back to where the others are.
     """
     roles = instance.state()["roles"]
-    yield from _taking_turns(instance, "replicator", roles, passwords["replication"], leaving=LEAVING)
-    for name in turns.good(passwords["replication"], "replicator"):
-        if not (roles.get(name) or {}).get("replicates"):
-            # Nobody has this from another role.
+    wanted = turns.good(passwords["replication"], "replicator")
+    for name in ("replicator", "replicator_2"):
+        live = roles.get(name)
+        if name in wanted:
+            yield from _role(instance, name, live, wanted[name][0], [])
+        elif live is None:
+            yield Change(f"role {name}", _runner(instance, f"create role {identifier(name)} login"))
+        elif live["password"] is not None:
+            text = f"{name} has no password any more"
+            yield Change(text, functools.partial(_end, instance, name, LEAVING, "password null"))
+        elif not live["login"]:
+            yield Change(f"{name} may log in", _runner(instance, f"alter role {identifier(name)} login"))
+        if not (live or {}).get("replicates"):
             yield Change(f"{name} may replicate", _runner(instance, f"alter role {identifier(name)} replication"))
     yield from _taking_turns(instance, "rewinder", roles, passwords["rewind"], leaving=LEAVING)
     # Patroni gives them to the one whose turn it was when the database was made.
@@ -183,7 +193,7 @@ def _acting(name: str, owner: str) -> str:
     return f"alter role {identifier(name)} set role = {identifier(owner)}"
 
 
-def _end(instance: Instance, name: str, leaving: float) -> None:
+def _end(instance: Instance, name: str, leaving: float, how: str = "nologin password null") -> None:
     """No login any more, also none that has been made. Raises ``HostError`` when one is not left within ``leaving``."""
     role = identifier(name)
     number = "'" + role.replace("'", "''") + "'::regrole"
@@ -199,7 +209,7 @@ def _end(instance: Instance, name: str, leaving: float) -> None:
                 "see longshore db status, then run this again"
             )
         time.sleep(0.5)
-    instance.sql(f"alter role {role} nologin password null; select pg_terminate_backend(pid) {theirs}")
+    instance.sql(f"alter role {role} {how}; select pg_terminate_backend(pid) {theirs}")
 
 
 def _extensions(instance: Instance, database: str, there: bool, wanted: Sequence[str]) -> Iterator[Change]:

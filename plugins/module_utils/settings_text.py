@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 # As the templates of the roles mariadb, valkey and rabbitmq have it.
 OWN = "# What follows is the role's own."
-# Names whose values may be secret, in the words of all engines: requirepass, primary_conninfo, ssl_passphrase_command …
 # Groups that mariadbd reads (its manual, "Configuring MariaDB with Option Files"); lines before any are nobody's.
 _SERVER = re.compile(r"(mariadbd?|mysqld|server)(-[\d.]+)?$")
+# Off until a MariaDB takes writes; then what the settings say of it counts.
+_BOTH = frozenset({"event_scheduler"})
 # Of these Valkey adds up what is said again.
 _LISTS = frozenset({"save", "client-output-buffer-limit"})
+# As PostgreSQL's file has them ("Setting Parameters"): a sign or a blank between name and value, text in single quotes.
+_ASSIGNED = re.compile(r"\s*([A-Za-z_][\w.]*)(?:\s*=\s*|\s+)('(?:[^'\\]|''|\\.)*'|[^\s#'=][^\s#']*)\s*(?:#.*)?$")
+# Names whose values may be secret, in the words of all engines: requirepass, primary_conninfo, ssl_passphrase_command …
 _SECRET = re.compile(
     r"(^|[_.-])pass(word|wd|phrase)?([_.-]|$)|requirepass|primaryauth|masterauth|secret|conninfo|token|cookie"
 )
@@ -31,10 +35,25 @@ def mariadb(text: str) -> dict[str, str]:
     """Variables of MariaDB's server: lines ``name = value`` or ``name``, in the groups that it reads."""
     found: dict[str, str] = {}
     for group, name, value in _lines(text, "="):
-        if _SERVER.match(group):
+        if is_server(group):
             # A name alone switches it on.
             found[name.replace("-", "_").lower()] = "1" if value is None else value
     return found
+
+
+def is_server(group: str) -> bool:
+    """Whether MariaDB's server reads a group of its file."""
+    return _SERVER.match(group) is not None
+
+
+def postgresql(text: str) -> dict[str, str]:
+    """Parameters of PostgreSQL: lines ``name = value``."""
+    found = (_ASSIGNED.match(line) for line in text.splitlines())
+    return {each[1].lower(): _unquoted(each[2]) for each in found if each is not None}
+
+
+def _unquoted(value: str) -> str:
+    return re.sub(r"''|\\(.)", lambda found: found[1] or "'", value[1:-1]) if value.startswith("'") else value
 
 
 def equals(text: str) -> dict[str, str]:
@@ -66,9 +85,13 @@ def _lines(text: str, sign: str | None) -> Iterator[tuple[str, str, str | None]]
 
 
 def changeable(text: str, parse: Callable[[str], dict[str, str]]) -> dict[str, str]:
-    """What settings can change in a whole configuration; nothing where it does not say where that ends."""
-    first, found, _rest = text.partition(OWN)
-    return parse(first) if found else {}
+    """What settings can change in a whole configuration; nothing where it does not say where that ends.
+
+    A whole file of the user's may also say what is said after it, and does not count.
+    """
+    first, found, rest = text.partition(OWN)
+    own = parse(rest).keys() - _BOTH
+    return {name: value for name, value in parse(first).items() if name not in own} if found else {}
 
 
 def shown(settings: Mapping[str, object]) -> dict[str, str]:

@@ -68,6 +68,14 @@ class Valkey:
         except HostError:
             return False
 
+    def refuses(self) -> bool:
+        """Whether it is there, and knows another password."""
+        try:
+            self.ask("PING")
+        except HostError as error:
+            return any(word in str(error) for word in ("WRONGPASS", "NOAUTH"))
+        return False
+
     def pairs(self, *words: str) -> dict[str, str]:
         """An answer that is a list of names and values."""
         return dict(self._in_order(*words))

@@ -89,6 +89,9 @@ class Member:
         elif self._changed():
             yield "take its configuration"
             if not check:
+                if self.valkey.refuses():
+                    # It was away while passwords changed: nobody can tell it the new ones.
+                    self._start("restart")
                 self._await()
                 if not self._take():
                     return

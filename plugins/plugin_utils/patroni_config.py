@@ -233,6 +233,8 @@ def member(  # noqa: PLR0917 - each is a subject of its own
             "basebackup": [{"checkpoint": "fast"}, {"max-rate": instance.get("copy_rate") or "200M"}],
             "parameters": dict(sorted(settings.items())),
             "pg_hba": _access(instance),
+            # A member asks itself without a password: its own copy may not have the one of now yet.
+            "pg_ident": ["members postgres replicator", "members postgres replicator_2"],
         },
     }
     # Ansible's texts are of classes of their own, which YAML would not take.
@@ -256,7 +258,11 @@ def _access(instance: Mapping[str, Any]) -> list[str]:
     """Lines of pg_hba.conf: the first that fits decides."""
     # Of each two take turns.
     replicators, rewinders = "replicator,replicator_2", "rewinder,rewinder_2"
-    lines = ["local all postgres peer", "local all all scram-sha-256", f"local replication {replicators} scram-sha-256"]
+    lines = [
+        "local all postgres peer",
+        "local all all scram-sha-256",
+        f"local replication {replicators} peer map=members",
+    ]
     for server in instance["servers"]:
         network = f"{server['address']}/{128 if ':' in server['address'] else 32}"
         lines += [

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ansible_collections.longshore.stack.plugins.module_utils.settings_text import OWN, shown
+from ansible_collections.longshore.stack.plugins.module_utils.settings_text import OWN, is_server, postgresql, shown
 
-_NAME = re.compile(r"\s*([A-Za-z][\w./$-]*)")
-# What would bring other files in, in the words of all three engines.
-_OTHER_FILES = re.compile(r"\s*(!include(dir)?|include)\b")
-# RabbitMQ and MariaDB keep the last one, Valkey the sum or the last one.
-_ONCE = ("mariadb", "rabbitmq")
+_NAME = re.compile(r"\s*([A-Za-z_][\w./$-]*)")
+# What would bring other files in, in the words of all engines.
+_OTHER_FILES = re.compile(r"\s*(!include(dir)?|include(_dir|_if_exists)?)\b")
+# The others keep the last one, Valkey the sum or the last one.
+_OFTEN = ("redis",)
 
 
 def places(source: str) -> dict[str, int]:
@@ -32,8 +32,11 @@ def problem(text: str, engine: str) -> tuple[str, str]:
 
     Versions of settings are kept of it, by name: without secrets, and each name once.
     """
-    seen: set[str] = set()
+    seen: set[tuple[bool, str]] = set()
+    servers = True
     for line in text.splitlines():
+        if engine == "mariadb" and line.lstrip().startswith("["):
+            servers = is_server(line.strip("[] \t"))
         if OWN in line:
             return "", "says where the role's own lines begin, which is the role's to say"
         if _OTHER_FILES.match(line):
@@ -43,10 +46,14 @@ def problem(text: str, engine: str) -> tuple[str, str]:
             continue
         if not shown({name[1]: ""}):
             return name[1], "may be secret, and the file is kept; put it into `settings`, or leave it to the role"
-        plain = name[1].replace("-", "_").lower() if engine == "mariadb" else name[1]
-        if engine in _ONCE and plain in seen:
+        if engine == "postgresql" and not postgresql(line):
+            return name[
+                1
+            ], "has no value, or one whose quotes don't fit: write name = value, with text in single quotes"
+        plain = {"mariadb": name[1].replace("-", "_").lower(), "postgresql": name[1].lower()}.get(engine, name[1])
+        if engine not in _OFTEN and (servers, plain) in seen:
             return name[1], "is said twice; say it once"
-        seen.add(plain)
+        seen.add((servers, plain))
     return "", ""
 
 

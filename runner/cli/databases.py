@@ -155,6 +155,37 @@ def rotate(
 @app.command()
 @shared
 @refusing
+def kept(options: Common) -> None:
+    """What servers keep of databases beside their data: from before upgrades, moves and copies, and of ended ones.
+
+    Nothing uses it, and nothing but `longshore db discard` removes it.
+    """
+    from longshore.cli import former  # noqa: PLC0415 - as in look
+
+    stack = options.load()
+    look.show(options, stack, stack.jobs.db_kept(), former.told)
+
+
+@app.command()
+@shared
+@refusing
+def discard(
+    options: Common,
+    database: Annotated[str, typer.Argument(metavar="DATABASE", help="Its name; it need not be in the file any more.")],
+    yes_discard: Annotated[
+        str | None,
+        typer.Option("--yes-discard", metavar="STACK/DATABASE", help="Whose kept data go; then nothing is asked."),
+    ] = None,
+) -> None:
+    """Remove what `longshore db kept` shows of a database, on all servers that answer. It does not come back."""
+    from longshore.cli import former  # noqa: PLC0415 - as in look
+
+    former.discard(options, options.load(), database, yes_discard)
+
+
+@app.command()
+@shared
+@refusing
 def upgrade(
     options: Common,
     databases: Annotated[

@@ -117,9 +117,9 @@ class Database(Model):
     settings: Pairs = many("Settings in the engine's words. They win over those worked out from the server.", dict)
 
     template: str | None = one(
-        "A whole configuration file of a mariadb, redis or rabbitmq instead of the one that is worked out, with Jinja2 "
-        "in it, beside the stack file; {{ settings }} is what is worked out. The lines on which failover, TLS and "
-        "logins rely come after it, and win.",
+        "A whole configuration file of the engine instead of the one that is worked out, with Jinja2 in it, beside the "
+        "stack file; {{ settings }} is what is worked out. What failover, TLS and logins rely on is said after it, and "
+        "wins. A memcached has none.",
         None,
     )
 

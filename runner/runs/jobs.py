@@ -123,6 +123,14 @@ class Jobs:
         """New passwords for what runs inside these databases."""
         return self._job("database_rotate_internal", longshore_rotated=list(databases))
 
+    def db_kept(self) -> Job:
+        """What servers keep of databases beside their data."""
+        return self._job("database_former", longshore_discarded={})
+
+    def db_discard(self, paths: Mapping[str, Sequence[str]]) -> Job:
+        """Remove of what is kept the paths of each server."""
+        return self._job("database_former", longshore_discarded={server: list(each) for server, each in paths.items()})
+
     def db_upgrade(self, engines: Sequence[str]) -> Job:
         """The newest packages of these engines, and restarts of what runs an older one."""
         return self._job("database_upgrade", longshore_upgraded=list(engines))

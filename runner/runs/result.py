@@ -38,7 +38,7 @@ _EXIT_CODES = {
 _OF_DATABASES = frozenset(
     {
         *("database_info", "external_database", "mariadb_info", "memcached_info", "rabbitmq_info", "valkey_info"),
-        "database_settings",
+        *("database_former", "database_settings"),
     }
 )
 

@@ -180,6 +180,18 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
     }
 
 
+def kept_on(definition: Stack, name: str) -> dict[str, Any]:
+    """Engine → the instances of one server, whose data are in use; also where the file has no database any more."""
+    held = [each for each in definition.databases.values() if name in each.servers]
+    engines = sorted({each.engine for each in held})
+    return {
+        "longshore_stack": definition.name,
+        "longshore_instances": {
+            engine: [definition.instance(each.name) for each in held if each.engine == engine] for engine in engines
+        },
+    }
+
+
 def certificates(definition: Stack, name: str) -> list[dict[str, Any]]:
     """A server's own as a member of what agrees and keeps backups, and that of its databases."""
     held = [each for each in definition.databases.values() if name in each.servers]

@@ -66,6 +66,7 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | virtual_ip.of_server(definition, name)
         | hardening.of_server(definition, name)
         | firewall.of_server(definition, name)
+        | databases.kept_on(definition, name)
         | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
     )
 

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
-# Engines with a configuration file that is ours to write, and why the others have none.
-_ENGINES = ("mariadb", "redis", "rabbitmq")
-_WHY = {
-    "postgresql": "Patroni writes a postgresql's file, and has to say much in it itself",
-    "memcached": "a memcached has no file, only options",
-}
 # What the roles tell it (roles/mariadb/vars/main.yml and its like); what Jinja2 and Ansible have besides.
 _TOLD = ("address", "database", "memory", "port", "processors", "server", "servers", "settings")
 _FUNCTIONS = frozenset({"range", "dict", "namespace", "lookup", "query"})
@@ -32,8 +26,8 @@ def check(context: Context, database: Database, base: Path) -> None:
     """Check ``template``, with places in the file that it names."""
     if database.template is None:
         return
-    if database.engine not in _ENGINES:
-        context.complain((*base, "template"), _WHY[database.engine], "use settings")
+    if database.engine == "memcached":
+        context.complain((*base, "template"), "a memcached has no file, only options", "use settings")
         return
     file = resolved(context.stack.path, database.template)
     try:

@@ -34,7 +34,7 @@ NEAR = "/srv/near"  # the backup server's directory with a copy of what is in th
 LIVELY: dict[str, dict[str, str]] = {
     "main": {"work_mem": "5MB"},
     "cache": {"maxmemory": "96mb"},
-    "books": {"max_connections": "123"},
+    "books": {"max_connections": "123", "event_scheduler": "ON"},
 }
 RESTARTING: dict[str, dict[str, str]] = {
     "main": {"max_connections": "210"},

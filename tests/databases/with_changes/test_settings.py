@@ -9,6 +9,7 @@ import pytest
 from stack.support import longshore
 
 from ..conftest import SERVERS
+from ..test_mariadb import sql as books_sql
 from ..test_postgresql import started
 from .conftest import First, Second, settings
 from .said import on_all
@@ -19,6 +20,12 @@ def test_what_needs_no_restart_gets_none(first: First) -> None:
     assert (told["main.work_mem"], told["cache.maxmemory"], told["books.max"]) == (["5MB"], [str(96 << 20)], ["123"])
     before, after = first.processes
     assert after == before, "something was restarted"
+
+
+def test_events_are_run_by_who_takes_writes_and_nobody_else(first: First) -> None:
+    ledger = first.ledger
+    told = {server: books_sql(ledger, server, "select @@global.event_scheduler") for server in SERVERS}
+    assert told == {server: "ON" if server == ledger.books_primary() else "OFF" for server in SERVERS}
 
 
 @pytest.mark.parametrize(

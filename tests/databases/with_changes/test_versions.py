@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from stack.support import Outcome, longshore
 
 from ..conftest import SERVERS, Ledger
-from ..test_mariadb import sql as books_sql
-from ..test_stores import valkey
 from .conftest import First, settings
 from .said import on_all, processes
 
@@ -121,65 +117,3 @@ def test_a_version_that_needs_restarts_comes_back_replicas_first(first: First) -
     assert on_all(ledger)["main.max_connections"] == ["200"]
     ledger.end("reverted")
     assert longshore(ledger.stack, "config", "diff", "main").code == 0
-
-
-# A template of each engine that takes one, and what servers say of it.
-TEMPLATES = {
-    "books": "# Mine\n[mariadbd]\ninnodb_log_file_size = {{ settings.innodb_log_file_size }}\nmax-connections=77\n",
-    "cache": "maxmemory {{ settings.maxmemory }}\nsave 900 7\nsave 300 77\n",
-    "queue": "vm_memory_high_watermark.absolute = {{ 300 * 1000 * 1000 }}\ndisk_free_limit.absolute = 512MB\n",
-}
-
-
-@contextlib.contextmanager
-def templates(ledger: Ledger, texts: dict[str, str]) -> Iterator[None]:
-    """The file with these templates, by database."""
-
-    def change(content: dict[str, Any]) -> None:
-        for database, text in texts.items():
-            (ledger.stack.path.parent / f"{database}.j2").write_text(text)
-            content["databases"][database]["template"] = f"{database}.j2"
-
-    with ledger.stack.changed(change):
-        yield
-
-
-def test_a_template_is_compared_like_settings(first: First) -> None:
-    with templates(first.ledger, {"books": TEMPLATES["books"]}):
-        asked = longshore(first.ledger.stack, "config", "diff", "books", "--json")
-    assert asked.code == 2, asked.end
-    told = differing(asked)["books"]
-    assert told["max_connections"][1] == "77"
-    assert told["slow_query_log"] == (["1"], None, False)
-    assert "innodb_log_file_size" not in told
-
-
-@pytest.mark.long
-def test_a_whole_file_rules_but_for_what_failover_needs(first: First) -> None:
-    ledger = first.ledger
-    before = history(ledger, "books")[0]
-    with templates(ledger, TEMPLATES):
-        done = longshore(ledger.stack, "up")
-        assert done.code == 0, done.end
-        ledger.await_whole()
-        told = on_all(ledger)
-        assert (told["books.max"], told["queue.memory"]) == (["77"], ["300000000"])
-        for server in SERVERS:
-            assert valkey(ledger, server, "config get save").split("\n")[-1] == "900 7 300 77"
-            assert books_sql(ledger, server, "select @@global.require_secure_transport, @@port") == "1\t3306"
-        still = longshore(ledger.stack, "up", "--json")
-        assert still.json["changes"] == []
-    with templates(ledger, {"books": f"{TEMPLATES['books']}\nmax_conections = 5\n"}):
-        refused = longshore(ledger.stack, "up")
-        assert refused.code == 1, refused.end
-        assert "books.j2:6: " in refused.everything
-        assert "max_conections" not in ledger.lab.on(SERVERS[0], "cat", "/etc/mysql/instances/ledger-books.cnf").stdout
-    with templates(ledger, {"books": "[mariadbd]\nport = {{ prot }}\n"}):
-        unread = longshore(ledger.stack, "up")
-    assert unread.code == 3, unread.end
-    assert "books.j2:2:1: there is no prot" in unread.everything
-    # What there was before the template.
-    back = longshore(ledger.stack, "config", "revert", "books", str(before["number"]))
-    assert back.code == 0, back.end
-    ledger.await_whole("books")
-    assert on_all(ledger)["books.max"] == [before["servers"][SERVERS[0]]["max_connections"]]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 import pytest
 from ansible_collections.longshore.stack.plugins.module_utils import mariadb_group, mariadb_sql, settings_text
+from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
 from programs import program
 
@@ -285,6 +286,29 @@ def test_an_owner_that_takes_turns_has_two_users_meanwhile() -> None:
     there.login[3] = "locked"
     made = [each.what for each in mariadb_sql.plan(there, "main", {**passwords, "owner": "1:new"})]
     assert "main may not log in any more" not in made
+
+
+def test_what_runs_inside_takes_turns_and_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = dict.fromkeys(("owner", "reader", "replication", "monitor"), "secret")
+    found = mariadb_sql.wanted("main", {**passwords, "replication": "1:new:secret:moved", "monitor": "1:new"})
+    assert found["replication_2@%"] == {**found["replication@%"], "login": mariadb_sql.login("new")}
+    assert ("monitor@%" in found, found["monitor_2@%"]["grants"][0]) == (
+        False,
+        "GRANT PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.*",
+    )
+    rows = [[["10.0.0.2:4711"]], [["10.0.0.2:4711"]], []]
+    done: list[str] = []
+    local = SimpleNamespace(sql=lambda text: rows.pop(0) if text.startswith("select") else done.append(text))
+    monkeypatch.setattr("time.sleep", lambda _seconds: done.append("waits"))
+    mariadb_sql._end(cast("Any", local), "replication", 45.0)
+    assert done[:2] == ["waits", "waits"]
+    assert done[2] == "alter user `replication`@`%` account lock; kill hard connection user `replication`"
+    rows = [[["10.0.0.2:4711"]]] * 9
+    now = iter((0.0, 20.0, 46.0))
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    with pytest.raises(HostError, match=r"replication is in use after 45 s by 10\.0\.0\.2, so its password is good"):
+        mariadb_sql._end(cast("Any", local), "replication", 45.0)
+    assert "lock" not in "".join(done[3:])
 
 
 def test_only_what_is_missing_is_made() -> None:

@@ -114,7 +114,7 @@ def test_extensions_that_need_it_are_loaded_at_the_start_once() -> None:
 def decided(kind: str, database: str, user: str, network: str) -> str:
     """The method for a connection, that of the first line that fits; ``network`` is as lines have it."""
     for line in document()["postgresql"]["pg_hba"]:
-        kinds, databases, users, *networks, method = line.split()
+        kinds, databases, users, *networks, method = line.removesuffix(" map=members").split()
         fits = kinds == kind or (kinds == "host" and kind == "hostssl")
         fits = fits and (databases == database or (databases == "all" and database != "replication"))
         if fits and {"all", user} & set(users.split(",")) and (not networks or networks[0] in ("all", network)):
@@ -128,7 +128,7 @@ def decided(kind: str, database: str, user: str, network: str) -> str:
         (("local", "postgres", "postgres", ""), "peer"),
         (("local", "main", "main", ""), "scram-sha-256"),
         # Over this a replica learns its timeline; without it none is fit to take over.
-        (("local", "replication", "replicator", ""), "scram-sha-256"),
+        (("local", "replication", "replicator", ""), "peer"),
         (("hostssl", "replication", "replicator", "10.0.0.2/32"), "scram-sha-256"),
         (("hostssl", "replication", "replicator_2", "10.0.0.2/32"), "scram-sha-256"),
         (("hostssl", "postgres", "rewinder", "10.0.0.2/32"), "scram-sha-256"),

@@ -280,30 +280,36 @@ def members(replication: str, rewind: str = "of-rewind", **users: dict[str, Any]
     return fake, made
 
 
-SECOND = {"password": verifier("the-new-one"), "login": True, "memberships": ["replicator"], "replicates": True}
+SECOND = {"password": verifier("the-new-one"), "login": True, "memberships": [], "replicates": True}
+RESTING = {**SECOND, "password": None}
 
 
 def test_who_copies_takes_turns_with_one_who_may_copy_too() -> None:
-    assert members("of-replication")[1] == []
-    fake, made = members("1:the-new-one:of-replication")
-    assert made == ["role replicator_2", "replicator_2 in replicator", "replicator_2 may replicate"]
-    assert fake.told[-1] == ("postgres", 'alter role "replicator_2" replication')
+    assert members("of-replication", replicator_2=RESTING)[1] == []
+    # Before it has a turn: whoever is away at the first one needs it.
+    fake, made = members("of-replication")
+    assert made == ["role replicator_2", "replicator_2 may replicate"]
+    assert [text for _database, text in fake.told] == [
+        'create role "replicator_2" login',
+        'alter role "replicator_2" replication',
+    ]
+    assert members("1:the-new-one:of-replication", replicator_2=RESTING)[1] == ["password of replicator_2"]
     assert members("1:the-new-one:of-replication:moved", replicator_2=SECOND)[1] == []
+    assert members("of-replication", replicator_2={**RESTING, "login": False})[1] == ["replicator_2 may log in"]
 
 
 def test_a_login_ends_only_when_no_replica_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     fake, made = members("1:the-new-one", replicator_2=SECOND)
-    assert made == ["replicator may not log in any more"]
-    assert fake.told[0][1].startswith('alter role "replicator" nologin password null')
+    assert made == ["replicator has no password any more"]
+    assert fake.told[0][1].startswith('alter role "replicator" password null; select pg_terminate_backend(pid)')
     role = {"login": True, "memberships": [], "settings": [], "owns": False, "replicates": True}
     busy = Fake({"roles": {"replicator": {**role, "password": verifier("of-replication")}, "replicator_2": SECOND}})
     busy.users = ["10.0.0.2"] * 1000
     now = iter(range(0, 10000, 20))
     monkeypatch.setattr("time.monotonic", lambda: next(now))
-    with pytest.raises(
-        HostError, match=r"replicator is in use after 45 s by 10\.0\.0\.2, so its password is good still"
-    ):
+    words = r"replicator is in use after 45 s by 10\.0\.0\.2, so its password is good still"
+    with pytest.raises(HostError, match=words):
         [change.apply() for change in plan_members(busy, {"replication": "1:the-new-one", "rewind": "of-rewind"})]
     assert busy.told == []
 
@@ -312,4 +318,10 @@ def test_who_goes_back_has_its_rights_whoever_was_first() -> None:
     fake = Fake({"roles": {}})
     fake.rewinds = ""
     made = [change.what for change in plan_members(fake, MEMBERS)]
-    assert made == ["role replicator", "replicator may replicate", "role rewinder", "rights of rewinder"]
+    assert made[:4] == [
+        "role replicator",
+        "replicator may replicate",
+        "role replicator_2",
+        "replicator_2 may replicate",
+    ]
+    assert made[4:] == ["role rewinder", "rights of rewinder"]

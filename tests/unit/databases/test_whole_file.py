@@ -59,11 +59,9 @@ def test_what_is_wrong_with_one_is_said_with_its_own_line(tmp_path: Path, text: 
     assert words in refused(database(tmp_path, text))
 
 
-@pytest.mark.parametrize(("engine", "why"), [("postgresql", "Patroni writes"), ("memcached", "has no file")])
-def test_engines_without_a_file_of_ours_have_none(tmp_path: Path, engine: str, why: str) -> None:
-    assert f"databases.books.template: {'a memcached ' if engine == 'memcached' else ''}{why}" in refused(
-        database(tmp_path, "", engine=engine)
-    )
+def test_a_memcached_has_none(tmp_path: Path) -> None:
+    words = "databases.books.template: a memcached has no file, only options"
+    assert words in refused(database(tmp_path, "", engine="memcached"))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +72,11 @@ def test_engines_without_a_file_of_ours_have_none(tmp_path: Path, engine: str, w
         ("redis", "include /etc/x.conf", "3: include brings in another file"),
         ("mariadb", "max_connections = 5\nmax-connections = 6", "4: max-connections is said twice"),
         ("rabbitmq", "heartbeat = 5\nheartbeat = 6", "3: heartbeat is said twice"),
+        ("mariadb", "[client]\nport = 1\n[mariadbd]\nport = 2\nport = 3", "4: port is said twice"),
+        ("postgresql", "work_mem = 4MB\nWORK_MEM 5MB", "4: WORK_MEM is said twice"),
+        ("postgresql", "include_if_exists 'more.conf'", "3: include_if_exists brings in another file"),
+        ("postgresql", "search_path = 'a", "3: search_path has no value"),
+        ("postgresql", "primary_conninfo = 'host=x'", "3: primary_conninfo may be secret"),
         ("redis", OWN, ": says where the role's own lines begin"),
     ],
 )
@@ -87,11 +90,31 @@ def test_what_could_not_be_kept_or_checked_is_refused(tmp_path: Path, engine: st
 
 
 def test_what_a_template_gives_is_read_as_the_engine_does() -> None:
-    text = f"[client]\nport = 1\n[mysqld]\nMax-Connections=7\nskip-name-resolve\n; no\n{OWN}\n[mariadbd]\nport = 2\n"
-    assert changeable_settings(text, "mariadb") == {"max_connections": "7", "skip_name_resolve": "1"}
+    text = (
+        "[client]\nport = 1\n[mysqld]\nMax-Connections=7\nskip-name-resolve\n; no\nport = 3\nevent-scheduler = ON\n"
+        f"{OWN}\n[mariadbd]\nport = 2\nevent_scheduler = OFF\n"
+    )
+    assert changeable_settings(text, "mariadb") == {
+        "max_connections": "7",
+        "skip_name_resolve": "1",
+        "event_scheduler": "ON",
+    }
     text = f'  Save 900 1\nsave "300 10"\nmaxmemory 1mb\nmaxmemory 2mb\n{OWN}\nport 0\n'
     assert changeable_settings(text, "redis") == {"save": "900 1 300 10", "maxmemory": "2mb"}
     assert changeable_settings(f"heartbeat=9\n{OWN}\n", "rabbitmq") == {"heartbeat": "9"}
+    text = (
+        f"# No.\nWork_Mem 4MB # four\nlog_line_prefix = '%m ''q'' '\nauto_explain.log_min_duration='1s'\n{OWN}\nx = 1\n"
+    )
+    assert changeable_settings(text, "postgresql") == {
+        "work_mem": "4MB",
+        "log_line_prefix": "%m 'q' ",
+        "auto_explain.log_min_duration": "1s",
+    }
+
+
+def test_what_is_said_for_others_than_the_server_is_not_said_twice() -> None:
+    text = "[client]\nport = 1\n[mariadbd]\nport = 2"
+    assert whole_file(text, "mariadb", "/none") == text
 
 
 def test_who_refuses_a_file_is_told_with_the_place_in_its_template(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.longshore.stack.plugins.filter.internal_login import internal_login
 from ansible_collections.longshore.stack.plugins.module_utils import ca_openssl
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.host_credentials import (
@@ -74,6 +76,30 @@ class TestCredentials:
     def test_nobody_can_tell_which_is_further(self, one: str, other: str) -> None:
         with pytest.raises(HostError, match="differs between servers"):
             completed({"a": TURNS}, {"a": one}, {"a": other}, make=True)
+
+    @pytest.mark.parametrize(
+        ("text", "alternating", "used", "good"),
+        [
+            ("a", True, ("who", "a"), {"who": ["a"]}),
+            ("1:b:a", True, ("who", "a"), {"who": ["a"], "who_2": ["b"]}),
+            ("1:b:a:moved", True, ("who_2", "b"), {"who": ["a"], "who_2": ["b"]}),
+            ("1:b", True, ("who_2", "b"), {"who_2": ["b"]}),
+            ("1:b:a", False, ("who", "a"), {"who": ["b", "a"]}),
+            ("1:b:a:moved", False, ("who", "b"), {"who": ["b", "a"]}),
+            ("2:c", True, ("who", "c"), {"who": ["c"]}),
+        ],
+    )
+    def test_what_runs_inside_uses_only_what_is_taken(
+        self, text: str, alternating: bool, used: tuple[str, str], good: dict[str, list[str]]
+    ) -> None:
+        told = internal_login(text, "who", alternating)
+        assert ((told["user"], told["password"]), told["good"]) == (used, good)
+        assert told["unwanted"] == [each for each in ("who", "who_2") if alternating and each not in good]
+
+    @pytest.mark.parametrize("text", ["1::a", "x:b", "1:b:a:else", "1:b:a:moved:more"])
+    def test_a_damaged_one_is_told(self, text: str) -> None:
+        with pytest.raises(AnsibleFilterError, match="who: a damaged credential"):
+            internal_login(text, "who")
 
     def test_only_what_takes_turns_does(self) -> None:
         with pytest.raises(HostError, match="does not take turns"):

@@ -484,6 +484,8 @@ def test_a_redis_has_sentinels_and_shares_its_server(tmp_path: Path) -> None:
     names = hosts["app1"]["credentials_sets"]["databases"]["names"]
     assert {"main.rewind", "my-cache.admin", "my-cache.sentinel"} <= set(names)
     assert "my-cache.rewind" not in names
+    # Sentinels use a new one only when all that they ask take it.
+    assert "internal_login('sentinel', false)).password" in hosts["db1"]["valkey_sentinel_databases"][0]["password"]
     assert "sentinel.password" in hosts["app1"]["credentials_sets"]["cluster"]["names"]
 
 
@@ -627,6 +629,7 @@ def test_passwords_are_made_once_and_are_references(with_databases: dict[str, An
     assert {f"{made['directory']}/my-db.{kind}" for kind in kinds} <= set(app1["swarm_manager_files"])
     passwords = app1["postgresql_passwords"]["shop-my-db"]
     assert all("{{" in passwords[kind] and f"my-db.{kind}" in passwords[kind] for kind in kinds)
+    assert all(made["names"][f"my-db.{kind}"]["turns"] for kind in kinds)
     assert "{{" in app1["databases"]["my-db"]["password"]
 
 

@@ -86,6 +86,9 @@ def test_bad_input_is_refused_before_anything_is_started(stack: Stack) -> None:
 
 def test_an_order_for_a_database_names_its_instance_and_servers(stack: Stack) -> None:
     assert JOBS.db_status().playbook == "longshore.stack.database_status"
+    kept, gone = JOBS.db_kept(), JOBS.db_discard({"db1": ("/a",)})
+    assert kept.playbook == gone.playbook == "longshore.stack.database_former"
+    assert [job.extra_variables["longshore_discarded"] for job in (kept, gone)] == [{}, {"db1": ["/a"]}]
     content = yaml.safe_load(stack.path.read_text())
     content["servers"]["db1"] = {"address": "192.0.2.2", "tags": ["db"]}
     content["databases"]["main"]["servers"] = ["db1", "app1"]
