@@ -13,6 +13,7 @@ import shutil
 import stat
 from contextlib import contextmanager, suppress
 
+from .haproxy_certificates import DIRECTORY as TLS_DIR
 from .haproxy_model import HaproxyError, normalize
 from .haproxy_render import CONFIG_DIR, STATE_DIR
 from .haproxy_unit import JOIN_SCRIPT, NETWORKS_FILE, NETWORKS_UNIT, UNIT, USER_ID
@@ -29,6 +30,7 @@ LOCK = "/run/longshore/haproxy.lock"
 DIRECTORIES = (
     (CONFIG_DIR, 0o750, 0, USER_ID),
     (f"{CONFIG_DIR}/maps", 0o750, 0, USER_ID),
+    (TLS_DIR, 0o750, 0, USER_ID),
     (STATE_DIR, 0o750, USER_ID, USER_ID),
 )
 
@@ -117,7 +119,8 @@ def read_fragments(without: str) -> list[dict[str, Any]]:
         try:
             # An earlier version may have written it: what it does not say takes its default.
             given = json.loads(read(path) or "")
-            found.append(normalize(given["stack"], given["routes"], given["backends"], given["settings"]))
+            parts = given["stack"], given["routes"], given["backends"], given["settings"]
+            found.append(normalize(*parts, given.get("tls")))
         except (ValueError, KeyError, TypeError, AttributeError, HaproxyError) as error:
             raise HaproxyError([f"{path} is damaged ({error}); run its stack's playbook again or remove it"]) from error
     return found

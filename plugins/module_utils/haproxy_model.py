@@ -10,6 +10,7 @@ Private to the collection. Pure. A normalized fragment is JSON data::
     backends: {web: {service: shop_web, port: 3000, maximum: 4, balance: roundrobin, check: CHECK},
                old: {servers: [{address: 192.0.2.7, port: 8080}], balance: roundrobin, check: CHECK}}
     settings: {…}        # only what differs from SETTINGS
+    tls:      {…}        # haproxy_tls; only when the stack has HTTPS
 
     CHECK: {http: "/healthz" | "", host: "", port: 0, interval: 2.0}      # port 0: the server's own; "" : a TCP check
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from . import haproxy_tls as tls
 from .haproxy_slots import MOST_TASKS
 
 TYPE_CHECKING = False
@@ -44,6 +46,7 @@ SETTINGS: dict[str, Any] = {
     "timeout_http_keep_alive": 30.0,
     "timeout_queue": 10.0,
     "timeout_tunnel": 3600.0,
+    **tls.SETTINGS,
 }
 
 RESERVED = ("cluster", "haproxy")
@@ -68,7 +71,7 @@ class HaproxyError(Exception):
         self.errors = errors
 
 
-def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any], https: Any = None) -> dict[str, Any]:
     """The fragment of ``stack`` with every default filled in.
 
     Raises ``HaproxyError`` with all that is wrong: unknown keys, hosts and paths that can't be, routes to no backend,
@@ -97,6 +100,8 @@ def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any
         "backends": {name: made_backends[name] for name in sorted(made_backends)},
         "settings": _settings(settings, errors),
     }
+    if secure := tls.normalize(https, errors):
+        fragment["tls"] = secure
     if errors:
         raise HaproxyError(errors)
     return fragment
@@ -270,12 +275,13 @@ def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
     for name, default in SETTINGS.items():
         if isinstance(default, float):
             made[name] = _seconds(name, made[name], errors)
-    for name in ("http_port", "stats_port"):
+    for name in ("http_port", "https_port", "stats_port"):
         made[name] = _integer(name, made[name], 1, 65535, errors)
     made["maxconn"] = _integer("maxconn", made["maxconn"], 0, 10_000_000, errors)
     made["drain"] = _integer("drain", made["drain"], 1, 86400 * 7, errors)
     if made["http_port"] == made["stats_port"]:
         errors.append(f"stats_port: {made['stats_port']} is http_port too")
+    tls.check_settings(made, errors)
     if not _IMAGE.fullmatch(made["image"]):
         errors.append(f"image: {made['image']!r} is not a reference to an image")
     _stats(made, errors)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 
+from . import haproxy_tls as tls
 from .haproxy_routes import maps_of
 from .haproxy_slots import DNS_ANSWER, slots
 
@@ -90,11 +91,11 @@ def render(
             routes.append((route["host"], route["path"], f"{name}.sticky" if route["sticky"] else name))
     files = {}
     names = {}
-    for kind, text in maps_of(routes).items():
+    for kind, text in {**maps_of(routes), **tls.lists(ordered)}.items():
         names[kind] = f"maps/{kind}.{_hash(text)}.map"
         files[names[kind]] = text
     sections = [
-        _global(settings, maxconn),
+        _global(settings, maxconn, "certificates" in names),
         _defaults(settings),
         _resolvers(),
         _frontend(settings, names, ipv6),
@@ -136,7 +137,7 @@ def _page(status: int, title: str, text: str) -> str:
     return f'status {status} content-type "text/html; charset=utf-8" string {quoted(page)}'
 
 
-def _global(settings: Mapping[str, Any], maxconn: int) -> str:
+def _global(settings: Mapping[str, Any], maxconn: int, https: bool) -> str:
     return "# Written by longshore.stack.haproxy_config: changes are lost.\n" + _section(
         "global",
         f"description longshore-{DIGEST}",
@@ -149,6 +150,7 @@ def _global(settings: Mapping[str, Any], maxconn: int) -> str:
         f"hard-stop-after {settings['drain']}s",
         "mworker-max-reloads 50",
         "spread-checks 5",
+        *(tls.global_lines(settings) if https else []),
     )
 
 
@@ -211,21 +213,25 @@ def _binds(port: int, ipv6: bool, options: str = "") -> list[str]:
 
 def _frontend(settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool) -> str:
     look_up = f"{CONFIG_DIR}/"
+    https = "certificates" in maps
     return _section(
         "frontend http",
         *_binds(settings["http_port"], ipv6),
+        *(_binds(settings["https_port"], ipv6, tls.bind_options(maps, CONFIG_DIR)) if https else []),
         f'log-format "%{{+json}}o {" ".join(LOG_FIELDS)}"',
         "unique-id-format %[uuid]",
         "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
         "http-request set-var(txn.agent) req.hdr(user-agent)",
+        *(tls.request_lines(settings, maps, CONFIG_DIR) if https else []),
         "http-request del-header x-forwarded- -m beg",
         *(f"http-request del-header {name}" for name in SPOOFABLE),
         "http-request set-header x-request-id %[unique-id]",
         "http-request set-header x-forwarded-for %[src]",
-        "http-request set-header x-forwarded-proto http",
+        f"http-request set-header x-forwarded-proto {'%[ssl_fc,iif(https,http)]' if https else 'http'}",
         "http-request set-header x-forwarded-host %[req.hdr(host)]",
-        f"http-request set-header x-forwarded-port {settings['http_port']}",
+        f"http-request set-header x-forwarded-port {'%[dst_port]' if https else settings['http_port']}",
         "http-after-response set-header x-request-id %[unique-id]",
+        *(tls.response_lines(settings) if https else []),
         # What may have been carried out is not sent again.
         "http-request disable-l7-retry unless METH_GET or METH_HEAD or METH_OPTIONS",
         "http-request set-var(txn.path) path",

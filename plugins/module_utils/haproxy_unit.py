@@ -48,7 +48,7 @@ def run_options(maxconn: int) -> list[str]:
     ]
 
 
-def units_of(settings: Mapping[str, Any], maxconn: int) -> dict[str, str]:
+def units_of(settings: Mapping[str, Any], maxconn: int, https: bool = False) -> dict[str, str]:
     """The files of the units, path → text. HAProxy's container carries a hash of its unit as a label."""
     address = str(settings["stats_address"])
     published = f"[{address}]" if ":" in address else address
@@ -57,6 +57,7 @@ def units_of(settings: Mapping[str, Any], maxconn: int) -> dict[str, str]:
         f"--label {UNIT_LABEL}=@hash@",
         f"--network {NETWORK}",
         f"--publish {settings['http_port']}:{settings['http_port']}",
+        *([f"--publish {settings['https_port']}:{settings['https_port']}"] if https else []),
         f"--publish {published}:{settings['stats_port']}:{settings['stats_port']}",
         # The soft stop: requests under way are finished.
         "--stop-signal SIGUSR1",
