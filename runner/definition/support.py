@@ -24,8 +24,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("unattended_upgrades", "reboot"): "restarts after upgrades",
     ("unattended_upgrades", "reboot_time"): "restarts after upgrades",
     ("load_balancer", "virtual_ip"): "virtual addresses",
-    ("load_balancer", "tls"): "HTTPS",
-    ("load_balancer", "https_port"): "HTTPS",
     ("load_balancer", "rate_limit"): "rate limits",
     ("volumes", "*", "backup"): "backups of volumes",
     ("volumes", "*", "nfs"): "NFS volumes",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import exporters, external
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import exporters, external, https
 
 if TYPE_CHECKING:
     from longshore.definition import Stack
@@ -26,6 +26,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "registry": [registry] if (registry := definition.registry_server()) else [],
         "builder": definition.builders(),
         "load_balancer": definition.load_balancers(),
+        "certificate_keeper": https.keepers(definition),
         "volume_host": definition.volume_hosts(),
         "data_server": [
             name for name in definition.servers if any(name in each.servers for each in definition.databases.values())

@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     connection,
     databases,
     edge,
+    https,
     registries,
     secrets,
     server,
@@ -46,6 +47,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **registries.variables(definition),
         **services.variables(definition),
         **edge.variables(definition),
+        **https.of_stack(definition),
         **databases.of_stack(definition),
     }
 
@@ -57,8 +59,15 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | server.variables(definition, name)
         | services.of_server(definition, name)
         | databases.of_server(definition, name)
-        | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
+        | https.of_server(definition, name)
+        | {"ca_certificates": _certificates(definition, name)}
     )
+
+
+def _certificates(definition: Stack, name: str) -> list[dict[str, Any]]:
+    """Those of the internal authority, each file once."""
+    parts = (part.certificates(definition, name) for part in (registries, databases, https))
+    return list({each["path"]: each for part in parts for each in part}.values())
 
 
 def _credentials(definition: Stack) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cluster, databases, files, placement, ports, references, servers, services, users
+from . import cluster, databases, files, https, placement, ports, references, servers, services, users
 
 if TYPE_CHECKING:
     from .context import Context
@@ -23,4 +23,5 @@ def check(context: Context) -> None:
     databases.check(context)
     cluster.check(context)
     files.check(context)
+    https.check(context)
     users.check(context)

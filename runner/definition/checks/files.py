@@ -11,6 +11,7 @@ from ..env_file import parse
 from ..file_text import read
 from ..problems import Problem
 from ..servers import names_a_file, resolved
+from . import https
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,7 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
             yield ("services", name, "build", "auth", "known_hosts"), service.build.auth.known_hosts
     for index, file in enumerate(stack.ca_certificates):
         yield ("ca_certificates", index), file
+    yield from https.files(stack)
     yield from _of_databases(context)
     keys = [(name, index, key) for name, user in stack.users.items() for index, key in enumerate(user.keys)]
     yield from ((("users", name, "keys", index), key) for name, index, key in keys if names_a_file(key))

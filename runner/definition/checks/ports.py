@@ -9,6 +9,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from ..databases import PORTS as DATABASE_PORTS
+from ..https import PORT as CERTIFICATES_PORT
 from ..normalize import order
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def _reserved(context: Context) -> _Taken:
     reserve(balancers, balancer.stats.port, "the load balancer's statistics", "load_balancer", "stats", "port")
     if balancer.tls is not None:
         reserve(balancers, balancer.https_port, "the load balancer", "load_balancer", "https_port")
+        if balancer.tls.acme is not None and len(balancers) > 1:
+            reserve(balancers, CERTIFICATES_PORT, "the load balancers' certificates", "load_balancer", "tls", "acme")
     for servers, number, holder, place in _databases(stack):
         reserve(servers, number, holder, *place)
     return taken
