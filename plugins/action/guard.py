@@ -16,7 +16,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
-from ansible_collections.longshore.stack.plugins.plugin_utils import reachability, stack_file
+from ansible_collections.longshore.stack.plugins.plugin_utils import given_certificates, reachability, stack_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,8 @@ class ActionModule(ActionBase):
         if definition is not None and given["secrets"] != "none":
             variables = known["hostvars"].raw_get(next(iter(definition.servers)))
             self._resolve(definition, variables, images_only=given["secrets"] == "images")
+        if definition is not None and given["secrets"] == "all":
+            self._check_certificates(definition)
         missing = reachability.unreachable({name: known["hostvars"][name] for name in groups["longshore"]})
         result["changed"] = False
         result["unreachable_servers"] = sorted(missing)
@@ -85,6 +87,16 @@ class ActionModule(ActionBase):
                 wrong.append(f"{path}: {_cause(error)} (--vault-password-file, or ANSIBLE_VAULT_PASSWORD_FILE)")
         if wrong:
             message = "\n".join(["a secret value can't be had, nothing was touched:", *wrong])
+            raise AnsibleActionFail(message, result={"bad_input": True})
+
+    def _check_certificates(self, definition: Stack) -> None:
+        """Fail when a certificate that is given could not be served."""
+        try:
+            wrong = given_certificates.wrong(definition, self._loader.get_text_file_contents)
+        except AnsibleError as error:
+            wrong = [_cause(error)]
+        if wrong:
+            message = "\n".join(["a certificate can't be used, nothing was touched:", *wrong])
             raise AnsibleActionFail(message, result={"bad_input": True})
 
 

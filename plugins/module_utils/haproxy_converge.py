@@ -18,10 +18,12 @@ from . import haproxy_files as files
 from . import haproxy_process as process
 from . import haproxy_ready as ready
 from .docker_api import Docker
+from .haproxy_bundles import Bundles, no_longer_kept
 from .haproxy_model import HaproxyError, conflicts, networks_of, ports_of, settings_of
 from .haproxy_pages import MAINTENANCE_MAP
 from .haproxy_render import maxconn_for, render
 from .haproxy_text import CONFIG_DIR, STATE_DIR
+from .haproxy_tls import has_tls
 from .haproxy_unit import CONTAINER, NETWORK, NETWORKS_UNIT, UNIT, UNIT_LABEL, USER_ID, label_in, units_of
 from .host_change import attempt
 from .host_change import run as run_program
@@ -72,10 +74,13 @@ def converge(
     without_engine: bool = True,
     serving: Sequence[str] = (),
     auth: Mapping[str, Mapping[str, str]] | None = None,
+    bundles: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Make HAProxy serve ``fragment`` beside the other stacks' (None: without ``stack``), or say what would be done.
 
-    ``auth`` has logins by registry. Without ``interrupt`` nothing is done when an HAProxy that serves would have to be
+    ``auth`` has logins by registry, ``bundles`` the stack's own certificates (``haproxy_bundles.check``).
+
+    Without ``interrupt`` nothing is done when an HAProxy that serves would have to be
     restarted. The last stack goes as far as it can ``without_engine``, or else not at all.
 
     ``serving`` are the services that are known to have healthy tasks: HAProxy has to know one of each.
@@ -97,7 +102,7 @@ def converge(
         with engine.needed(docker):
             if not fragments:
                 return _remove(stack, Present(docker, settings_of([])["image"]), check)
-            change = _Change(stack, fragment, fragments, docker)
+            change = _Change(stack, fragment, fragments, docker, bundles)
             if change.interrupts and not interrupt:
                 return _answer(interrupts=True)
             if not check:
@@ -109,7 +114,12 @@ def converge(
 
 class _Change:
     def __init__(
-        self, stack: str, fragment: dict[str, Any] | None, fragments: list[dict[str, Any]], docker: Docker | None
+        self,
+        stack: str,
+        fragment: dict[str, Any] | None,
+        fragments: list[dict[str, Any]],
+        docker: Docker | None,
+        bundles: Mapping[str, str] | None = None,
     ) -> None:
         self.services = ready.services_of(fragment)
         self.silent: list[str] = []
@@ -122,7 +132,9 @@ class _Change:
             raise HaproxyError([str(error)]) from error
         self.ipv6 = self.settings["ipv6"] and engine.host_has_ipv6()
         self.config = render(fragments, self.settings, self.maxconn, self.ipv6)
-        self.units = units_of(self.settings, self.maxconn, ports_of(fragments))
+        published = ports_of(fragments) + ([self.settings["https_port"]] if has_tls(fragments) else [])
+        self.units = units_of(self.settings, self.maxconn, published)
+        self.bundles = Bundles(stack, fragments, bundles or {})
         self.networks = networks_of(fragments)
         self.own = set(networks_of([fragment])) if fragment else set()
         self.now = Present(docker, self.image)
@@ -158,6 +170,7 @@ class _Change:
             warnings.append(
                 "IPv6 clients will all appear under one address: set experimental and ip6tables in daemon.json"
             )
+        warnings += [_uncovered(host) for host in self.bundles.uncovered]
         if self.silent:
             warnings.append(f"no task answers yet behind {', '.join(self.silent)}")
         told = _answer(self.words, self.diff, warnings=warnings, restarted=self.restart, reloaded=self.reload)
@@ -169,6 +182,7 @@ class _Change:
             changes.append(f"{'make anew' if self.now.network else 'create'} network {NETWORK}")
         changes += [f"set up {path}" for path, _mode, _user, _group in self.directories]
         changes += [f"write {file.path}" for file in self.files]
+        changes += self.bundles.words(self.restart or self.reload)
         changes += [f"remove {path}" for path in [self.unwanted, *self.stale] if path]
         if not self.now.enabled:
             changes.append(f"enable {UNIT}")
@@ -181,6 +195,7 @@ class _Change:
 
     def _diff(self) -> list[dict[str, str]]:
         entries = [(file.path, files.read(file.path), file.text) for file in self.files if "/maps/" not in file.path]
+        entries += self.bundles.diff()
         entries += [(path, files.read(path), "") for path in [self.unwanted] if path]
         kinds = [
             (kind, _map_text(kind, files.read(f"{CONFIG_DIR}/haproxy.cfg") or ""), text)
@@ -214,6 +229,7 @@ class _Change:
             os.chown(path, user, group)
         undo = _Undo([*[file.path for file in self.files], *([self.unwanted] if self.unwanted else [])])
         try:
+            self.bundles.write()
             self._check_config()
             run.check()
             if not self.restart:
@@ -222,8 +238,10 @@ class _Change:
             self._write()
             self._go_live(docker)
         except Exception:
+            self.bundles.restore()
             self._go_back(undo)
             raise
+        self.bundles.finish()
         if self.restart:
             for network in self.to_join:
                 engine.join(docker, network)
@@ -271,6 +289,8 @@ class _Change:
     def _go_live(self, docker: Docker) -> None:
         if self.reload:
             process.reload_worker()
+        elif not self.restart:
+            self.bundles.exchange()
         if not self.restart:
             return
         if self.renew_network:
@@ -339,6 +359,11 @@ def _joined(docker: Docker, network: str) -> bool:
     return True
 
 
+def _uncovered(host: str) -> str:
+    """What to do about a host that only plain requests reach."""
+    return f"no certificate is for {host}: clients that come by https get a wrong one; give one, or name it in one"
+
+
 def _unknown(service: str) -> str:
     """What to do about a service that HAProxy doesn't find."""
     return (
@@ -386,10 +411,10 @@ def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
     """The last stack is gone, and HAProxy with it: units, container, network, files. The image stays."""
     fragment = files.fragment_path(stack)
     states = {"before": _state(now.running, now.joined), "after": _state(False, set())}
-    left = os.path.exists(fragment)
-    changed = left or not now.gone
+    left = [path for path in [fragment, *no_longer_kept(stack, None)] if os.path.exists(path)]
+    changed = bool(left) or not now.gone
     answer = _answer(
-        [f"remove {fragment}"] * left + [f"remove {UNIT} and all that belongs to it"] * (not now.gone),
+        [f"remove {path}" for path in left] + [f"remove {UNIT} and all that belongs to it"] * (not now.gone),
         [{"before_header": CONTAINER, "after_header": CONTAINER, **states}] if changed else [],
     )
     if check or not changed:
@@ -401,8 +426,8 @@ def _remove(stack: str, now: Present, check: bool) -> dict[str, Any]:
     files.remove_all()
     attempt(["systemctl", "daemon-reload"])
     attempt(["systemctl", "reset-failed", UNIT, NETWORKS_UNIT])
-    if left:
-        files.forget(fragment)
+    for path in reversed(left):
+        files.forget(path)
     return answer
 
 

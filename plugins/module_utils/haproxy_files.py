@@ -13,6 +13,7 @@ import shutil
 import stat
 from contextlib import contextmanager, suppress
 
+from .haproxy_certificates import DIRECTORY as TLS_DIR
 from .haproxy_model import PARTS, HaproxyError, normalize
 from .haproxy_pages import MAINTENANCE_MAP
 from .haproxy_text import CONFIG_DIR, STATE_DIR
@@ -30,6 +31,7 @@ LOCK = "/run/longshore/haproxy.lock"
 DIRECTORIES = (
     (CONFIG_DIR, 0o750, 0, USER_ID),
     (f"{CONFIG_DIR}/maps", 0o750, 0, USER_ID),
+    (TLS_DIR, 0o750, 0, USER_ID),
     (STATE_DIR, 0o750, USER_ID, USER_ID),
 )
 

@@ -11,6 +11,7 @@ Private to the collection. Pure. A normalized fragment is JSON data::
                old: {servers: [{address: 192.0.2.7, port: 8080}], balance: roundrobin, check: CHECK}}
     settings: {…}        # only what differs from SETTINGS
     ports: […], logins: {…}, pages: {…}, maintenance: {…}, snippets: {…}      # only if there are any
+    tls:      {…}        # haproxy_tls; only when the stack has HTTPS
 
 What else a route may say is in ``haproxy_rules``, a backend in ``haproxy_upstream``; ``haproxy_tcp``,
 ``haproxy_logins``, ``haproxy_pages`` and ``haproxy_snippets`` have the last line. ``sticky`` may also be ``"source"``.
@@ -30,6 +31,7 @@ from . import (
     haproxy_rules,
     haproxy_snippets,
     haproxy_tcp,
+    haproxy_tls,
     haproxy_trust,
     haproxy_upstream,
 )
@@ -63,6 +65,7 @@ SETTINGS: dict[str, Any] = {
     "timeout_queue": 10.0,
     "timeout_tunnel": 3600.0,
     **haproxy_limits.SETTINGS,
+    **haproxy_tls.SETTINGS,
 }
 
 RESERVED = ("cluster", "haproxy")
@@ -87,7 +90,7 @@ class HaproxyError(Exception):
 
 
 # Parts of a fragment that many stacks don't have.
-PARTS = ("ports", "logins", "pages", "maintenance", "snippets")
+PARTS = ("ports", "logins", "pages", "maintenance", "snippets", "tls")
 
 
 def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
@@ -121,6 +124,7 @@ def normalize(stack: str, routes: Any, backends: Any, settings: Mapping[str, Any
         "pages": haproxy_pages.normalize(parts.get("pages"), errors),
         "maintenance": haproxy_pages.maintenance(parts.get("maintenance"), errors),
         "snippets": haproxy_snippets.normalize(parts.get("snippets"), made_backends, errors),
+        "tls": haproxy_tls.normalize(parts.get("tls"), errors),
     }
     fragment = {
         "stack": stack,
@@ -303,7 +307,7 @@ def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
     for name, default in SETTINGS.items():
         if isinstance(default, float):
             made[name] = seconds(name, made[name], errors)
-    for name in ("http_port", "stats_port"):
+    for name in ("http_port", "https_port", "stats_port"):
         made[name] = integer(name, made[name], 1, 65535, errors)
     made["metrics_port"] = integer("metrics_port", made["metrics_port"], 0, 65535, errors)
     haproxy_trust.check(made, errors)
@@ -313,6 +317,7 @@ def _settings(given: Mapping[str, Any], errors: list[str]) -> dict[str, Any]:
     made["drain"] = integer("drain", made["drain"], 1, 86400 * 7, errors)
     for name, others in (("stats_port", ("http_port",)), ("metrics_port", ("http_port", "stats_port"))):
         errors += [f"{name}: {made[name]} is {other} too" for other in others if made[name] == made[other]]
+    haproxy_tls.check_settings(made, errors)
     if not _IMAGE.fullmatch(made["image"]):
         errors.append(f"image: {made['image']!r} is not a reference to an image")
     _stats(made, errors)

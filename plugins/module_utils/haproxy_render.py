@@ -17,6 +17,7 @@ from . import (
     haproxy_rules,
     haproxy_snippets,
     haproxy_tcp,
+    haproxy_tls,
     haproxy_trust,
     haproxy_upstream,
 )
@@ -91,9 +92,16 @@ def render(
     files = Files()
     plan = Plan(ordered)
     found = decisions(plan.entries)
-    names = {kind: files.add(kind, text) for kind, text in found.maps.items()}
+    names = {kind: files.add(kind, text) for kind, text in {**found.maps, **haproxy_tls.lists(ordered)}.items()}
     sections = [
-        _global(settings, maxconn, haproxy_snippets.lines(ordered, "global")),
+        _global(
+            settings,
+            maxconn,
+            [
+                *(haproxy_tls.global_lines(settings) if "certificates" in names else []),
+                *haproxy_snippets.lines(ordered, "global"),
+            ],
+        ),
         _defaults(settings, haproxy_snippets.lines(ordered, "defaults")),
         _resolvers(),
         *haproxy_snippets.sections(ordered),
@@ -197,9 +205,11 @@ def _binds(port: int, ipv6: bool, options: str = "") -> list[str]:
 def _frontend(
     settings: Mapping[str, Any], maps: Mapping[str, str], ipv6: bool, more: Sequence[str], files: Files
 ) -> str:
+    https = "certificates" in maps
     return section(
         "frontend http",
         *_binds(settings["http_port"], ipv6),
+        *(_binds(settings["https_port"], ipv6, haproxy_tls.bind_options(maps)) if https else []),
         *haproxy_trust.proxy_protocol(settings, files),
         f'log-format "%{{+json}}o {" ".join(LOG_FIELDS)}"',
         "unique-id-format %[uuid]",
@@ -207,15 +217,17 @@ def _frontend(
         "http-request set-var(txn.agent) req.hdr(user-agent)",
         *haproxy_trust.true_client(settings, files),
         *haproxy_limits.rules(settings, files),
+        *(haproxy_tls.request_lines(settings, maps) if https else []),
         "http-request del-header x-forwarded- -m beg",
         *(f"http-request del-header {name}" for name in SPOOFABLE),
         "http-request set-header x-request-id %[unique-id]",
         "http-request set-header x-forwarded-for %[src]",
-        "http-request set-header x-forwarded-proto http",
+        f"http-request set-header x-forwarded-proto {'%[ssl_fc,iif(https,http)]' if https else 'http'}",
         "http-request set-header x-forwarded-host %[req.hdr(host)]",
-        f"http-request set-header x-forwarded-port {settings['http_port']}",
+        f"http-request set-header x-forwarded-port {'%[dst_port]' if https else settings['http_port']}",
         *haproxy_trust.told(settings),
         "http-after-response set-header x-request-id %[unique-id]",
+        *(haproxy_tls.response_lines(settings) if https else []),
         # What may have been carried out is not sent again.
         "http-request disable-l7-retry unless METH_GET or METH_HEAD or METH_OPTIONS",
         *haproxy_rules.LOOKED_UP,

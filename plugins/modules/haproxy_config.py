@@ -158,6 +158,49 @@ options:
     type: list
     elements: str
     default: []
+  tls:
+    description:
+      - HTTPS for the stack's hosts; without, HAProxy serves its routes by plain HTTP alone.
+      - HTTP/2 and HTTP/1.1, by Mozilla's guidelines. A certificate that changes is exchanged without a reload.
+    type: dict
+    suboptions:
+      redirect:
+        description: Whether plain requests for the certificates' names are sent on to C(https), with status 308.
+        type: bool
+        default: true
+      certificates:
+        description: Certificates that are given. They are checked before anything is touched.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: What to call it.
+            type: str
+            required: true
+          pem:
+            description: The certificate, those that lead from it to the authority in their order, and the key, as PEM.
+            type: str
+            required: true
+      managed:
+        description:
+          - Certificates that something else on this server keeps up (the role C(certificates)), in
+            C(/var/lib/longshore/certificates). Until there is one HAProxy has a placeholder that nobody signed, and
+            plain requests are not sent on.
+          - Challenges of ACME (HTTP-01) for these names are answered.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: What to call it.
+            type: str
+            required: true
+          names:
+            description: The host names it is to be good for.
+            type: list
+            elements: str
+            required: true
   settings:
     description: Of HAProxy itself. Stacks that share a server must agree in what they set.
     type: dict
@@ -277,6 +320,18 @@ options:
           - What is answered to whoever makes more requests, V(429) at once, or V(tarpit), the same after ten seconds.
         type: str
         default: "429"
+      https_port:
+        description: Port for HTTPS on all of the server's addresses, where a stack has O(tls).
+        type: int
+        default: 443
+      tls_profile:
+        description: Mozilla's guideline, V(intermediate) (TLS 1.2 and 1.3) or V(modern) (1.3 alone).
+        type: str
+        default: intermediate
+      hsts:
+        description: Seconds of C(Strict-Transport-Security), in which a browser comes by C(https) only; 0 for none.
+        type: int
+        default: 63072000
 """
 
 EXAMPLES = r"""
@@ -332,6 +387,7 @@ errors:
 """
 
 from ansible_collections.longshore.stack.plugins.module_utils.docker_api import DockerError
+from ansible_collections.longshore.stack.plugins.module_utils.haproxy_bundles import check, without_keys
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_converge import converge
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_docker import NoEngineError
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_edge import PARTS_SPEC, ROUTE_SPEC
@@ -371,6 +427,30 @@ ARGUMENT_SPEC = {
             for name, default in SETTINGS.items()
         },
     },
+    "tls": {
+        "type": "dict",
+        "options": {
+            "redirect": {"type": "bool", "default": True},
+            "certificates": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "pem": {"type": "str", "required": True, "no_log": True},
+                },
+            },
+            "managed": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "names": {"type": "list", "elements": "str", "required": True},
+                },
+            },
+        },
+    },
     "interrupt": {"type": "bool", "default": True},
     "required": {"type": "bool", "default": True},
     "serving": {"type": "list", "elements": "str", "default": []},
@@ -389,9 +469,12 @@ def main() -> None:
     asked = module.params
     try:
         run = Run.of(asked)
-        fragment = None
+        fragment, bundles = None, {}
         if asked["state"] == "present":
-            fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"], **_parts(asked))
+            parts = {**_parts(asked), "tls": without_keys(asked["tls"])}
+            fragment = normalize(asked["stack"], asked["routes"], asked["backends"], asked["settings"], **parts)
+            given = (asked["tls"] or {}).get("certificates", [])
+            bundles = check(asked["stack"], {each["name"]: each["pem"] for each in given})
         auth = by_registry(asked["registry_auth"])
         result = converge(
             asked["stack"],
@@ -402,6 +485,7 @@ def main() -> None:
             without_engine=asked["required"],
             serving=asked["serving"],
             auth=auth,
+            bundles=bundles,
         )
     except NoEngineError as error:
         if not asked["required"]:

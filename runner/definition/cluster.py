@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from .base import BOOLEAN, TEXT, Flag, Model, Short, many, one
 from .edge import BalancerRoute, HeaderName, Logins, Maintenance, Metrics, Pages, Ports, Snippets, Sources
+from .https import Tls
 from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Size, Texts, Whole, matching
 from .service import Logging
 from .values import SecretText
@@ -83,20 +84,6 @@ class Stats(Model):
         max_length=64,
     )
     password: SecretText | None = one("The password; needed unless the address is a loopback one.", None)
-
-
-class Acme(Model):
-    """Certificates from an ACME authority."""
-
-    email: str = one("Where the authority writes to.")
-    server: str | None = one("The authority's directory URL; default: Let's Encrypt.", None)
-
-
-class Tls(Model):
-    """HTTPS."""
-
-    acme: Acme | None = one("Certificates from an ACME authority.", None)
-    certificates: Texts = many("Files of certificates with their keys.", list)
 
 
 class RateLimit(Model):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .firewall import CONTAINERS, Firewall, is_place, places
 from .fixed_ports import BACKUP, EPMD, QUORUM, REGISTRY, SENTINEL, SWARM
+from .https import PORT as CERTIFICATES
 from .scalars import expand_range, is_ip
 
 if TYPE_CHECKING:
@@ -85,9 +86,14 @@ def _web(stack: Stack, server: str) -> Iterator[dict[str, Any]]:
     balancer, balancers = stack.load_balancer, stack.load_balancers()
     if server in balancers:
         listens = [balancer.http_port, *([balancer.https_port] if balancer.tls is not None else [])]
+        listens += [passed.published for passed in balancer.ports]
         yield _rule(f"{stack.name}: routes", (), [str(port) for port in listens])
         if not ipaddress.ip_address(balancer.stats.address).is_loopback:
             yield _rule(f"{stack.name}: statistics", (), [str(balancer.stats.port)])
+        if balancer.metrics is not None and not ipaddress.ip_address(balancer.metrics.address).is_loopback:
+            yield _rule(f"{stack.name}: figures of load balancers", (), [str(balancer.metrics.port)])
+        if balancer.tls is not None and balancer.tls.acme is not None:
+            yield _rule(f"{stack.name}: certificates", _private(stack, balancers), [str(CERTIFICATES)])
         if balancer.virtual_ip:
             yield _rule(f"{stack.name}: virtual addresses", _private(stack, balancers), (), "vrrp")
     for service in stack.services.values():

@@ -22,8 +22,6 @@ NOT_YET: dict[tuple[str, ...], str] = {
     ("swarm", "certificate_expiry"): "the lifetime of node certificates",
     ("unattended_upgrades", "reboot"): "restarts after upgrades",
     ("unattended_upgrades", "reboot_time"): "restarts after upgrades",
-    ("load_balancer", "tls"): "HTTPS",
-    ("load_balancer", "https_port"): "HTTPS",
     ("volumes", "*", "backup"): "backups of volumes",
     ("volumes", "*", "nfs"): "NFS volumes",
     ("volumes", "*", "servers"): "shared volumes",

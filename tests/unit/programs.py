@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.longshore.stack.plugins.module_utils import backup_keeper, pg_upgrade
+from ansible_collections.longshore.stack.plugins.module_utils import backup_keeper, haproxy_certificates, pg_upgrade
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,5 +30,6 @@ def program(path: str) -> Any:
         # The role pgbackrest copies them there.
         patch.setitem(sys.modules, "keeper", backup_keeper)
         patch.setitem(sys.modules, "pg_upgrade", pg_upgrade)
+        patch.setitem(sys.modules, "haproxy_certificates", haproxy_certificates)
         spec.loader.exec_module(module)
     return module

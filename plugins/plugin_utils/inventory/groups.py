@@ -11,6 +11,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     exporters,
     external,
     hardening,
+    https,
     protection,
     virtual_ip,
 )
@@ -35,6 +36,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "firewall": list(definition.servers) if definition.firewall is not None else [],
         "load_balancer": definition.load_balancers(),
         "virtual_ip": virtual_ip.servers(definition),
+        "certificate_keeper": https.keepers(definition),
         "volume_host": definition.volume_hosts(),
         "data_server": [
             name for name in definition.servers if any(name in each.servers for each in definition.databases.values())

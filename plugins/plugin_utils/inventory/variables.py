@@ -17,6 +17,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     edge,
     firewall,
     hardening,
+    https,
     protection,
     registries,
     secrets,
@@ -52,6 +53,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **edge.variables(definition),
         **protection.variables(definition),
         **firewall.of_stack(definition),
+        **https.of_stack(definition),
         **databases.of_stack(definition),
     }
 
@@ -67,8 +69,15 @@ def of_server(definition: Stack, name: str) -> dict[str, Any]:
         | hardening.of_server(definition, name)
         | firewall.of_server(definition, name)
         | databases.kept_on(definition, name)
-        | {"ca_certificates": registries.certificates(definition, name) + databases.certificates(definition, name)}
+        | https.of_server(definition, name)
+        | {"ca_certificates": _certificates(definition, name)}
     )
+
+
+def _certificates(definition: Stack, name: str) -> list[dict[str, Any]]:
+    """Those of the internal authority, each file once."""
+    parts = (part.certificates(definition, name) for part in (registries, databases, https))
+    return list({each["path"]: each for part in parts for each in part}.values())
 
 
 def _credentials(definition: Stack) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from . import (
     edge,
     files,
     firewall,
+    https,
     placement,
     ports,
     references,
@@ -39,4 +40,5 @@ def check(context: Context) -> None:
     virtual_ip.check(context)
     files.check(context)
     firewall.check(context)
+    https.check(context)
     users.check(context)

@@ -11,7 +11,7 @@ from ..env_file import parse
 from ..file_text import read
 from ..problems import Problem
 from ..servers import names_a_file, resolved
-from . import edge
+from . import edge, https
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +59,7 @@ def _named(context: Context) -> Iterator[tuple[Path, str]]:
     for index, file in enumerate(stack.ca_certificates):
         yield ("ca_certificates", index), file
     yield from edge.files(stack)
+    yield from https.files(stack)
     yield from _of_databases(context)
     yield from _of_firewall(context)
     keys = [(name, index, key) for name, user in stack.users.items() for index, key in enumerate(user.keys)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import fixed_ports
 from ..databases import PORTS as DATABASE_PORTS
+from ..https import PORT as CERTIFICATES_PORT
 from ..normalize import order
 from . import edge
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOST_ROUTED = 750
 
 _Taken = dict[tuple[str, int, str], str]
+# Servers, port, what it is, and the place in the file.
+_Use = tuple[Iterable[str], int, str, tuple[str | int, ...]]
 
 
 def check(context: Context) -> None:
@@ -120,21 +123,26 @@ def _reserved(context: Context) -> _Taken:
     for name, port in own.items():
         reserve([name], port, "SSH", "servers", name, "ssh", "port")
     reserve([name for name in hosts if name not in own], stack.ssh.port or 22, "SSH", "ssh", "port")
-    balancer, balancers = stack.load_balancer, stack.load_balancers()
-    reserve(balancers, balancer.http_port, "the load balancer", "load_balancer", "http_port")
-    reserve(balancers, balancer.stats.port, "the load balancer's statistics", "load_balancer", "stats", "port")
-    if balancer.metrics is not None:
-        reserve(balancers, balancer.metrics.port, "the load balancer's metrics", "load_balancer", "metrics", "port")
-    for index, passed in enumerate(balancer.ports):
-        reserve(balancers, passed.published, "the load balancer", "load_balancer", "ports", index)
-    if balancer.tls is not None:
-        reserve(balancers, balancer.https_port, "the load balancer", "load_balancer", "https_port")
-    for servers, number, holder, place in _databases(stack):
+    for servers, number, holder, place in [*_balancers(stack), *_databases(stack)]:
         reserve(servers, number, holder, *place)
     return taken
 
 
-def _databases(stack: Stack) -> Iterator[tuple[Iterable[str], int, str, tuple[str, ...]]]:
+def _balancers(stack: Stack) -> Iterator[_Use]:
+    balancer, balancers = stack.load_balancer, stack.load_balancers()
+    yield balancers, balancer.http_port, "the load balancer", ("load_balancer", "http_port")
+    yield balancers, balancer.stats.port, "the load balancer's statistics", ("load_balancer", "stats", "port")
+    if balancer.metrics is not None:
+        yield balancers, balancer.metrics.port, "the load balancer's metrics", ("load_balancer", "metrics", "port")
+    for index, passed in enumerate(balancer.ports):
+        yield balancers, passed.published, "the load balancer", ("load_balancer", "ports", index)
+    if balancer.tls is not None:
+        yield balancers, balancer.https_port, "the load balancer", ("load_balancer", "https_port")
+        if balancer.tls.acme is not None and len(balancers) > 1:
+            yield balancers, CERTIFICATES_PORT, "the load balancers' certificates", ("load_balancer", "tls", "acme")
+
+
+def _databases(stack: Stack) -> Iterator[_Use]:
     """Servers, port, what it is, and the place in the file."""
     for name, database in stack.databases.items():
         if database.engine in DATABASE_PORTS:
