@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from longshore.definition.bans import REQUESTS_A_MINUTE, own_addresses
-
 if TYPE_CHECKING:
     from longshore.definition.bans import Bans
     from longshore.definition.sshd import Sshd
@@ -55,6 +53,8 @@ def shared(definition: Stack) -> dict[str, Any]:
 
 
 def _spared(definition: Stack) -> list[str]:
+    from longshore.definition.bans import own_addresses  # noqa: PLC0415 - as in the inventory plugin: it may be missing
+
     given = definition.bans.ignore if definition.bans is not None else []
     return list(dict.fromkeys([*own_addresses(definition), *given]))
 
@@ -84,6 +84,8 @@ def _sshd(sshd: Sshd) -> dict[str, Any]:
 
 
 def _limit(definition: Stack, spared: list[str]) -> dict[str, Any]:
+    from longshore.definition.bans import REQUESTS_A_MINUTE  # noqa: PLC0415 - as above
+
     limit = definition.load_balancer.rate_limit
     if limit is None:
         banning = definition.bans is not None and definition.bans.enabled
