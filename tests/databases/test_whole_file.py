@@ -39,15 +39,19 @@ REFUSED = {
 
 @contextlib.contextmanager
 def templates(ledger: Ledger, texts: dict[str, str]) -> Iterator[None]:
-    """The file with these templates, by database."""
+    """The file with these templates, by database; afterwards those have the texts that they had."""
+    places = {database: ledger.stack.path.parent / f"{database}.j2" for database in texts}
+    before = {database: place.read_text() for database, place in places.items() if place.exists()}
 
     def change(content: dict[str, Any]) -> None:
         for database, text in texts.items():
-            (ledger.stack.path.parent / f"{database}.j2").write_text(text)
+            places[database].write_text(text)
             content["databases"][database]["template"] = f"{database}.j2"
 
     with ledger.stack.changed(change):
         yield
+    for database, text in before.items():
+        places[database].write_text(text)
 
 
 def test_a_template_is_compared_like_settings_and_a_wrong_name_has_its_place(ledger: Ledger) -> None:
