@@ -25,7 +25,7 @@ MOST_ROUTED = 750
 
 _Taken = dict[tuple[str, int, str], str]
 # Servers, port, what it is, and the place in the file.
-_Use = tuple[Iterable[str], int, str, tuple[str | int, ...]]
+_Use = tuple["Iterable[str]", int, str, tuple[str | int, ...]]
 
 
 def check(context: Context) -> None:

@@ -35,7 +35,7 @@ def made(directory: Path, name: str, signer: str = "", days: int = 30) -> tuple[
 
 def fragment(**https: Any) -> dict[str, Any]:
     routes = [{"host": "shop.example", "backend": "web"}, {"host": "else.example", "backend": "web"}]
-    return normalize("shop", routes, {"web": {"servers": [{"address": "192.0.2.7", "port": 80}]}}, {}, https)
+    return normalize("shop", routes, {"web": {"servers": [{"address": "192.0.2.7", "port": 80}]}}, {}, tls=https)
 
 
 def test_a_bundle_in_order_has_no_problem_whatever_else_is_in_the_text(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_what_cant_be_is_refused_with_every_reason() -> None:
     settings = {"hsts": -1, "tls_profile": "old", "https_port": 80}
     https = {"certificates": [{"name": "a"}], "managed": [{"name": "a", "names": ["-"]}, {"name": "b", "names": []}]}
     with pytest.raises(HaproxyError) as caught:
-        normalize("shop", [], {}, settings, https)
+        normalize("shop", [], {}, settings, tls=https)
     assert caught.value.errors == [
         "tls_profile: 'old' is not one of intermediate, modern",
         "hsts: -1 is not a time in seconds, at most ten years",
@@ -91,7 +91,7 @@ def test_what_cant_be_is_refused_with_every_reason() -> None:
 def test_a_fragment_is_read_as_it_was_written_and_without_https_it_is_as_before() -> None:
     one = fragment(certificates=[{"name": "own"}], managed=[{"name": "shop", "names": ["Shop.example"]}])
     assert one["tls"]["certificates"][1] == {"name": "shop", "names": ["shop.example"], "managed": True}
-    assert normalize("shop", one["routes"], one["backends"], one["settings"], one["tls"]) == one
+    assert normalize("shop", one["routes"], one["backends"], one["settings"], tls=one["tls"]) == one
     plain = normalize("shop", [], {}, {})
     assert "tls" not in plain
     assert "ssl" not in render([plain], settings_of([plain]), 1000, True)["haproxy.cfg"]
@@ -124,7 +124,7 @@ def test_the_configuration_has_what_mozilla_says_and_no_more_with_modern() -> No
 def test_the_port_is_published_where_somebody_wants_https() -> None:
     settings = settings_of([])
     path = f"/etc/systemd/system/{UNIT}"
-    assert "--publish 443:443" in units_of(settings, 1000, https=True)[path]
+    assert "--publish 443:443" in units_of(settings, 1000, [settings["https_port"]])[path]
     assert "443" not in units_of(settings, 1000)[path]
 
 
