@@ -8,7 +8,7 @@
     keeper.py serve           give the others what this one has, and keep the lease
     keeper.py status          what there is, as JSON
 
-``/etc/longshore/STACK/acme.json`` says what is wanted. docs/decisions/0022-acme-certificates.md says why. In short:
+``/etc/longshore/STACK/acme.json`` says what is wanted. docs/decisions/0018-acme-certificates.md says why. In short:
 
 - One of the load balancers asks the authority; the others take the certificate from it, over TLS on which both sides
   show a certificate of the internal authority. Whoever was down asks the others when it starts.
