@@ -35,6 +35,7 @@ FRAGMENT = "firewall.json"
 _NOTHING: dict[str, Any] = {
     "name": "firewall",
     "cluster": None,
+    "addresses": None,
     "packages": [],
     "packages_absent": [],
     "packages_refused": {},

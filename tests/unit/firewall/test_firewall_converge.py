@@ -15,6 +15,7 @@ from ansible_collections.longshore.stack.plugins.module_utils import firewall_co
 from ansible_collections.longshore.stack.plugins.module_utils.firewall_model import FirewallError, normalize
 from ansible_collections.longshore.stack.plugins.module_utils.host_change import HostError
 from ansible_collections.longshore.stack.plugins.module_utils.run import Run
+from ansible_collections.longshore.stack.plugins.modules import host_state
 
 SHOP = normalize("shop", {"allow": [{"ports": ["22"]}]}, {})
 MORE = normalize("shop", {"allow": [{"ports": ["22", "80"]}]}, {})
@@ -211,3 +212,9 @@ def test_a_stack_that_goes_leaves_what_the_other_needs(server: Server) -> None:
     assert "dport 22 " not in server.live
     assert (server.rules.read_text(), other.exists()) == (server.live, True)
     assert not (server.root / "shop/firewall.json").exists()
+
+
+def test_it_tells_all_that_a_host_is_asked_for() -> None:
+    """What ``host_state`` learns to do is nothing here, and a key that is missing would fail on every server."""
+    asked = set(host_state.ARGUMENT_SPEC) - {"run", "sysctl_ignore_unsupported"}
+    assert set(firewall_converge._NOTHING) == asked
