@@ -35,6 +35,9 @@ def guarded(shop: StackFile) -> Iterator[StackFile]:
     with shop.changed(unprotected):
         done = longshore(shop, "up", "--json")
         assert done.code == 0, done.end
+    # What the file says no more, no other stack has to agree with.
+    done = longshore(shop, "up", "--json")
+    assert done.code == 0, done.end
 
 
 def bans(stack: StackFile, *words: str) -> list[tuple[str, dict[str, Any]]]:
