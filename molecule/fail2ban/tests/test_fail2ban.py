@@ -111,6 +111,7 @@ def forgiven(host: Any, client: Client, other: Client) -> Iterator[None]:
 
 
 def converge(*options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run the scenario's converge once more; failures are told on standard error, so both are read."""
     command = [
         str(Path(sys.executable).parent / "ansible-playbook"),
         "-i", str(ROOT / "molecule/inventory/lab.py"), str(SCENARIO / "converge.yml"), "--diff",
@@ -118,7 +119,9 @@ def converge(*options: str, **variables: Any) -> subprocess.CompletedProcess[str
     ]  # fmt: skip
     environment = {**os.environ, "LAB": LAB, "ANSIBLE_FORCE_COLOR": "0"}
     environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".ansible/collections")
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
+    )
 
 
 @pytest.mark.parametrize("family", ["v4", "v6"])

@@ -46,6 +46,7 @@ def client(described: dict[str, Any]) -> Callable[..., subprocess.CompletedProce
 
 
 def converge(*options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run the scenario's converge once more; failures are told on standard error, so both are read."""
     judge = json.loads(lab("status", "--name", LAB, "--json").stdout)["hosts"]["client"]["public"]["v4"]
     command = [
         str(Path(sys.executable).parent / "ansible-playbook"),
@@ -54,7 +55,9 @@ def converge(*options: str, **variables: Any) -> subprocess.CompletedProcess[str
     ]  # fmt: skip
     environment = {**os.environ, "LAB": LAB, "ANSIBLE_FORCE_COLOR": "0", "JUDGE": judge}
     environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".ansible/collections")
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)
