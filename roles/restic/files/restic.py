@@ -161,7 +161,8 @@ class Restic(Copied):
 
     def dump(self, name: str, label: str) -> list[str]:
         """The command that gives the data of a backup."""
-        return self.argv("dump", PATIENCE, label, f"/{name}")
+        # Else it says among the data that it waits for a lock.
+        return self.argv("dump", "--quiet", PATIENCE, label, f"/{name}")
 
 
 def _backup(snapshot: Mapping[str, Any]) -> dict[str, Any]:
