@@ -83,7 +83,7 @@ def test_the_schema_takes_what_the_model_takes(keys: str) -> None:
 def test_what_is_not_built_yet_is_said_in_the_schema() -> None:
     schema = json_schema()
     assert schema["properties"]["jobs"]["description"].endswith("Not supported yet.")
-    assert schema["$defs"]["LoadBalancer"]["properties"]["tls"]["description"].endswith("Not supported yet.")
+    assert schema["$defs"]["Swarm"]["properties"]["certificate_expiry"]["description"].endswith("Not supported yet.")
     assert "nfs: not supported yet" in schema["$defs"]["Volume"]["properties"]["type"]["description"]
 
 
