@@ -313,9 +313,14 @@ def publish_thumbprint(key: str) -> None:
 
 def ask(command: str, timeout: float = 10.0) -> str:
     """The running HAProxy's answer to a command. Raises OSError when none runs."""
+    return answer_of(SOCKET, command, timeout)
+
+
+def answer_of(path: str, command: str, timeout: float) -> str:
+    """The answer of the socket at ``path``, within ``timeout`` seconds. Raises OSError when there is none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(timeout)
-        client.connect(SOCKET)
+        client.connect(path)
         client.sendall(f"{command}\n".encode())
         parts: list[bytes] = []
         while True:

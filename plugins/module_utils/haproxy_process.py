@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import socket
 
+from .haproxy_certificates import answer_of as _ask
 from .haproxy_files import Wanted
 from .haproxy_model import HaproxyError
 from .haproxy_render import STATE_FILE
@@ -102,16 +102,3 @@ def said(text: str) -> str:
     lines = [line.strip() for line in text.splitlines()]
     telling = [line for line in lines if line and not re.match(r"\[NOTICE\]|Success=|--$|>", line)]
     return " | ".join(re.sub(r"^\[\w+\]\s*\(\d+\) : ", "", line) for line in telling[-8:]) or "(no message)"
-
-
-def _ask(path: str, command: str, timeout: float) -> str:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(timeout)
-        client.connect(path)
-        client.sendall(f"{command}\n".encode())
-        parts: list[bytes] = []
-        while True:
-            part = client.recv(65536)
-            if not part:
-                return b"".join(parts).decode(errors="replace")
-            parts.append(part)

@@ -12,6 +12,7 @@ import http.server
 import json
 import os
 import struct
+import sys
 import threading
 import time
 from pathlib import Path
@@ -279,3 +280,13 @@ def test_programs_in_a_row_fail_with_the_words_of_the_one_that_failed(tmp_path: 
         backup_keeper.piped([["sh", "-c", "echo half; echo no more >&2; exit 3"], ["cat"]])
     with pytest.raises(backup_keeper.Failed, match="sh ended with 4: full"):
         backup_keeper.piped([["yes"], ["sh", "-c", "echo full >&2; exit 4"]])
+
+
+def test_only_data_are_among_the_data_of_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it waits for a lock, restic says so on standard output, unless it is told to be quiet."""
+    # On a server it stands beside the other's files.
+    monkeypatch.setitem(sys.modules, "copies", program("roles/pgbackrest/files/copies.py"))
+    own = SimpleNamespace(argv=lambda *words: list(words))
+    words = program("roles/restic/files/restic.py").Restic.dump(own, "shop-books", "4151f2b2")
+    assert words[:2] == ["dump", "--quiet"]
+    assert words[-2:] == ["4151f2b2", "/shop-books"]

@@ -62,6 +62,25 @@ def test_each_server_gets_what_the_stack_needs_of_it(tmp_path: Path) -> None:
     assert who(data, "etcd") == [(everybody, ["2379", "2380"], "tcp")]
 
 
+def test_what_load_balancers_listen_on_is_let_in(tmp_path: Path) -> None:
+    section = """firewall: {}
+load_balancer:
+  tls: {acme: {email: ops@shop.example}}
+  ports: ["5222:web"]
+  metrics: {address: 10.77.0.11, port: 8405}
+  stats: {password: "{{ lookup('env', 'STATS') }}"}
+  virtual_ip: 198.51.100.100
+"""
+    balancer = rules(tmp_path, section, "app1")
+    assert who(balancer, "routes") == [([], ["80", "443", "5222"], "tcp")]
+    assert who(balancer, "figures of load balancers") == [([], ["8405"], "tcp")]
+    # They alone hand certificates over, and tell each other that they live.
+    assert who(balancer, "certificates") == [(["10.77.0.11"], ["8406"], "tcp")]
+    assert who(balancer, "virtual addresses") == [(["10.77.0.11"], [], "vrrp")]
+    other = {rule["name"] for rule in rules(tmp_path, section, "app2")["allow"]}
+    assert not {"shop: routes", "shop: certificates", "shop: virtual addresses"} & other
+
+
 def test_rules_of_the_file_follow_servers_and_tags(tmp_path: Path) -> None:
     (tmp_path / "office").write_text("192.0.2.0/24, 2001:db8::1  # the office\n\n# old: 192.0.2.99\n")
     section = """

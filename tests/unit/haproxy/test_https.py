@@ -112,6 +112,8 @@ def test_the_configuration_has_what_mozilla_says_and_no_more_with_modern() -> No
     ):
         assert expected in text
     assert text.index("lf-string") < text.index("http-request redirect")
+    # Nor where a trusted proxy took the TLS off, which would send visitors round and round.
+    assert "!{ ssl_fc } !{ var(txn.proto) -m str https }" in text
     assert "shop.example\n" in [its for name, its in files.items() if name.startswith("maps/challenged")]
     modern = {**settings_of([one]), "tls_profile": "modern", "hsts": 0, "https_port": 8443}
     text = render([one], modern, 1000, False)["haproxy.cfg"]
