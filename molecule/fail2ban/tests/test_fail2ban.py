@@ -102,6 +102,12 @@ def banned(host: Any, address: str) -> list[str]:
     ]
 
 
+def failed(host: Any, jail: str) -> int:
+    """The attempts that a jail has counted so far."""
+    shown = host.check_output(f"fail2ban-client status {jail}")
+    return int(shown.split("Total failed:")[1].split()[0])
+
+
 @pytest.fixture(autouse=True)
 def forgiven(host: Any, client: Client, other: Client) -> Iterator[None]:
     """Nobody is banned when a test begins, and nobody's attempts are known."""
@@ -144,9 +150,12 @@ def test_guessed_passwords_of_an_application_end_in_a_ban(
 ) -> None:
     # Who pretends to be somebody else is banned himself.
     pretended = ["-H", f"X-Forwarded-For: {other.addresses[family]}", "-H", "Content-Type: x", "-d", "password=guess"]
+    before = failed(host, "web-logins")
     statuses = client.get("/login", 50, family, *pretended)
     assert statuses.count("401") >= 20
     wait_for(lambda: banned(host, client.addresses[family]) == ["web-logins"])
+    # Whoever is forgiven before all was read is banned again for the rest.
+    wait_for(lambda: failed(host, "web-logins") - before >= statuses.count("401"))
     assert not any(client.reaches(port, family) for port in PORTS)
     assert not banned(host, other.addresses[family])
     assert other.get("/", 20, family) == ["200"] * 20
@@ -175,10 +184,13 @@ def test_scanners_and_floods_are_banned_and_visitors_are_not(host: Any, client: 
     assert not banned(host, other.addresses["v4"])
     client.get("/.env?x=1", 12)
     wait_for(lambda: banned(host, client.addresses["v4"]) == ["web-scanners"])
+    before = failed(host, "web-floods")
     statuses = other.get("/", 250)
     # HAProxy answers before somebody is banned.
     assert statuses.count("429") >= 20
     wait_for(lambda: banned(host, other.addresses["v4"]) == ["web-floods"])
+    # Whoever is forgiven before all was read is banned again for the rest.
+    wait_for(lambda: failed(host, "web-floods") - before >= statuses.count("429"))
 
 
 def test_what_a_client_sends_is_no_other_clients(host: Any, client: Client, other: Client) -> None:
