@@ -26,6 +26,7 @@ import contextlib
 import json
 import random
 import signal
+import ssl
 import sys
 import time
 from collections import Counter
@@ -36,6 +37,7 @@ from urllib.parse import urlsplit
 
 EXAMPLES = 20
 LATE = 1.0  # seconds
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class FailedError(Exception):
@@ -44,21 +46,26 @@ class FailedError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go: `host` is what the connection is made to, `authority` what the Host header says."""
+    """Where requests go: `host` is what the connection is made to, `authority` what the Host header says.
+
+    With `tls` the certificate has to be one for that name, by an authority of `tls`.
+    """
 
     host: str
     port: int
     path: str
     authority: str
+    tls: ssl.SSLContext | None = None
 
     @classmethod
-    def parse(cls, url: str, authority: str | None) -> Target:
-        """Read a plain http URL; IPv6 addresses stand in brackets."""
+    def parse(cls, url: str, authority: str | None, tls: ssl.SSLContext) -> Target:
+        """Read an http or https URL; IPv6 addresses stand in brackets."""
         parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"{url!r} is not an http:// URL")
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+            raise ValueError(f"{url!r} is not an http:// or https:// URL")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(parts.hostname, parts.port or 80, path, authority or parts.netloc)
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        return cls(parts.hostname, port, path, authority or parts.netloc, tls if parts.scheme == "https" else None)
 
 
 @dataclass
@@ -123,9 +130,10 @@ class Connection:
 
     @classmethod
     async def open(cls, target: Target) -> Connection:
-        """Connect; a refusal or an unreachable host is a failure."""
+        """Connect; a refusal, an unreachable host or a certificate that is not good is a failure."""
         try:
-            return cls(*await asyncio.open_connection(target.host, target.port))
+            name = target.authority.partition(":")[0] if target.tls else None
+            return cls(*await asyncio.open_connection(target.host, target.port, ssl=target.tls, server_hostname=name))
         except OSError as error:
             raise FailedError(f"connect: {type(error).__name__}") from None
 
@@ -185,7 +193,8 @@ class Load:
     def __init__(self, options: argparse.Namespace) -> None:
         """Take the command line's options."""
         self.options = options
-        self.targets = [Target.parse(url, options.host) for url in options.urls]
+        tls = ssl.create_default_context(cafile=options.ca)
+        self.targets = [Target.parse(url, options.host, tls) for url in options.urls]
         self.pools: list[list[Connection]] = [[] for _ in self.targets]
         self.tally = Tally()
         self.stopped = asyncio.Event()
@@ -283,10 +292,11 @@ def share(text: str) -> float:
 def parser() -> argparse.ArgumentParser:
     """Describe the options."""
     options = argparse.ArgumentParser(description="Send HTTP requests at a constant rate and count what fails.")
-    options.add_argument("urls", nargs="+", help="http:// URLs, taken in turn")
+    options.add_argument("urls", nargs="+", help="http:// and https:// URLs, taken in turn")
     options.add_argument("--rate", type=float, default=100.0, help="requests per second in all (default: 100)")
     options.add_argument("--duration", type=float, default=0.0, help="seconds (default: until SIGTERM)")
     options.add_argument("--host", help="Host header (default: the URL's)")
+    options.add_argument("--ca", help="PEM file of the authorities that certificates may be by (default: the system's)")
     options.add_argument("--timeout", type=float, default=10.0, help="seconds per request, connecting included (10)")
     options.add_argument("--new", type=share, default=0.3, help="share of requests on a new connection (default: 0.3)")
     options.add_argument("--slow", type=share, default=0.0, help="share of slow requests (default: 0)")
