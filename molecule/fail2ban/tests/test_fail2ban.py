@@ -102,6 +102,11 @@ def banned(host: Any, address: str) -> list[str]:
     ]
 
 
+def serves(host: Any) -> bool:
+    """Whether fail2ban answers; its client ends with 255 otherwise, which testinfra takes for a failure of SSH."""
+    return bool(host.run("fail2ban-client ping || exit 1").rc == 0)
+
+
 def failed(host: Any, jail: str) -> int:
     """The attempts that a jail has counted so far."""
     shown = host.check_output(f"fail2ban-client status {jail}")
@@ -210,13 +215,13 @@ def test_bans_outlive_restarts_and_reboots(host: Any, client: Client, other: Cli
     host.check_output("systemctl restart fail2ban")
     # The ban holds while it starts.
     assert not client.reaches(18083)
-    wait_for(lambda: host.run("fail2ban-client ping").rc == 0 and banned(host, address) == ["web-scanners"])
+    wait_for(lambda: serves(host) and banned(host, address) == ["web-scanners"])
     # Whoever puts up the rules of a firewall does not touch it.
     host.check_output("nft add table inet molecule; nft delete table inet molecule; iptables -F INPUT")
     assert not client.reaches(18083)
     lab("kill", "--name", LAB, "app1")
     lab("start", "--name", LAB, "app1")
-    wait_for(lambda: host.run("fail2ban-client ping").rc == 0 and banned(host, address) == ["web-scanners"])
+    wait_for(lambda: serves(host) and banned(host, address) == ["web-scanners"])
     wait_for(lambda: other.reaches(18083))
     assert not any(client.reaches(port) for port in PORTS)
     # What was added for the test goes again.
@@ -235,13 +240,15 @@ def test_each_ban_is_longer(host: Any, client: Client) -> None:
     address = client.addresses["v4"]
     host.check_output("fail2ban-client set web-scanners bantime 2")
     try:
-        for expected in ("[(2,)]", "[(2,), (4,)]"):
-            client.get("/.env", 12)
-            wait_for(
-                lambda expected=expected: (
-                    host.check_output("python3 -c %s %s %s", BANTIMES, DATABASE, address) == expected
-                )
-            )  # type: ignore[misc]
+        for expected in ([(2,)], [(2,), (4,)]):
+
+            def lasted(expected: list[tuple[int]] = expected) -> bool:
+                # On a slow machine the first request of a row may be too late, and the rest is not sent.
+                client.get("/.env", 12)
+                found = ast.literal_eval(host.check_output("python3 -c %s %s %s", BANTIMES, DATABASE, address))
+                return bool(found[: len(expected)] == expected)
+
+            wait_for(lasted)
             wait_for(lambda: not banned(host, address))
     finally:
         host.check_output("fail2ban-client set web-scanners bantime 600")
@@ -266,7 +273,7 @@ def test_bad_jails_are_refused_before_they_count(host: Any) -> None:
     assert "left as it is" in done.stdout
     assert "mine" in done.stdout
     assert host.file(JAILS).content_string == before
-    assert host.run("fail2ban-client ping").rc == 0
+    assert serves(host)
 
 
 def test_what_would_change_is_told_and_nothing_is_touched(host: Any) -> None:
