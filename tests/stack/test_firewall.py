@@ -30,6 +30,24 @@ for address in sys.argv[1].split(","):
                 found.append([address, int(port)])
 print(json.dumps(found))
 """
+# Every TCP port of some addresses that answers.
+SCAN = """
+import asyncio, itertools, json, sys
+every = itertools.product(range(1, 65536), sys.argv[1:])
+found = []
+async def work():
+    for port, address in every:
+        try:
+            stream = await asyncio.wait_for(asyncio.open_connection(address, port), 1)
+        except (OSError, asyncio.TimeoutError):
+            continue
+        stream[1].close()
+        found.append([address, port])
+async def main():
+    await asyncio.gather(*(work() for _ in range(2000)))
+asyncio.run(main())
+print(json.dumps(found))
+"""
 LISTEN = """
 import socket
 with socket.create_server(("::", 18099), family=socket.AF_INET6, dualstack_ipv6=True) as server:
@@ -136,6 +154,36 @@ def test_a_lease_lets_somebody_in_for_a_while(lab: Lab, behind: StackFile) -> No
     )
     assert ended.code == 0, ended.end
     assert json.loads(lab.on("client", *dial).stdout) == []
+
+
+def scanned(lab: Lab) -> dict[str, set[int]]:
+    """All TCP ports that answer the client, of each server, in either family; they have to be the same in both."""
+    names = {address: server for server in SERVERS for address in lab.described["hosts"][server]["public"].values()}
+    answered = json.loads(lab.on("client", "python3", "-c", SCAN, *names, timeout=1800).stdout)
+    each = {address: frozenset(port for where, port in answered if where == address) for address in names}
+    assert all(len({each[at] for at, name in names.items() if name == server}) == 1 for server in SERVERS), each
+    return {server: set(each[address]) for address, server in names.items()}
+
+
+@pytest.mark.long
+def test_a_scan_of_every_port_finds_what_the_file_says_whatever_happens(lab: Lab, behind: StackFile) -> None:
+    wanted = {"app1": {22, 80}, "app2": {22, 80}, "app3": {22}}
+    assert scanned(lab) == wanted
+    lab.on("app1", "docker", "service", "update", "--detach", "--force", "shop_web")
+    lab.on("app2", "systemctl", "restart", "docker", timeout=300)
+    lab.on(
+        "app2",
+        "sh",
+        "-c",
+        "iptables -F; iptables -t mangle -F; ip6tables -F; nft delete table inet nobody",
+        check=False,
+    )
+    lab.run("kill", "--name", lab.name, "app3")
+    lab.run("start", "--name", lab.name, "app3")
+    until(lambda: 80 in open_to(lab, "client", "app2"), 120, "the load balancer is back")
+    assert scanned(lab) == wanted
+    healed = longshore(behind, "up", "--json")
+    assert healed.code == 0, healed.end
 
 
 @pytest.mark.long
