@@ -108,7 +108,7 @@ def test_what_is_detected_is_served_and_told(host: Any, client: Client) -> None:
     assert judged(host, "/passed") == "passed"
     # Elsewhere nothing is asked.
     assert client.statuses("plain.example", Request("/plain?id=" + quote(INJECTION))) == [200]
-    assert wait_for(lambda: access(host, "/plain?id=" + quote(INJECTION)))[-1].get("waf") is None
+    assert judged(host, "/plain?id=" + quote(INJECTION)) == ""
 
 
 def test_a_policy_has_its_own_strictness(client: Client) -> None:
