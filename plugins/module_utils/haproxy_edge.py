@@ -24,6 +24,7 @@ ROUTE_SPEC: dict[str, Any] = {
     "allow": _LIST,
     "deny": _LIST,
     "auth": {"type": "raw"},
+    "waf": {"type": "dict"},
     "request_headers": {"type": "dict"},
     "response_headers": {"type": "dict"},
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import haproxy_pages, haproxy_rules, haproxy_snippets
+from . import haproxy_pages, haproxy_rules, haproxy_snippets, haproxy_waf
 from .haproxy_text import section
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ STICKY = ".sticky"
 SOURCE = ".source"
 _REDIRECTS = "redirects"
 # Keys of a route that make lines in its backend.
-_RULES = ("allow", "deny", "auth", "rewrite", "request_headers", "response_headers")
+_RULES = ("allow", "deny", "auth", "rewrite", "request_headers", "response_headers", "waf")
 
 
 class Variant(NamedTuple):
@@ -88,15 +88,17 @@ class Plan:
     def lines(self, variant: Variant, files: Files) -> list[str]:
         """What is done in a variant for its routes."""
         routes = self._of.get(variant.name, [])
-        guards, changes = [], []
+        guards, judged, changes = [], [], []
         for name, route in routes:
             when = _when(name) if len(routes) > 1 else ""
             guards += haproxy_rules.guard(route, when, files)
+            judged += haproxy_waf.lines(route, when)
             changes += haproxy_rules.changes(route, when, variant.fragment["stack"])
         return [
             *haproxy_pages.error_lines(variant.fragment, files),
             *guards,
             haproxy_pages.maintenance_line(variant.fragment, files),
+            *judged,
             *changes,
             *haproxy_snippets.of_backend(variant.fragment, variant.backend),
         ]

@@ -20,6 +20,7 @@ from . import (
     haproxy_tls,
     haproxy_trust,
     haproxy_upstream,
+    haproxy_waf,
 )
 from .haproxy_plan import MARK, SOURCE, STICKY, Plan, Variant
 from .haproxy_routes import decisions
@@ -93,12 +94,14 @@ def render(
     plan = Plan(ordered)
     found = decisions(plan.entries)
     names = {kind: files.add(kind, text) for kind, text in {**found.maps, **haproxy_tls.lists(ordered)}.items()}
+    names |= haproxy_waf.program(ordered, files)
     sections = [
         _global(
             settings,
             maxconn,
             [
                 *(haproxy_tls.global_lines(settings) if "certificates" in names else []),
+                *haproxy_waf.global_lines(names),
                 *haproxy_snippets.lines(ordered, "global"),
             ],
         ),
@@ -211,7 +214,7 @@ def _frontend(
         *_binds(settings["http_port"], ipv6),
         *(_binds(settings["https_port"], ipv6, haproxy_tls.bind_options(maps)) if https else []),
         *haproxy_trust.proxy_protocol(settings, files),
-        f'log-format "%{{+json}}o {" ".join(LOG_FIELDS)}"',
+        f'log-format "%{{+json}}o {" ".join([*LOG_FIELDS, *haproxy_waf.log_fields(maps)])}"',
         "unique-id-format %[uuid]",
         "http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)",
         "http-request set-var(txn.agent) req.hdr(user-agent)",

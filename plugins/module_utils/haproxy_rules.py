@@ -11,12 +11,14 @@ A route's rules, normalized (only what was given is there)::
     allow, deny:      [192.0.2.0/24]
     auth:             {users: staff, realm: shop}                   # a list of ``haproxy_logins``
     request_headers, response_headers:  {x-name: value | null}      # null removes it
+    waf:              {policy: shop, mode: block, on_failure: pass}   # ``haproxy_waf``
 """
 
 from __future__ import annotations
 
 import re
 
+from . import haproxy_waf
 from .haproxy_given import choice, header_name, line, listing, mapping, networks, unknown
 from .haproxy_logins import list_name
 from .haproxy_text import literal, quoted
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from .haproxy_text import Files
 
-KEYS = ("match", "rewrite", "redirect", "allow", "deny", "auth", "request_headers", "response_headers")
+KEYS = ("match", "rewrite", "redirect", "allow", "deny", "auth", "request_headers", "response_headers", "waf")
 CODES = (301, 302, 303, 307, 308)
 _METHOD = re.compile(r"[A-Z][A-Z-]{0,30}")
 _REWRITE = re.compile(r"/[A-Za-z0-9\-._~!$&()*+,;=:@%/]*")
@@ -56,6 +58,7 @@ def normalize(place: str, value: Mapping[str, Any], errors: list[str]) -> dict[s
         "allow": networks(f"{place}.allow", value.get("allow"), errors),
         "deny": networks(f"{place}.deny", value.get("deny"), errors),
         "auth": _auth(f"{place}.auth", value.get("auth"), errors),
+        "waf": haproxy_waf.normalize(f"{place}.waf", value.get("waf"), errors),
         **{
             name: _headers(f"{place}.{name}", value.get(name), errors)
             for name in ("request_headers", "response_headers")

@@ -110,6 +110,15 @@ options:
             the list's name alone.
           - The server finds the name in C(X-Forwarded-User), and never the password.
         type: raw
+      waf:
+        description:
+          - Requests are judged first, by the firewall that the role P(longshore.stack.waf#role) runs on this server - a
+            mapping of C(policy) (one of its policies, V(default)), C(mode) and C(on_failure).
+          - C(mode) - V(detect) (default) notes in the access log (C(waf)) what would be refused; V(block) answers it
+            with 403.
+          - C(on_failure) - what becomes of a request that nobody could judge, V(pass) (default) or V(refuse), which is
+            answered with 503.
+        type: dict
       request_headers:
         description: Headers that the server gets, by name; null removes one.
         type: dict

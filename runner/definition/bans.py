@@ -84,6 +84,12 @@ class OfFloods(_Jail):
     within: Duration = one("In this time.", 60.0, ge=1)
 
 
+class OfAttacks(_Jail):
+    """Requests that the web application firewall refused (load_balancer.waf)."""
+
+    attempts: Whole = one("So many refused requests lead to a ban; 0: never.", 10, ge=0, le=100_000)
+
+
 class OfRepeated(_Jail):
     """Whoever is banned again and again."""
 
@@ -112,6 +118,9 @@ class Bans(Model):
     logins: Annotated[OfLogins, _SHORT] = many("Failed logins to services that have routes.", OfLogins)
     scanners: Annotated[OfScanners, _SHORT] = many("Requests for what only scanners ask for.", OfScanners)
     floods: Annotated[OfFloods, _SHORT] = many("Requests that load_balancer.rate_limit refused.", OfFloods)
+    attacks: Annotated[OfAttacks, _SHORT] = many(
+        "Requests that the web application firewall refused (load_balancer.waf).", OfAttacks
+    )
     repeated: Annotated[OfRepeated, _SHORT] = many("Whoever is banned again and again.", OfRepeated)
 
 

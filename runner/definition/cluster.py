@@ -13,6 +13,7 @@ from .https import Tls
 from .scalars import Address, Duration, Image, IpAddress, NetworkAddress, Port, Size, Texts, Whole, matching
 from .service import Logging
 from .values import SecretText
+from .waf import BalancerFirewall
 
 
 class AddressPool(Model):
@@ -142,6 +143,9 @@ class LoadBalancer(Model):
         **matching(r"^[A-Za-z0-9._@-]{1,15}$", "must be the name of an interface, of at most 15 characters"),
     )
     tls: Tls | None = one("HTTPS.", None)
+    waf: BalancerFirewall | None = one(
+        "Requests to all routes are judged first; false: to none, and what judged ends.", None
+    )
     rate_limit: Annotated[RateLimit | None, Short(unlimited, {"const": False})] = one(
         "Requests that one client may make; false: any number. Default: 1,500 per minute where there are bans.", None
     )

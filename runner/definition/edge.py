@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from .base import BOOLEAN, NULL, TEXT, Flag, Model, Short, many, one
 from .scalars import Address, Duration, Port, RouteHost, ServiceName, UrlPath, Whole, matching
 from .values import SecretText
+from .waf import RouteFirewall
 
 # A rewriting rule's own signs have no place in the new path.
 _NEW_PATH = matching(r"^/[A-Za-z0-9\-._~!$&()*+,;=:@%/]*$", "must be a URL's path: '/' first, no '?', no blanks")
@@ -172,6 +173,7 @@ class RouteRules(Upstream):
     allow: Sources = many("Only these addresses and networks get in; others get 403.", list)
     deny: Sources = many("These get 403.", list)
     auth: Annotated[RouteAuth, Short(_users_form, TEXT)] | None = one("Asks for a name and a password.", None)
+    waf: RouteFirewall | None = one("Requests are judged first; false: not, though load_balancer.waf says so.", None)
     request_headers: Headers = many("Headers that the task gets; null removes one.", dict)
     response_headers: Headers = many("Headers that the visitor gets, with errors too; null removes one.", dict)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.longshore.stack.plugins.module_utils.haproxy_slots import surge
+from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import waf
 
 if TYPE_CHECKING:
     from longshore.definition.edge import RouteRules, StaticServer, TcpPort, Upstream, Verify
@@ -32,10 +33,11 @@ class Places:
         self.backends: dict[str, dict[str, Any]] = {}
         self.ports: list[dict[str, Any]] = []
         for service in definition.services.values():
-            for route in service.routes:
-                self._add(service, route)
+            for number, route in enumerate(service.routes, 1):
+                self._add(service, route, waf.rules(definition, route, f"{service.name}.{number}"))
         for number, own in enumerate(definition.load_balancer.routes, 1):
-            made = {"host": own.host, "path": own.path, **self._rules(own)}
+            judged = waf.rules(definition, own, f"static.{number}")
+            made = {"host": own.host, "path": own.path, **self._rules(own), **judged}
             if own.redirect is not None:
                 self.routes.append({**made, "redirect": own.redirect.model_dump()})
                 continue
@@ -51,9 +53,9 @@ class Places:
         own = f"{self._definition.name}_{name}"
         return [backend for backend, its in self.backends.items() if its.get("service") == own]
 
-    def _add(self, service: Service, route: Route) -> None:
+    def _add(self, service: Service, route: Route, judged: dict[str, Any]) -> None:
         backend = self._backend(service, route.port, self._way(route))
-        made = {"path": route.path, **self._rules(route)}
+        made = {"path": route.path, **self._rules(route), **judged}
         self.routes.append({"host": route.host, **made, "backend": backend, "sticky": route.stays})
         self.routes += [
             {"host": host, "path": route.path, "redirect": {"to": f"//{route.host}"}} for host in route.redirect_from

@@ -14,6 +14,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     https,
     protection,
     virtual_ip,
+    waf,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def members(definition: Stack) -> dict[str, list[str]]:
         "restic": keepers if definition.backed_up("restic") else [],
     }
     groups |= protection.members(definition)
+    groups |= waf.members(definition)
     for name, server in definition.servers.items():
         for tag in server.tags:
             groups.setdefault(f"tag_{tag.replace('-', '_')}", []).append(name)

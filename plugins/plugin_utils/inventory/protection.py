@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from longshore.definition.stack import Stack
 
 # Key of a jail in the file → how the role's variables of it begin.
-_JAILS = {"ssh": "sshd", "logins": "login", "scanners": "scanner", "floods": "flood", "repeated": "recidive"}
+_JAILS = {
+    "ssh": "sshd",
+    "logins": "login",
+    "scanners": "scanner",
+    "floods": "flood",
+    "attacks": "attack",
+    "repeated": "recidive",
+}
 
 
 def variables(definition: Stack) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ansible_collections.longshore.stack.plugins.plugin_utils.inventory import (
     services,
     valkey,
     virtual_ip,
+    waf,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def of_stack(definition: Stack) -> dict[str, Any]:
         **services.variables(definition),
         **edge.variables(definition),
         **protection.variables(definition),
+        **waf.variables(definition),
         **firewall.of_stack(definition),
         **https.of_stack(definition),
         **databases.of_stack(definition),

@@ -123,6 +123,8 @@ def files(stack: Stack) -> Iterator[tuple[Path, str]]:
             yield (*path, "verify", "ca"), route.verify.ca
     for status, file in stack.load_balancer.pages.items():
         yield ("load_balancer", "pages", status), file
+    if (waf := stack.load_balancer.waf) is not None and waf.rules is not None:
+        yield ("load_balancer", "waf", "rules"), waf.rules
 
 
 def _page(context: Context, status: str, name: str) -> None:
