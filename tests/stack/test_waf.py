@@ -21,7 +21,7 @@ def test_attacks_are_detected_then_refused(lab: Lab, shop: StackFile) -> None:
         return {lab.on(server, *words, check=False).stdout.strip() for server in BALANCERS}
 
     rules = shop.path.with_name("own.conf")
-    rules.write_text("SecRule ARGS:magic \"@streq abracadabra\" \"id:1001,phase:2,deny,status:403,msg:'No magic'\"\n")
+    rules.write_text('SecRule ARGS:magic "@streq abracadabra" "id:1001,phase:2,deny,status:403,msg:\'No magic\'"\n')
     balancer = {**shop.content["load_balancer"], "waf": {"rules": "own.conf"}}
     with shop.changed(lambda content: content.update(load_balancer=balancer)):
         done = longshore(shop, "deploy")
