@@ -58,10 +58,11 @@ class Target:
     tls: ssl.SSLContext | None = None
 
     @classmethod
-    def parse(cls, url: str, authority: str | None, tls: ssl.SSLContext) -> Target:
-        """Read an http or https URL; IPv6 addresses stand in brackets."""
+    def parse(cls, url: str, authority: str | None, tls: ssl.SSLContext | None = None) -> Target:
+        """Read an http URL, or an https one if there is a `tls`; IPv6 addresses stand in brackets."""
         parts = urlsplit(url)
-        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        known = parts.scheme == "http" or (parts.scheme == "https" and tls is not None)
+        if not known or not parts.hostname:
             raise ValueError(f"{url!r} is not an http:// or https:// URL")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         port = parts.port or DEFAULT_PORTS[parts.scheme]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -150,4 +151,8 @@ def test_targets() -> None:
     assert target == load.Target("fd77:1::11", 8080, "/a?b=c", "[fd77:1::11]:8080")
     assert load.Target.parse("http://192.0.2.1", "shop.example").authority == "shop.example"
     with pytest.raises(ValueError, match="not an http"):
-        load.Target.parse("https://192.0.2.1/", None)
+        load.Target.parse("ftp://192.0.2.1/", None)
+    tls = ssl.create_default_context()
+    secure = load.Target.parse("https://192.0.2.1/", "shop.example", tls)
+    assert (secure.port, secure.tls) == (443, tls)
+    assert load.Target.parse("http://192.0.2.1/", None, tls).tls is None
